@@ -1,0 +1,141 @@
+"""What a rule is: a code, a name, a page (its module's docstring) and a function that judges sites.
+
+A rule file ends up looking like this::
+
+    \"\"\"`torch.cuda.empty_cache()` and its kin ask one vendor's allocator. ...\"\"\"
+
+    from porter.rules.base import Context, Judgement, rule
+    from porter.rules.table import judge_by_row
+
+    @rule("PRT202", "cuda-memory-call")
+    def check(site: Site, ctx: Context) -> Judgement | Dismissed:
+        return judge_by_row(site, ctx)
+
+Which sites reach a rule is data: the catalogue row that matches a site names its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from porter.model import Effort, Evidence, Verdict
+
+if TYPE_CHECKING:
+    from porter.catalog import Catalogue
+    from porter.catalog.schema import Answer, Row
+    from porter.index.project import Project
+    from porter.index.site import Site
+    from porter.sources.source import Source
+    from porter.targets.base import Target
+
+
+class TextEdit(msgspec.Struct, frozen=True, order=True):
+    """An edit in offsets of ``Source.text``; the engine translates it into the file's bytes."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What a rule says of a site. The engine adds place, code and fingerprint, and makes a `Finding` of it."""
+
+    site: Site
+    row: Row | None
+    verdict: Verdict
+    message: str  # lower case, no full stop, the construct in backticks
+    advice: str = ""
+    effort: Effort = Effort.NONE
+    evidence: Evidence | None = None
+    edits: tuple[TextEdit, ...] = ()  # non-empty, or ``rename`` set, if verdict is auto or review
+    rename: str | None = None  # new qualified name of the symbol; `porter.rewrite.names` writes it, imports included
+    group: str | None = None  # judgements of one group are edited together or not at all
+
+
+class Dismissed(msgspec.Struct, frozen=True):
+    """A site that mentions CUDA and needs no work, with the reason (a key of `REASONS`)."""
+
+    site: Site
+    reason: str
+
+
+REASONS = {
+    "text": "text for people: a message, a label, a help text",
+    "user-name": "a name of this program: attribute, method, key or file that only contains the word",
+    "user-method": "a method that this program defines",
+    "handled": "a table or branch that has an entry for Neuron already",
+    "default-object": "looked up by a name that is chosen at run time, with CUDA as the default",
+    "checkpoint-data": "data of a file that really holds the word",
+    "foreign-source": "source code of another language in a string, reported where it is compiled",
+    "agnostic": "works on any device",
+}
+
+
+class Context(msgspec.Struct):
+    """What a rule may ask about the file and the repository around a site."""
+
+    source: Source
+    target: Target
+    catalogue: Catalogue
+    project: Project
+
+    def text(self, start: int, end: int) -> str:
+        """The source between two offsets."""
+        return self.source.text[start:end].decode()
+
+    def answer(self, row: Row) -> Answer:
+        """The row's answer for the chosen target."""
+        return getattr(row, self.target.name)  # type: ignore[no-any-return]
+
+
+class Check(Protocol):
+    """The function of a rule."""
+
+    def __call__(self, site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+        """Judge one site that ``row`` matches."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A registered rule."""
+
+    code: str  # PRT and three digits, stable for ever
+    name: str  # what it allows: hardcoded-cuda-device
+    check: Check
+    module: str
+    default: bool = True  # False: only on request (--extend-select)
+
+    @property
+    def family(self) -> str:
+        """First digit of the code: see `FAMILIES`."""
+        return self.code[3]
+
+
+FAMILIES = {
+    "0": "files and configuration",
+    "1": "device placement",
+    "2": "CUDA runtime, memory, streams and graphs",
+    "3": "random numbers, precision, dtypes",
+    "4": "data loading and checkpoints",
+    "5": "distributed and launch",
+    "6": "compile, kernels, extensions",
+    "7": "packages and frameworks",
+    "8": "environment, configuration, build and containers",
+    "9": "runs on Neuron, but hurts",
+}
+
+_registry: dict[str, Rule] = {}
+
+
+def rule(code: str, name: str, *, default: bool = True) -> Callable[[Check], Check]:
+    """Register the decorated function as the rule ``name``. Raises ValueError on a duplicate code or name."""
+
+    def register(check: Check) -> Check:
+        if name in _registry or any(r.code == code for r in _registry.values()):
+            raise ValueError(f"rule {code} {name} is registered twice")
+        _registry[name] = Rule(code, name, check, check.__module__, default)
+        return check
+
+    return register

@@ -1,0 +1,32 @@
+"""The targets by name."""
+
+from __future__ import annotations
+
+from porter.targets.base import Target
+
+TARGETS = {
+    "neuron": Target(
+        name="neuron",
+        device="neuron",
+        runtime="torch.neuron",
+        backend="neuron",
+        compiler="neuron",
+        versions="native TorchNeuron, torch-neuronx >= 2.13, Neuron SDK 2.33, Trn2 and Trn3",
+    ),
+    "portable": Target(
+        name="portable",
+        device="",
+        runtime="torch.accelerator",
+        backend="",
+        compiler="",
+        versions="torch >= 2.6 with whatever torch.accelerator finds",
+    ),
+    "xla": Target(
+        name="xla",
+        device="xla",
+        runtime="torch_xla",
+        backend="xla",
+        compiler="openxla",
+        versions="torch-neuronx <= 2.9 over torch_xla, Trn1, Inf2 and Trn2",
+    ),
+}

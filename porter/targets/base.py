@@ -1,0 +1,16 @@
+"""What a target is: how it spells a device, a runtime call and a process group."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place to port to."""
+
+    name: str
+    device: str  # device type: neuron
+    runtime: str  # module that replaces torch.cuda: torch.neuron
+    backend: str  # process group backend: neuron
+    compiler: str  # torch.compile backend
+    versions: str  # what the catalogue's answers hold for
