@@ -36,7 +36,7 @@ format: $(VENV)/dev  ## let ruff repair what it can
 	$(BIN)/ruff format $(CODE)
 
 catalogue: $(VENV)/dev  ## compile the catalogue's TOML files into what porter loads
-	$(BIN)/python -m porter.catalog.build
+	$(BIN)/python -m porter.catalog.compile
 
 ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
 	$(BIN)/python -m tests.ecosystem

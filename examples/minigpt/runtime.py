@@ -29,7 +29,9 @@ class World:
 def start(device: str, backend: str) -> tuple[World, torch.device]:
     """Join the other processes if torchrun started us, and pick this process's device."""
     world = World(
-        int(os.environ.get("RANK", 0)), int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        rank=int(os.environ.get("RANK", "0")),
+        local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+        size=int(os.environ.get("WORLD_SIZE", "1")),
     )
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SystemExit("no CUDA device found: try --device cpu")
