@@ -1,0 +1,124 @@
+"""Fetch and unpack the pinned projects: ``python tests/ecosystem/download.py --cache DIR [--project NAME]...``
+
+pip does the fetching, and checks every archive against its SHA-256. To name a source distribution pip runs the
+project's own metadata step, so the environment needs what those steps import::
+
+    pip install "setuptools<81" wheel hatchling scikit-build-core setuptools_scm pybind11 numpy ninja torch
+
+What is there already is not fetched again. Archives are unpacked here, without running anything of theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from projects import Project, cache_folder, load
+
+# Metadata is all we are after: no kernels are built.
+NO_KERNELS = {
+    "CAUSAL_CONV1D_SKIP_CUDA_BUILD": "TRUE",
+    "DS_BUILD_OPS": "0",
+    "FLASH_ATTENTION_SKIP_CUDA_BUILD": "TRUE",
+    "MAMBA_SKIP_CUDA_BUILD": "TRUE",
+}
+
+
+def fetch(project: Project, folder: Path) -> Path:
+    """Fetch the project's archive into ``folder`` with pip; returns its path.
+
+    Raises:
+        subprocess.CalledProcessError: pip failed, or the archive is not the pinned one.
+    """
+    for archive in folder.iterdir():
+        if archive.stat().st_size == project.size and digest(archive) == project.sha256:
+            return archive
+    form = ["--no-binary", ":all:", "--no-build-isolation"] if project.form == "sdist" else ["--only-binary", ":all:"]
+    tools = str(Path(sys.executable).parent)  # metadata steps call python3 and ninja by name
+    with tempfile.TemporaryDirectory() as scratch:
+        requirement = Path(scratch) / "requirement.txt"
+        requirement.write_text(f"{project.name}=={project.version} --hash=sha256:{project.sha256}\n")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *form]
+            + ["--require-hashes", "--requirement", str(requirement), "--dest", scratch],
+            env={**os.environ, **NO_KERNELS, "PATH": tools + os.pathsep + os.environ.get("PATH", "")},
+            check=True,
+        )
+        (archive,) = (path for path in Path(scratch).iterdir() if path != requirement)
+        return Path(shutil.move(archive, folder / archive.name))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack the regular files of a tar.gz, zip or wheel into ``folder``; the one top folder of a tarball is left out.
+
+    Raises:
+        ValueError: a member would land outside ``folder``.
+    """
+    for name, content in members(archive):
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+            raise ValueError(f"{archive.name}: member {name!r} points outside the archive")
+        parts = path.parts[1:] if archive.suffix == ".gz" else path.parts
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+
+def members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Name and content of every regular file; links and devices are passed over."""
+    if archive.suffix == ".gz":
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isreg() else None
+                if content:
+                    yield member.name, content
+    else:
+        with zipfile.ZipFile(archive) as zipped:
+            for info in zipped.infolist():
+                if not info.is_dir():
+                    yield info.filename, zipped.open(info)
+
+
+def main() -> None:
+    """Fetch and unpack what is missing."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cache", help="folder outside the repository (default: PORTER_ECOSYSTEM)")
+    parser.add_argument("--project", action="append", help="only this project (may be repeated)")
+    arguments = parser.parse_args()
+    cache = cache_folder(arguments.cache)
+    (cache / "archives").mkdir(parents=True, exist_ok=True)
+    failed = []
+    for project in load(arguments.project):
+        tree = project.tree(cache)
+        if tree.is_dir():
+            continue
+        print(f"{project.name} {project.version} ({project.size / 1e6:.1f} MB)")
+        partial = tree.with_name(tree.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            unpack(fetch(project, cache / "archives"), partial)
+            partial.rename(tree)
+        except (subprocess.CalledProcessError, ValueError) as error:
+            failed.append(f"{project.name}: {error}")
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
