@@ -44,13 +44,13 @@ def fetch(project: Project, folder: Path) -> Path:
         if archive.stat().st_size == project.size and digest(archive) == project.sha256:
             return archive
     form = ["--no-binary", ":all:", "--no-build-isolation"] if project.form == "sdist" else ["--only-binary", ":all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *form]
     tools = str(Path(sys.executable).parent)  # metadata steps call python3 and ninja by name
     with tempfile.TemporaryDirectory() as scratch:
         requirement = Path(scratch) / "requirement.txt"
         requirement.write_text(f"{project.name}=={project.version} --hash=sha256:{project.sha256}\n")
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *form]
-            + ["--require-hashes", "--requirement", str(requirement), "--dest", scratch],
+            [*pip, "--requirement", str(requirement), "--dest", scratch],
             env={**os.environ, **NO_KERNELS, "PATH": tools + os.pathsep + os.environ.get("PATH", "")},
             check=True,
         )

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 WORD = re.compile("cuda|nccl|cudnn|nvtx", re.IGNORECASE)
 LAYOUT = {NL, INDENT, DEDENT, ENDMARKER, tokenize.COMMENT, tokenize.ENCODING}
-# Python 3.12 and later split an f-string, 3.14 a t-string likewise, into tokens: START, MIDDLE, and those of the fields.
+# Python 3.12 and later split an f-string, 3.14 a t-string, into tokens: START, MIDDLE, those of the fields, END.
 TEMPLATE = {getattr(tokenize, name) for name in ("FSTRING_MIDDLE", "TSTRING_MIDDLE") if hasattr(tokenize, name)}
 TEMPLATE_ENDS = {
     getattr(tokenize, kind + end)
@@ -43,7 +43,7 @@ class Mention(NamedTuple):
 
 
 def mentions(path: Path) -> list[Mention]:
-    """All mentions of a ``.py`` or ``.ipynb`` file; a file that cannot be read as such yields those before the error."""
+    """All mentions of a ``.py`` or ``.ipynb`` file; of one that cannot be read, those before the error."""
     if path.suffix == ".ipynb":
         return [Mention(cell, *found) for cell, text in cells(path) for found in scan(text)]
     return [Mention(None, *found) for found in scan(decode(path.read_bytes()))]
@@ -115,7 +115,8 @@ def in_statement(statement: list[tokenize.TokenInfo]) -> Iterator[tuple[int, str
 
 def in_string(token: tokenize.TokenInfo) -> Iterator[tuple[int, str, str]]:
     """Mentions within one string token, line by line; the fields of a whole f-string are scanned as code."""
-    text, fields = token.string, []
+    text = token.string
+    fields: list[tuple[int, str]] = []
     if token.type == STRING and "f" in re.match("[A-Za-z]*", text)[0].lower():  # type: ignore[index]
         text, fields = split_template(text)
     for offset, line in enumerate(text.split("\n")):
@@ -128,8 +129,9 @@ def in_string(token: tokenize.TokenInfo) -> Iterator[tuple[int, str, str]]:
 
 def split_template(text: str) -> tuple[str, list[tuple[int, str]]]:
     """An f-string's own text, and line offset and code of its fields (format and conversion stay with the text)."""
-    own, fields, depth, start = [], [], 0, 0
-    i = 0
+    own: list[str] = []
+    fields: list[tuple[int, str]] = []
+    depth = start = i = 0
     while i < len(text):
         char = text[i]
         if depth == 0 and text[i : i + 2] in ("{{", "}}"):
