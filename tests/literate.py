@@ -56,8 +56,8 @@ VERDICTS = ("portable", "auto", "review", "manual", "blocked", "unknown")
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*$")
 _FENCE = re.compile(r"(`{3,}|~{3,})\s*(\S*)\s*(.*?)\s*$")
-_MARKERS = re.compile(r"[ \t]*(?:#|//) error: \[.*$")
-_MARKER = re.compile(r"error: \[([a-z0-9-]+)\](?: ([a-z]+))?")
+_MARKERS = re.compile(r"[ \t]*(?:#|//) ?error:.*$")
+_MARKER = re.compile(r"(?:#|//) error: \[([a-z0-9-]+)\](?: ([a-z]+))?\s*")
 _CELL = re.compile(r"# %%( \[markdown\])?$")
 
 
@@ -216,8 +216,10 @@ def _file(block: Block) -> File:
     lines = []
     for number, line in enumerate(block.text.splitlines(keepends=True), start=1):
         if found := _MARKERS.search(line):
-            for rule, verdict in _MARKER.findall(found[0]):
-                expected.append(_expected(number, rule, verdict, block.line - 1 + number))
+            where = block.line - 1 + number
+            expected += [_expected(number, rule, verdict, where) for rule, verdict in _MARKER.findall(found[0])]
+            if _MARKER.sub("", found[0]).strip():
+                raise BadCase(f"line {where}: not an `error: [rule]` marker: {found[0].strip()}")
             line = line[: found.start()] + "\n"
         lines.append(line)
     path = block.attributes.get("title", FILES[block.language])

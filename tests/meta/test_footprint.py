@@ -1,0 +1,35 @@
+"""What a run of porter costs and leaves behind, proven on the real thing in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"libcst", "torch", "rich"}
+
+PROBE = """
+import sys
+from porter.cli import main
+try:
+    main(["check", "--no-cache", sys.argv[1]])
+except SystemExit as end:
+    print("status", end.code)
+print("modules", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_a_clean_check_imports_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import torch\n\nx = torch.zeros(3, device='cpu')  # not cuda\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", PROBE, tmp_path], capture_output=True, text=True, check=True)
+    *_, status, modules = done.stdout.splitlines()
+    assert status == "status 0", done.stdout + done.stderr
+    assert not HEAVY & set(modules.split()[1:])
+
+
+def test_porter_on_porter_is_clean() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "porter", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
