@@ -48,14 +48,14 @@ clean:  ## remove everything that make created
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "porter needs Python 3.10 or newer, and found none: apt install python3 python3-venv" >&2; exit 2; }
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(BIN)/porter: pyproject.toml | $(BIN)/python
 	@echo "installing porter into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install -qq --editable .
 	@touch $@
 
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	@echo "installing porter and its development tools into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $@

@@ -1,4 +1,4 @@
-'''Literate cases: Markdown that is a rule's specification and its test at once.
+"""Literate cases: Markdown that is a rule's specification and its test at once.
 
 A heading names a case, a fenced block is a file, and what porter must find stands on the line it is about::
 
@@ -23,7 +23,7 @@ A heading names a case, a fenced block is a file, and what porter must find stan
 
 Every case is rewritten as well: the result must parse, and a second rewrite must change nothing.
 ``UPDATE=1 pytest`` writes what porter does into the ``fixed`` blocks: read the diff before you commit it.
-'''
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.literate import BadCase, Expected, cells, pack, parse, unpack, update
 
-PAGE = '''\
+PAGE = """\
 # rule
 
 Prose, with a block for the reader:
@@ -49,7 +49,7 @@ x.is_cuda();  // error: [cuda-source]
 ```fixed title="conf/run.json" target=xla
 {"device": "xla"}
 ```
-'''
+"""
 
 
 def test_a_page_is_cases_of_files() -> None:

@@ -21,7 +21,9 @@ print("modules", *sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def test_a_clean_check_imports_nothing_heavy(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("import torch\n\nx = torch.zeros(3, device='cpu')  # not cuda\n", encoding="utf-8")
+    (tmp_path / "train.py").write_text(
+        "import torch\n\nx = torch.zeros(3, device='cpu')  # not cuda\n", encoding="utf-8"
+    )
     done = subprocess.run([sys.executable, "-c", PROBE, tmp_path], capture_output=True, text=True, check=True)
     *_, status, modules = done.stdout.splitlines()
     assert status == "status 0", done.stdout + done.stderr

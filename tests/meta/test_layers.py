@@ -66,4 +66,3 @@ def test_imports_point_downwards(path: Path) -> None:
 def test_modules_are_small() -> None:
     large = {name_of(path): path.stat().st_size for path in MODULES if path.stat().st_size > MAX_BYTES}
     assert not large
-
