@@ -6,8 +6,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr
 
 from tests.literate import BadCase, Case, parse, update
 
@@ -33,7 +35,7 @@ class Document(pytest.File):
             name += f" #{seen[name]}" if seen[name] > 1 else ""
             yield CaseItem.from_parent(self, name=name, case=case, ordinal=ordinal)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """Say what is wrong with the document without a traceback through pytest."""
         if isinstance(excinfo.value, BadCase):
             return f"{self.path.name}: {excinfo.value}"
@@ -63,7 +65,7 @@ class CaseItem(pytest.Item):
         if outcome.failures:
             raise Disagreement("\n\n".join(outcome.failures))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """Show the disagreement alone; anything else is a defect and comes with its traceback."""
         if isinstance(excinfo.value, Disagreement):
             return f"{self.reportinfo()[0]}:{self.case.line}  {self.name}\n\n{excinfo.value}"

@@ -12,10 +12,10 @@ A heading names a case, a fenced block is a file, and what porter must find stan
     x = torch.zeros(3, device="neuron")
     ```
 
-- ``# error: [rule] verdict`` (or ``// error:``) ends a line, as often as there are findings; the verdict may be left out.
+- ``# error: [rule] verdict`` (or ``// error:``) ends a line, once for each finding; the verdict may be left out.
   porter never sees these comments. Every finding must be expected, but for `portable` ones.
 - For formats without comments a ``findings`` block follows, a line each: ``LINE rule verdict``.
-- A ``fixed`` block holds the text of the block before it after `porter rewrite` (``fixed target=xla``: for that target).
+- A ``fixed`` block holds the text of the block before it after `porter rewrite`; ``fixed target=xla`` for that target.
 - Blocks with a ``title="path"`` under one heading are one repository; without titles each block is a case of its own.
   A title of ``pyproject.toml`` gives settings.
 - ``ipynb-py`` blocks are notebooks: ``# %%`` begins a cell, ``# %% [markdown]`` one of text.
@@ -32,7 +32,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 # The file that a block without a title becomes, by the language of its fence.
 FILES = {
@@ -158,7 +157,7 @@ def cells(text: str) -> Iterator[tuple[int, bool, str]]:
 
 def pack(text: str) -> str:
     """The notebook that an ``ipynb-py`` block stands for, as Jupyter would save it."""
-    output = {"execution_count": None, "metadata": {}, "outputs": []}
+    output: dict[str, object] = {"execution_count": None, "metadata": {}, "outputs": []}
     notebook = {
         "cells": [
             {"cell_type": "code", **output, "source": source.splitlines(keepends=True)}
@@ -215,13 +214,14 @@ def _file(block: Block) -> File:
     expected: list[Expected] = []
     lines = []
     for number, line in enumerate(block.text.splitlines(keepends=True), start=1):
-        if found := _MARKERS.search(line):
+        found = _MARKERS.search(line)
+        if found:
             where = block.line - 1 + number
             expected += [_expected(number, rule, verdict, where) for rule, verdict in _MARKER.findall(found[0])]
             if _MARKER.sub("", found[0]).strip():
                 raise BadCase(f"line {where}: not an `error: [rule]` marker: {found[0].strip()}")
-            line = line[: found.start()] + "\n"
-        lines.append(line)
+        lines.append(f"{line[: found.start()]}
+" if found else line)
     path = block.attributes.get("title", FILES[block.language])
     return File(path, block.language, "".join(lines), block.line, expected)
 

@@ -6,19 +6,21 @@ import ast
 import difflib
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from porter import engine
 from porter.config import Settings, load
+
+from porter import engine
 from porter.model import Finding
 from tests.literate import Case, File, cells, unpack
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:  # Python 3.10
+else:
     import tomli as tomllib
 
 
