@@ -220,8 +220,7 @@ def _file(block: Block) -> File:
             expected += [_expected(number, rule, verdict, where) for rule, verdict in _MARKER.findall(found[0])]
             if _MARKER.sub("", found[0]).strip():
                 raise BadCase(f"line {where}: not an `error: [rule]` marker: {found[0].strip()}")
-        lines.append(f"{line[: found.start()]}
-" if found else line)
+        lines.append(f"{line[: found.start()]}\n" if found else line)
     path = block.attributes.get("title", FILES[block.language])
     return File(path, block.language, "".join(lines), block.line, expected)
 
