@@ -1,7 +1,7 @@
-"""Fetch and unpack the pinned projects: ``python tests/ecosystem/download.py --cache DIR [--project NAME]...``
+"""Fetch and unpack the pinned projects: ``python -m tests.ecosystem.download [--cache DIR] [--project NAME]...``
 
-pip does the fetching, and checks every archive against its SHA-256. To name a source distribution pip runs the
-project's own metadata step, so the environment needs what those steps import::
+pip does the fetching, and checks every archive against its SHA-256. Before it hands out a source distribution pip runs
+the project's own metadata step, so the environment needs what those steps import::
 
     pip install "setuptools<81" wheel hatchling scikit-build-core setuptools_scm pybind11 numpy ninja torch
 
@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from projects import Project, cache_folder, load
+from tests.ecosystem.projects import Project, add_arguments, cache_folder, load
 
 # Metadata is all we are after: no kernels are built.
 NO_KERNELS = {
@@ -95,29 +95,33 @@ def members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                     yield info.filename, zipped.open(info)
 
 
-def main() -> None:
-    """Fetch and unpack what is missing."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cache", help="folder outside the repository (default: PORTER_ECOSYSTEM)")
-    parser.add_argument("--project", action="append", help="only this project (may be repeated)")
-    arguments = parser.parse_args()
-    cache = cache_folder(arguments.cache)
+def provide(projects: list[Project], cache: Path) -> list[str]:
+    """Fetch and unpack what ``cache`` lacks; returns a line for each project that is not to be had."""
     (cache / "archives").mkdir(parents=True, exist_ok=True)
-    failed = []
-    for project in load(arguments.project):
+    failures = []
+    for project in projects:
         tree = project.tree(cache)
         if tree.is_dir():
             continue
-        print(f"{project.name} {project.version} ({project.size / 1e6:.1f} MB)")
+        print(f"fetching {project.name} {project.version} ({project.size / 1e6:.1f} MB)", file=sys.stderr)
         partial = tree.with_name(tree.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
             unpack(fetch(project, cache / "archives"), partial)
             partial.rename(tree)
         except (subprocess.CalledProcessError, ValueError) as error:
-            failed.append(f"{project.name}: {error}")
-    if failed:
-        sys.exit("\n".join(failed))
+            failures.append(f"{project.name}: {error}")
+    return failures
+
+
+def main() -> None:
+    """Fetch and unpack what is missing."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    failures = provide(load(arguments.project), cache_folder(arguments.cache))
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 if __name__ == "__main__":

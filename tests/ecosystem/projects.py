@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -43,8 +44,14 @@ def load(names: list[str] | None = None) -> list[Project]:
 
 
 def cache_folder(argument: str | None) -> Path:
-    """The folder given on the command line or in PORTER_ECOSYSTEM. Exits with a message if there is none."""
+    """The folder given on the command line, in PORTER_ECOSYSTEM, or one among the user's caches."""
     folder = argument or os.environ.get("PORTER_ECOSYSTEM")
-    if not folder:
-        sys.exit("name a cache folder outside the repository: --cache DIR or PORTER_ECOSYSTEM=DIR")
-    return Path(folder).resolve()
+    if folder:
+        return Path(folder).resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "porter-ecosystem"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command of this folder takes."""
+    parser.add_argument("--cache", help="where archives and sources are kept (default: $PORTER_ECOSYSTEM, ~/.cache)")
+    parser.add_argument("--project", action="append", help="only this project (may be repeated)")

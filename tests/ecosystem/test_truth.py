@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from truth import mentions, scan
+
+from tests.ecosystem.truth import mentions, scan
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 other strings that stand as statements do not count, nor do plain names (``use_cuda = 1``).
 
 This module is meant to be an independent witness: it knows tokens only, and shares nothing with porter.
-``python tests/ecosystem/truth.py FILE...`` prints what it sees.
+``python -m tests.ecosystem.truth FILE...`` prints what it sees.
 """
 
 from __future__ import annotations

@@ -1,0 +1,168 @@
+"""Measure porter on the pinned projects: ``python -m tests.ecosystem.measure [--project NAME] [--target T] [--out DIR]``
+
+For every project: findings by verdict, recall against the ground truth (`truth.py`), the invariants (`invariants.py`)
+and CPU seconds. A line of the truth is *found* if a finding spans it, *explained* if porter dismissed it with a
+reason, else *missed*. ``--out`` also writes what a person needs to judge precision: the missed lines, and samples of
+findings, dismissals and hunks with their source (`sample.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from porter.config import Settings
+from porter.engine import Report
+
+from porter.model import TARGETS, Verdict
+from tests.ecosystem.download import provide
+from tests.ecosystem.invariants import Proof, prove
+from tests.ecosystem.projects import add_arguments, cache_folder, load
+from tests.ecosystem.sample import write_samples
+from tests.ecosystem.truth import Mention, mentions
+
+SUFFIXES = (".py", ".ipynb")
+
+
+class Place(NamedTuple):
+    """A line of code."""
+
+    path: str
+    cell: int | None
+    line: int
+
+
+class Measurement(NamedTuple):
+    """One project's numbers."""
+
+    name: str
+    tree: Path
+    proof: Proof
+    truth: dict[Place, list[Mention]]
+    found: set[Place]
+    explained: dict[Place, str]  # -> reason
+
+    @property
+    def missed(self) -> list[Place]:
+        """Lines of the truth that porter neither reports nor explains, in order."""
+        return sorted(
+            self.truth.keys() - self.found - self.explained.keys(), key=lambda p: (p.path, p.cell or 0, p.line)
+        )
+
+
+def measure(name: str, tree: Path, settings: Settings) -> Measurement:
+    """Scan, rewrite and compare one project."""
+    proof = prove(tree, settings)
+    truth: dict[Place, list[Mention]] = {}
+    for path in sorted(tree.rglob("*")):
+        if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink():
+            for mention in mentions(path):
+                place = Place(path.relative_to(tree).as_posix(), mention.cell, mention.line)
+                truth.setdefault(place, []).append(mention)
+    found = set(reported(proof.report)) & truth.keys()
+    explained = {place: reason for place, reason in dismissed(proof.report) if place in truth and place not in found}
+    unreadable = {problem.path for problem in proof.report.problems}
+    explained |= {p: "unreadable file" for p in truth if p.path in unreadable and p not in found}
+    return Measurement(name, tree, proof, truth, found, explained)
+
+
+def reported(report: Report) -> Iterator[Place]:
+    """Every line that a finding spans."""
+    for finding in report.findings:
+        for line in range(finding.line, finding.end_line + 1):
+            yield Place(finding.path, finding.cell, line)
+
+
+def dismissed(report: Report) -> Iterator[tuple[Place, str]]:
+    """Every line that porter dismissed, with the reason."""
+    for dismissal in report.dismissed:
+        for line in range(dismissal.line, dismissal.line + dismissal.text.count("\n") + 1):
+            yield Place(dismissal.path, dismissal.cell, line), dismissal.reason
+
+
+def table(measurements: list[Measurement]) -> Iterator[str]:
+    """The numbers as a Markdown table, with a line of totals."""
+    titles = [
+        "project",
+        "files",
+        "lines",
+        *Verdict,
+        "truth",
+        "found",
+        "explained",
+        "missed",
+        "recall",
+        "broken",
+        "CPU s",
+    ]
+    yield "| " + " | ".join(titles) + " |"
+    yield "|---" + "|--:" * (len(titles) - 1) + "|"
+    total: Counter[str] = Counter()
+    for m in measurements:
+        numbers = Counter(str(finding.verdict) for finding in m.proof.report.findings)
+        numbers.update(files=m.proof.report.files, lines=m.proof.report.lines, truth=len(m.truth), found=len(m.found))
+        numbers.update(explained=len(m.explained), missed=len(m.missed), broken=len(m.proof.broken))
+        numbers["CPU ms"] = round(1000 * m.proof.seconds)
+        total.update(numbers)
+        yield row(m.name, numbers)
+    if len(measurements) > 1:
+        yield row("all", total)
+
+
+def row(name: str, numbers: Counter[str]) -> str:
+    """One line of the table."""
+    recall = 1 - numbers["missed"] / numbers["truth"] if numbers["truth"] else 1.0
+    counts = [numbers[title] for title in ("files", "lines", *Verdict, "truth", "found", "explained", "missed")]
+    shown = [*(f"{n:,}" for n in counts), f"{recall:.2%}", str(numbers["broken"]), f"{numbers['CPU ms'] / 1000:.2f}"]
+    return f"| {name} | " + " | ".join(shown) + " |"
+
+
+def missed_lines(measurement: Measurement) -> Iterator[str]:
+    """The missed lines as ``path:line: kind: code``."""
+    for place in measurement.missed:
+        what = ", ".join(sorted({mention.what for mention in measurement.truth[place]}))
+        cell = "" if place.cell is None else f"{place.cell}:"
+        texts = " | ".join(mention.text for mention in measurement.truth[place])
+        yield f"{measurement.name}/{place.path}:{cell}{place.line}: {what}: {texts[:160]}"
+
+
+def main() -> None:
+    """Measure; exit status 1 where an invariant is broken."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_arguments(parser)
+    parser.add_argument("--target", choices=TARGETS, default="neuron")
+    parser.add_argument("--out", type=Path, help="folder for missed lines and samples")
+    parser.add_argument("--sample", type=int, default=100, help="findings, and as many dismissals, to sample")
+    parser.add_argument("--hunks", type=int, default=50, help="hunks to sample")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    projects, cache = load(arguments.project), cache_folder(arguments.cache)
+    for failure in provide(projects, cache):
+        print(f"left out: {failure}", file=sys.stderr)
+    settings = Settings(target=arguments.target, cache=False)
+    measurements = []
+    for project in projects:
+        if project.tree(cache).is_dir():
+            print(f"measuring {project.name}", file=sys.stderr)
+            measurements.append(measure(project.name, project.tree(cache), settings))
+    print("\n".join(table(measurements)))
+    reasons = Counter(reason for m in measurements for reason in m.explained.values())
+    print("\nexplained: " + ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()))
+    broken = [f"{m.name}: {complaint}" for m in measurements for complaint in m.proof.broken]
+    if broken:
+        print("\nbroken:\n" + "\n".join(broken))
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        missed = "\n".join(line for m in measurements for line in missed_lines(m))
+        (arguments.out / "missed.txt").write_text(missed + "\n")
+        proofs = [(m.name, m.tree, m.proof) for m in measurements]
+        write_samples(arguments.out, proofs, arguments.sample, arguments.hunks, arguments.seed)
+    sys.exit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()
