@@ -37,7 +37,7 @@ def prove(case: Case, folder: Path) -> Outcome:
     outcome = Outcome()
     with _working_in(folder):
         _write({file.path: file.content for file in case.files})
-        outcome.failures += _scan(case, _settings("neuron"))
+        outcome.failures += _scan(case, _settings())
         for target in sorted({"neuron"}.union(*(file.fixed for file in case.files))):
             _write({file.path: file.content for file in case.files})
             _rewrite(case, target, outcome)
@@ -54,7 +54,7 @@ def style_of(message: str) -> str | None:
 
 
 def _scan(case: Case, settings: Settings) -> Iterator[str]:
-    report = engine.run([Path()], settings)
+    report = engine.run((".",), settings)
     for problem in report.problems:
         yield f"{problem.path}: {problem.message}"
     for file in case.files:
@@ -87,18 +87,19 @@ def _disagreements(file: File, found: Sequence[Finding]) -> dict[int, list[str]]
 
 
 def _rewrite(case: Case, target: str, outcome: Outcome) -> None:
-    settings = _settings(target)
-    changes = {change.path: change for change in engine.rewrite([Path()], settings).files}
+    settings = _settings(target=target)
+    changes = {change.path: change for change in engine.rewrite((".",), settings).files}
     for file in case.files:
-        after = changes[file.path].after if file.path in changes else file.content
+        after = file.content
         if file.path in changes:
-            Path(file.path).write_text(after, encoding="utf-8", newline="")
+            after = changes[file.path].after.decode()
+            Path(file.path).write_bytes(changes[file.path].after)
             if error := _syntax_error(file, after):
                 outcome.failures.append(f"{file.path}: does not parse once rewritten: {error}\n{after}")
         if target in file.fixed:
             _compare(file, target, after, outcome)
-    for change in engine.rewrite([Path()], settings).files:
-        diff = _diff(change.before, change.after, "rewritten", "rewritten again")
+    for change in engine.rewrite((".",), settings).files:
+        diff = _diff(change.before.decode(), change.after.decode(), "rewritten", "rewritten again")
         outcome.failures.append(f"{change.path}: a second rewrite to {target} changes it again\n{diff}")
 
 
@@ -145,9 +146,9 @@ def _diff(before: str, after: str, old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _settings(target: str) -> Settings:
-    """The settings of the case in the working directory: nothing cached, nothing of this machine."""
-    raise NotImplementedError(target, load)
+def _settings(**overrides: object) -> Settings:
+    """The settings of the case in the working directory. Nothing is cached, and one process does it all."""
+    return load(Path.cwd(), None, False, {"cache": False, "jobs": 1, **overrides})
 
 
 def _write(files: dict[str, str]) -> None:

@@ -12,10 +12,7 @@ HEAVY = {"libcst", "torch", "rich"}
 PROBE = """
 import sys
 from porter.cli import main
-try:
-    main(["check", "--no-cache", sys.argv[1]])
-except SystemExit as end:
-    print("status", end.code)
+print("status", main(["check", "--no-cache", sys.argv[1]]))
 print("modules", *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
