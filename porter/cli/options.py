@@ -1,0 +1,163 @@
+"""The options that commands share, declared once, and the settings they amount to."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from porter.cli.output import Talk, colored, width
+from porter.model import TARGETS
+from porter.report.view import View
+
+if TYPE_CHECKING:
+    from porter.config import Settings
+
+STDIN = "-"
+CONFIGURATION_ERROR = 2
+
+
+class Failure(click.ClickException):
+    """The command cannot go on: usage, configuration or the catalogue is wrong."""
+
+    exit_code = CONFIGURATION_ERROR
+
+    def show(self, file: Any = None) -> None:
+        """Write the message to standard error."""
+        click.echo(f"porter: {self.message}", err=True)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What the shared options say, as given. Lists hold what was given by comma or by repetition."""
+
+    target: str | None
+    config: str | None
+    isolated: bool
+    no_cache: bool
+    cache_dir: str | None
+    color: str
+    quiet: bool
+    verbose: bool
+    jobs: int | None
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    extend_select: tuple[str, ...]
+    per_file_ignores: tuple[str, ...]
+    exclude: tuple[str, ...]
+    extend_exclude: tuple[str, ...]
+    force_exclude: bool
+    stdin_filename: str | None
+
+    def talk(self) -> Talk:
+        """Standard error, as these options want it."""
+        return Talk(self.color, self.quiet)
+
+    def settings(self, paths: tuple[str, ...]) -> Settings:
+        """Configuration file and options together. Raises `Failure`, saying what is wrong and where."""
+        from porter.config import ConfigError, load
+
+        try:
+            return load(Path.cwd(), self.config and Path(self.config), self.isolated, self.overrides())
+        except ConfigError as error:
+            raise Failure(str(error)) from error
+
+    def overrides(self) -> dict[str, object]:
+        """The settings that the command line gives, and no others."""
+        given: dict[str, object] = {
+            "target": self.target,
+            "select": _split(self.select),
+            "ignore": _split(self.ignore),
+            "extend_select": _split(self.extend_select),
+            "per_file_ignores": _pairs(self.per_file_ignores),
+            "exclude": _split(self.exclude),
+            "extend_exclude": _split(self.extend_exclude),
+            "force_exclude": self.force_exclude or None,
+            "jobs": self.jobs,
+            "cache_dir": self.cache_dir,
+            "cache": False if self.no_cache else None,
+        }
+        return {key: value for key, value in given.items() if value not in (None, (), {})}
+
+    def stdin(self, paths: tuple[str, ...]) -> tuple[str, bytes] | None:
+        """Name and bytes of standard input where ``paths`` ask for it. Raises `click.UsageError`."""
+        if STDIN not in paths:
+            if self.stdin_filename:
+                raise click.UsageError("--stdin-filename is for input by `-`: add `-` to the arguments")
+            return None
+        if len(paths) > 1:
+            raise click.UsageError("`-` stands alone: standard input is one file")
+        return self.stdin_filename or "stdin.py", sys.stdin.buffer.read()
+
+    def view(self, target: str, paths: tuple[str, ...], stdin: tuple[str, bytes] | None = None) -> View:
+        """How standard output shows a report."""
+        return View(
+            target,
+            color=colored(self.color, sys.stdout),
+            width=width(),
+            paths=paths,
+            contents=dict([stdin] if stdin else []),
+        )
+
+
+def _split(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _pairs(values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """``tests/*:PRT1,PRT2`` as pattern and codes; a pattern given twice gathers its codes."""
+    pairs: dict[str, tuple[str, ...]] = {}
+    for value in values:
+        pattern, colon, codes = value.rpartition(":")
+        if not colon or not pattern:
+            raise click.BadParameter(f"{value!r} is not PATTERN:CODE[,CODE...]", param_hint="--per-file-ignores")
+        pairs[pattern] = pairs.get(pattern, ()) + _split((codes,))
+    return pairs
+
+
+_OPTIONS = (
+    click.option("--target", type=click.Choice(TARGETS), help="What to port to.  [default: neuron]"),
+    click.option("--select", multiple=True, metavar="CODES", help="Rules to use: codes, prefixes or names."),
+    click.option("--extend-select", multiple=True, metavar="CODES", help="Rules to use beside those of the settings."),
+    click.option("--ignore", multiple=True, metavar="CODES", help="Rules not to use."),
+    click.option("--per-file-ignores", multiple=True, metavar="PATTERN:CODES", help="Rules not to use in some files."),
+    click.option("--exclude", multiple=True, metavar="PATTERNS", help="Files and folders to leave out."),
+    click.option("--extend-exclude", multiple=True, metavar="PATTERNS", help="The same, beside those of the settings."),
+    click.option("--force-exclude", is_flag=True, help="Leave them out even where they are named as PATHS."),
+    click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Settings to use."),
+    click.option("--isolated", is_flag=True, help="Ignore all settings files."),
+    click.option("--no-cache", is_flag=True, help="Neither read nor write the cache."),
+    click.option("--cache-dir", type=click.Path(file_okay=False), metavar="DIR", help="Where the cache is."),
+    click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use."),
+    click.option("--stdin-filename", metavar="NAME", help="What `-` is called, for settings and reports."),
+    click.option(
+        "--color", type=click.Choice(("auto", "always", "never")), default="auto", help="Colours.  [default: auto]"
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Show also what needs no change, and why."),
+)
+
+
+def common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command PATHS and the shared options; it gets them as ``paths`` and ``common``."""
+
+    @functools.wraps(function)
+    def wrapper(**values: Any) -> Any:
+        shared = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
+        return function(common=shared, **values)
+
+    for option in reversed(_OPTIONS):
+        wrapper = option(wrapper)
+    argument = click.argument(
+        "paths", nargs=-1, type=click.Path(exists=True, allow_dash=True), metavar="[PATHS]...", callback=_here
+    )
+    return argument(wrapper)
+
+
+def _here(_: click.Context, __: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
+    return paths or (".",)

@@ -1,0 +1,151 @@
+"""The pages of `porter explain`, in Markdown and as plain data: what a rule is, what a CUDA symbol becomes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+from porter.catalog import Answer, Catalogue, Row
+from porter.index.site import KINDS
+from porter.model import TARGETS, Evidence, Verdict
+from porter.report.words import MEANINGS
+from porter.rules.base import FAMILIES, Rule
+
+EVIDENCE = {
+    Evidence.A: "vendor documentation, or code shipped by AWS, Hugging Face or PyTorch",
+    Evidence.B: "source of the native backend before its beta",
+    Evidence.C: "third-party report",
+    Evidence.D: "inference from general PyTorch or NVIDIA knowledge; never rewritten as equal",
+}
+
+
+def rule_page(rule: Rule, rows: Sequence[Row]) -> str:
+    """A rule: its documentation, and what it makes of each construct that it judges."""
+    lines = [f"# {rule.code} {rule.name}", "", f"Family: {FAMILIES[rule.family]}.{_on_request(rule)}", ""]
+    lines += [_documentation(rule), ""]
+    if rows:
+        lines += ["## What it covers", "", *_table(("Name", *TARGETS), (_verdicts(row) for row in rows)), ""]
+    return "\n".join(lines)
+
+
+def rules_page(rules: Sequence[Rule]) -> str:
+    """All rules, family by family."""
+    lines = ["# Rules", ""]
+    for digit, family in FAMILIES.items():
+        members = [rule for rule in rules if rule.family == digit]
+        if members:
+            lines += [f"## {family}", ""]
+            lines += [f"- {rule.code} {rule.name}: {_first_sentence(rule)}{_on_request(rule)}" for rule in members]
+            lines += [""]
+    return "\n".join(lines)
+
+
+def row_page(row: Row, word: str, catalogue: Catalogue, rules: Sequence[Rule]) -> str:
+    """A row: what the construct does on CUDA, and every target's answer with its evidence."""
+    name = row.name
+    code = next((rule.code + " " for rule in rules if rule.name == row.rule), "")
+    lines = [f"# {name}", ""]
+    if name.endswith("*"):
+        lines += [f"No row of its own for `{word}`; this one answers for all of `{name}`.", ""]
+    lines += [f"{_sentence(row.summary)} Reported by {code}{row.rule}.", ""]
+    if row.also:
+        lines += [f"Also: {', '.join(f'`{other}`' for other in row.also)}.", ""]
+    if row.distributions:
+        lines += [f"Installed by: {', '.join(f'`{name}`' for name in row.distributions)}.", ""]
+    lines += [f"Kind: {row.kind} ({KINDS.get(row.kind, 'known to people, detected by no site')}).", ""]
+    lines += _table(("Target", "Verdict", "Write instead", "Evidence"), (_overview(row, target) for target in TARGETS))
+    for target in TARGETS:
+        lines += ["", *_answer(answer_of(row, target), target, catalogue.checked(row, target), catalogue)]
+    return "\n".join(lines) + "\n"
+
+
+def unknown_page(word: str, near: Sequence[str]) -> str:
+    """What porter says of a name that it does not know."""
+    lines = [f"# {word}", "", "Not in porter's catalogue: neither rewritten nor judged, on no target.", ""]
+    if near:
+        lines += ["Do you mean one of these?", "", *(f"- `{name}`" for name in near), ""]
+    return "\n".join(lines)
+
+
+def answer_of(row: Row, target: str) -> Answer:
+    """The row's answer for a target."""
+    answer: Answer = getattr(row, target)
+    return answer
+
+
+def rule_data(rule: Rule, rows: Sequence[Row]) -> dict[str, Any]:
+    """A rule as plain data."""
+    return {
+        "code": rule.code,
+        "name": rule.name,
+        "family": FAMILIES[rule.family],
+        "default": rule.default,
+        "documentation": _documentation(rule),
+        "covers": [{"kind": row.kind, "name": row.name} for row in rows],
+    }
+
+
+def row_data(row: Row, catalogue: Catalogue) -> dict[str, Any]:
+    """A row as plain data, its sources spelled out."""
+    data: dict[str, Any] = msgspec.to_builtins(row)
+    for target in TARGETS:
+        answer = answer_of(row, target)
+        data[target]["evidence"] = answer.evidence
+        data[target]["checked"] = catalogue.checked(row, target)
+        data[target]["source"] = [catalogue.sources.get(key, key) for key in answer.source]
+    return data
+
+
+def _answer(answer: Answer, target: str, checked: str, catalogue: Catalogue) -> Iterator[str]:
+    yield f"## {target}: {answer.verdict}"
+    yield ""
+    yield _sentence(answer.advice or MEANINGS[answer.verdict])
+    if answer.note:
+        yield ""
+        yield _sentence(answer.note)
+    if answer.verdict is Verdict.UNKNOWN:
+        return
+    yield ""
+    against = f" Checked against {checked}." if checked else ""
+    yield f"Evidence {answer.evidence}: {EVIDENCE[answer.evidence]}.{against}"
+    if answer.source:
+        yield ""
+        yield from (f"- {catalogue.sources.get(key, key)}" for key in answer.source)
+
+
+def _overview(row: Row, target: str) -> tuple[str, ...]:
+    answer = answer_of(row, target)
+    replacement = f"`{answer.replacement}`" if answer.replacement else "-"
+    known = answer.verdict is not Verdict.UNKNOWN
+    return target, str(answer.verdict), replacement, str(answer.evidence) if known else "-"
+
+
+def _verdicts(row: Row) -> tuple[str, ...]:
+    return (f"`{row.name}`", *(str(answer_of(row, target).verdict) for target in TARGETS))
+
+
+def _table(titles: Sequence[str], rows: Iterator[tuple[str, ...]]) -> list[str]:
+    body = [titles, ["---"] * len(titles), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in body]
+
+
+def _documentation(rule: Rule) -> str:
+    return cleandoc(sys.modules[rule.module].__doc__ or "")
+
+
+def _first_sentence(rule: Rule) -> str:
+    paragraph = " ".join(_documentation(rule).partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "."
+
+
+def _on_request(rule: Rule) -> str:
+    return "" if rule.default else f" On request only: `--extend-select {rule.code}`."
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

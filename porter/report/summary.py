@@ -1,0 +1,119 @@
+"""What a scan amounts to: the numbers and groups that every scan report shows, as plain data."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from operator import attrgetter
+from typing import TypeVar
+
+import msgspec
+
+from porter.model import Finding, Verdict
+from porter.report.effort import MODEL, Span, estimate
+from porter.report.words import REWRITTEN, failing, tally
+from porter.rules.base import FAMILIES
+
+MOST_FILES = 10
+_TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Findings that are told as one: a blocked construct, a rule, a file, a family."""
+
+    title: str
+    count: int
+    files: int
+    verdicts: dict[Verdict, int]
+    first: str  # location of the first one
+    code: str = ""  # where all have the same
+    advice: str = ""  # what most of them advise
+    symbols: dict[str, int] = {}
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A scan in numbers. ``uses`` are CUDA uses outside tests that do not work on the target as they are."""
+
+    files: int
+    lines: int
+    uses: int
+    rewritten: int
+    people: int
+    blocked: int
+    unknown: int
+    verdicts: dict[Verdict, int]
+    effort: dict[Verdict, Span]  # minutes left to people
+    effort_total: Span
+    effort_model: str
+    blockers: tuple[Group, ...]
+    decisions: tuple[Group, ...]
+    reviews: tuple[Group, ...]
+    hot_files: tuple[Group, ...]
+    families: tuple[Group, ...]
+    unknown_symbols: dict[str, int]
+    tests: Group | None  # None where nothing, or everything, is test code
+
+
+def summarise(findings: list[Finding], *, files: int, lines: int) -> Summary:
+    """Sum up a scan. Test code is counted apart, unless there is nothing else."""
+    tests = [f for f in findings if _TEST.search(f.path)]
+    if len(tests) == len(findings):
+        tests = []
+    apart = set(map(id, tests))
+    product = [f for f in findings if id(f) not in apart]
+    uses = failing(product)
+    verdicts = tally(product)
+    by_verdict: dict[Verdict, list[Finding]] = defaultdict(list)
+    for finding in uses:
+        by_verdict[finding.verdict].append(finding)
+    unknown = by_verdict[Verdict.UNKNOWN]
+    effort = {verdict: estimate(by_verdict[verdict]) for verdict in verdicts if by_verdict[verdict]}
+    return Summary(
+        files=files,
+        lines=lines,
+        uses=len(uses),
+        rewritten=sum(len(by_verdict[v]) for v in REWRITTEN),
+        people=len(by_verdict[Verdict.MANUAL]),
+        blocked=len(by_verdict[Verdict.BLOCKED]),
+        unknown=len(unknown),
+        verdicts=verdicts,
+        effort=effort,
+        effort_total=sum(effort.values(), Span(0, 0)),
+        effort_model=MODEL,
+        blockers=_groups(by_verdict[Verdict.BLOCKED], lambda f: (f.code, f.symbol), lambda f: f.symbol or f.name),
+        decisions=_groups(by_verdict[Verdict.MANUAL], attrgetter("code", "advice"), attrgetter("name")),
+        reviews=_groups(by_verdict[Verdict.REVIEW], attrgetter("code", "advice"), attrgetter("name")),
+        hot_files=_groups(uses, attrgetter("path"), attrgetter("path"))[:MOST_FILES],
+        families=_groups(uses, lambda f: f.code[3], lambda f: FAMILIES.get(f.code[3], "other")),
+        unknown_symbols=dict(Counter(f.symbol or f.name for f in unknown).most_common()),
+        tests=_group(tests, "test code") if tests else None,
+    )
+
+
+def _groups(
+    findings: Iterable[Finding], key: Callable[[Finding], K], title: Callable[[Finding], str]
+) -> tuple[Group, ...]:
+    """Findings with the same key in one group each, the largest first."""
+    members: dict[K, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        members[key(finding)].append(finding)
+    groups = [_group(group, title(group[0])) for group in members.values()]
+    return tuple(sorted(groups, key=lambda g: (-g.count, g.title)))
+
+
+def _group(findings: list[Finding], title: str) -> Group:
+    first = findings[0]
+    advice = Counter(f.advice for f in findings if f.advice).most_common(1)
+    return Group(
+        title=title,
+        count=len(findings),
+        files=len({f.path for f in findings}),
+        verdicts=tally(findings),
+        first=f"{first.path}:{first.line}",
+        code=first.code if all(f.code == first.code for f in findings) else "",
+        advice=advice[0][0] if advice else "",
+        symbols=dict(Counter(f.symbol for f in findings if f.symbol).most_common()),
+    )

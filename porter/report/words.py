@@ -1,0 +1,58 @@
+"""The words and numbers that every report shares: counts, verdicts, and lines to sum up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from porter.model import Finding, Verdict
+
+# Order in which verdicts are told: from what costs nobody anything to what costs most.
+TOLD = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
+REWRITTEN = (Verdict.AUTO, Verdict.REVIEW)
+
+MEANINGS = {
+    Verdict.AUTO: "same behaviour under another name",
+    Verdict.REVIEW: "rewritten, but numerics, order or semantics differ",
+    Verdict.MANUAL: "a person must decide",
+    Verdict.BLOCKED: "no equivalent on the target",
+    Verdict.UNKNOWN: "not in porter's catalogue",
+    Verdict.PORTABLE: "works as it is",
+}
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """``1 file``, ``2 files``; thousands are separated."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def failing(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that ask for a change: all but those that work on the target as they are."""
+    return [f for f in findings if f.verdict is not Verdict.PORTABLE]
+
+
+def tally(findings: Iterable[Finding]) -> dict[Verdict, int]:
+    """How many findings have each verdict, in the order of `TOLD`; portable last; zeros left out."""
+    counts = Counter(f.verdict for f in findings)
+    return {verdict: counts[verdict] for verdict in (*TOLD, Verdict.PORTABLE) if counts[verdict]}
+
+
+def breakdown(counts: dict[Verdict, int]) -> str:
+    """``5 auto, 2 review, 1 manual``."""
+    return ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items())
+
+
+def percent(part: int, whole: int) -> str:
+    """``74 %``. Neither nothing nor everything is claimed by rounding."""
+    if not whole:
+        return "0 %"
+    share = round(100 * part / whole)
+    if 0 < part < whole:
+        share = min(max(share, 1), 99)
+    return f"{share} %"
+
+
+def location(finding: Finding) -> str:
+    """``train.py:72:10``, or ``demo.ipynb:cell 3:5:1``: cells count from 1 for people."""
+    cell = "" if finding.cell is None else f"cell {finding.cell + 1}:"
+    return f"{finding.path}:{cell}{finding.line}:{finding.column}"
