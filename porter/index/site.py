@@ -126,4 +126,6 @@ class Site(msgspec.Struct, frozen=True):
     place: str | None = None  # strings: the place they flow into; calls: the place their result is bound to
     use: str = ""  # strings: how the literal is used at once; see `porter.index.flow`
     detail: str = ""  # free text for the message: the callee, the key, the compared expression
-    certain: bool = True  # False where porter followed a name into more than one definition
+    sink: str | None = None  # strings: "device" or "backend" where the literal itself stands in such a position
+    certain: bool = True  # False where porter followed a name into more than one definition, or only presumes a sink
+    editable: bool = True  # False where the offsets are not exact (inside f-strings before Python 3.12)

@@ -1,0 +1,216 @@
+"""From a Python source to its sites and its summary."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+
+import msgspec
+
+from porter.catalog.types import Types
+from porter.index.infer import Inference, Known
+from porter.index.scope import Binder, Scope
+from porter.index.site import Argument, Call, Receiver, Site, Statement
+from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
+from porter.index.visit import Found, Visitor
+from porter.index.watch import Watch
+from porter.model import Problem
+from porter.sources.source import Source
+
+_DEPTH = 4000  # frames: deeper expressions are machine-made tables, and are reported instead
+_FSTRINGS_HAVE_OFFSETS = sys.version_info >= (3, 12)
+
+
+class FileIndex(msgspec.Struct):
+    """What the index knows about one file."""
+
+    sites: list[Site]
+    summary: Summary
+    problem: Problem | None = None
+
+
+def index(source: Source, watch: Watch, types: Types) -> FileIndex:
+    """Find the sites of a Python file or notebook. A file that does not parse yields a problem and no sites."""
+    module = module_name(source.path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like belong to the file's owner
+            tree = ast.parse(source.text.decode())
+    except SyntaxError as error:
+        return FileIndex([], Summary(module), _syntax_problem(source, error))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return FileIndex([], Summary(module), Problem(source.path, f"cannot be parsed: {error}; not analysed"))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _DEPTH))
+    try:
+        return _index(source, tree, module, watch, types)
+    except RecursionError:
+        message = "an expression is nested too deeply to analyse; exclude the file if it is generated"
+        return FileIndex([], Summary(module), Problem(source.path, message))
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _index(source: Source, tree: ast.Module, module: str, watch: Watch, types: Types) -> FileIndex:
+    package = module if source.path.endswith("__init__.py") else module.rpartition(".")[0]
+    binder = Binder(tree, module, package)
+    inference = Inference(types, binder.scopes)
+    visitor = Visitor(tree, binder, inference, watch, source.line_starts)
+    builder = _Builder(source, visitor)
+    sites = [site for found in visitor.found if (site := builder.site(found)) is not None]
+    return FileIndex(sites, summarise(module, binder, visitor))
+
+
+def module_name(path: str) -> str:
+    """The dotted name of a file by its path: ``src/pkg/__init__.py`` is ``src.pkg``."""
+    stem = path.removesuffix(".py").removesuffix(".ipynb").removesuffix(".pyi")
+    return stem.removesuffix("/__init__").strip("./").replace("/", ".")
+
+
+def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
+    if source.kind == "python" and (b"\nprint " in source.text or b"    print " in source.text or b"except " in source.text):
+        hint = "if it is Python 2, port it first; if its grammar is newer than this Python, run porter under that version"
+    else:
+        hint = "templates and generated files can be excluded"
+    return Problem(source.path, f"does not parse: {error.msg}; not analysed ({hint})", error.lineno)
+
+
+class _Builder:
+    """Turns what the visitor found into sites."""
+
+    def __init__(self, source: Source, visitor: Visitor) -> None:
+        self.source = source
+        self.visitor = visitor
+        self.inference = visitor.inference
+
+    def site(self, found: Found) -> Site | None:
+        node, moment = found.node, found.moment
+        start, end = self._span(node, found)
+        kind, name, certain, receiver = found.kind, found.name, found.certain, None
+        if found.receiver is not None:
+            known = self.inference.infer(found.receiver, moment.scope)
+            receiver = self._receiver(found, known)
+            if known is not None:
+                certain = certain and known.certain
+                kind, name = "symbol", f"{self.inference.types.canonical(known.type)}{found.name}"
+        call = self._call(moment.call, moment.scope) if moment.call is not None else None
+        return Site(
+            kind=kind,
+            name=name,
+            start=start,
+            end=end,
+            line=node.lineno,  # type: ignore[attr-defined]
+            role=moment.role,
+            alias=self.visitor.span(found.alias)[0] if found.alias is not None else None,
+            call=call,
+            receiver=receiver,
+            statement=self._statement(found),
+            scope=moment.scope.qualified[len(self.visitor.binder.root.qualified) + 1 :],
+            guards=moment.guards,
+            in_loop=moment.in_loop,
+            parent=moment.parent,
+            place=self._place(found),
+            use=found.use.use if found.use is not None else "",
+            detail=found.detail,
+            certain=certain and (found.use.certain if found.use is not None else True),
+            sink=found.use.sink if found.use is not None else None,
+            editable=_FSTRINGS_HAVE_OFFSETS or moment.fstring is None,
+        )
+
+    def _span(self, node: ast.AST, found: Found) -> tuple[int, int]:
+        if not _FSTRINGS_HAVE_OFFSETS and found.moment.fstring is not None:
+            return self.visitor.span(found.moment.fstring)
+        return self.visitor.span(node)
+
+    def _receiver(self, found: Found, known: Known | None) -> Receiver:
+        assert found.receiver is not None
+        start, end = self.visitor.span(found.receiver)
+        place = self.visitor.flow.place(found.receiver, found.moment.scope)
+        if known is None:
+            return Receiver(start, end, None, "nothing in this file says what it is", place)
+        return Receiver(start, end, known.type, known.why, place)
+
+    def _call(self, node: ast.Call, scope: Scope) -> Call:
+        start, end = self.visitor.span(node)
+        arguments = [self._argument("*" if isinstance(a, ast.Starred) else None, a, scope) for a in node.args]
+        arguments += [self._argument(k.arg or "**", k.value, scope) for k in node.keywords]
+        return Call(start, end, tuple(arguments))
+
+    def _argument(self, keyword: str | None, node: ast.expr, scope: Scope) -> Argument:
+        start, end = self.visitor.span(node)
+        literal = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant) and isinstance(node.op, ast.USub):
+            value = node.operand.value
+            literal = -value if isinstance(value, (int, float)) else None
+        known = self.inference.infer(node, scope) if literal is None else None
+        reference = self.inference.reference(node, scope)
+        return Argument(
+            keyword=keyword,
+            start=start,
+            end=end,
+            literal=literal if isinstance(literal, (str, int, float, bool)) else None,
+            is_literal=isinstance(node, ast.Constant),
+            symbol=reference.qualified if reference is not None else None,
+            place=self.visitor.flow.place(node, scope),
+            type=known.type if known is not None else None,
+        )
+
+    def _statement(self, found: Found) -> Statement:
+        node = found.moment.statement
+        start, end = self.visitor.span(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body:
+            decorators = getattr(node, "decorator_list", None)
+            start = min([start, *(self.visitor.span(d)[0] - 1 for d in decorators or ())])
+            end = max(start, self.visitor.span(body[0])[0])
+        value = getattr(node, "value", None)
+        outer = found.moment.call or found.node
+        alone = isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign, ast.Return)) and (value is outer)
+        alone = alone or (isinstance(node, ast.Assign) and found.node in node.targets)
+        return Statement(start, end, type(node).__name__, alone, found.moment.siblings)
+
+    def _place(self, found: Found) -> str | None:
+        """Strings: where they flow. Calls and symbols that are a whole assigned value: the variable."""
+        if found.use is not None:
+            return found.use.place
+        statement = found.moment.statement
+        outer = found.moment.call or found.node
+        if isinstance(statement, ast.Assign) and statement.value is outer and len(statement.targets) == 1:
+            return self.visitor.flow.place(statement.targets[0], found.moment.scope)
+        if isinstance(statement, ast.AnnAssign) and statement.value is outer:
+            return self.visitor.flow.place(statement.target, found.moment.scope)
+        return None
+
+
+def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
+    """What the other files of the repository may ask about this one."""
+    summary = Summary(module, edges=visitor.flow.edges, marks=visitor.flow.marks)
+    inference = visitor.inference
+    for node, scope in list(binder.scopes.items()):
+        if isinstance(node, ast.ClassDef):
+            bases = [inference.reference(b, scope.parent or scope) for b in node.bases]
+            names = tuple(r.qualified for r in bases if r is not None)
+            methods = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "def")
+            fields = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "annotation")
+            summary.classes[scope.qualified] = ClassInfo(names, methods, fields)
+            for name in {*scope.attributes, *fields}:
+                summary.edges.append((f"a:{scope.qualified}.{name}", f"k:{name}"))
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            arguments = node.args
+            parameters = tuple(a.arg for a in (*arguments.posonlyargs, *arguments.args))
+            returned = inference.returned(node)
+            summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None)
+    for name, binding in binder.root.bindings.items():
+        definition = binding.definitions[-1]
+        if definition.kind == "import":
+            summary.exports[name] = str(definition.extra)
+        elif definition.kind == "value":
+            known = inference.binding(binding)
+            if known is not None:
+                summary.variables[name] = known.type
+    summary.names = tuple(binder.root.bindings)
+    return summary
+
+
+__all__ = ["FileIndex", "Mark", "index", "module_name"]

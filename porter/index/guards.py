@@ -1,0 +1,136 @@
+"""What a condition says about the device that the code below it runs on."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from porter.index.site import Guard
+
+# Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
+_VENDOR = re.compile(r"(?:^|[^a-z])(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:[^a-z]|$)", re.I)
+_SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa"})
+_NEURON = frozenset({"neuron", "neuronx"})
+Qualify = Callable[[ast.expr], "str | None"]
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What a test asks for. ``cuda`` is +1 if it holds only with CUDA, -1 if only without, 0 if it does not say."""
+
+    cuda: int
+    vendors: frozenset[str]
+
+
+def condition(test: ast.expr, qualify: Qualify) -> Condition:
+    """Classify a test expression."""
+    vendors: set[str] = set()
+    for node in ast.walk(test):
+        vendors.update(_words(node))
+    cuda = _cuda(test, qualify)
+    vendors.discard("gpu")
+    vendors.discard("cuda")
+    return Condition(cuda, frozenset(vendors))
+
+
+def _words(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Attribute):
+        text = node.attr
+    elif isinstance(node, ast.Name):
+        text = node.id
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 40:
+        text = node.value
+    else:
+        return []
+    return [word.lower() for word in _VENDOR.findall(text)]
+
+
+def _cuda(test: ast.expr, qualify: Qualify) -> int:
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return -_cuda(test.operand, qualify)
+    if isinstance(test, ast.BoolOp):
+        parts = {_cuda(value, qualify) for value in test.values} - {0}
+        return parts.pop() if len(parts) == 1 and isinstance(test.op, ast.And) else 0
+    if isinstance(test, ast.Call):
+        name = qualify(test.func)
+        if name in ("torch.cuda.is_available", "torch.cuda.is_initialized"):
+            return 1
+        if isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args:
+            return 1 if _is_cuda_text(test.args[0]) else 0
+        return 0
+    if isinstance(test, ast.Attribute):
+        return 1 if test.attr == "is_cuda" or qualify(test) == "torch.version.cuda" else 0
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        return _compared(test)
+    return 0
+
+
+def _compared(test: ast.Compare) -> int:
+    sides = [test.left, test.comparators[0]]
+    if not any(_is_cuda_text(side) for side in sides):
+        return 0
+    return -1 if isinstance(test.ops[0], (ast.NotEq, ast.NotIn)) else 1 if isinstance(test.ops[0], (ast.Eq, ast.In)) else 0
+
+
+def _is_cuda_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call) and node.args:
+        node = node.args[0]
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda")
+
+
+def chain(node: ast.If | ast.IfExp, qualify: Qualify) -> tuple[list[Condition], bool]:
+    """The conditions of an ``if``/``elif`` chain or nested ternaries, and whether it ends in an ``else``."""
+    conditions: list[Condition] = []
+    current: ast.If | ast.IfExp = node
+    while True:
+        conditions.append(condition(current.test, qualify))
+        orelse = current.orelse
+        if isinstance(orelse, list):
+            if len(orelse) == 1 and isinstance(orelse[0], ast.If):
+                current = orelse[0]
+                continue
+            return conditions, bool(orelse)
+        if isinstance(orelse, ast.IfExp):
+            current = orelse
+            continue
+        return conditions, True
+
+
+def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
+    """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else)."""
+    vendors = frozenset().union(*(c.vendors for c in conditions))
+    own = conditions[index].vendors if index < len(conditions) else frozenset()
+    others = tuple(sorted(vendors))
+    if vendors & _NEURON:
+        return Guard("handled", start, end, others, has_else)
+    cuda = conditions[index].cuda if index < len(conditions) else -max((c.cuda for c in conditions), default=0)
+    if (vendors & _SERVER) and (cuda > 0 or not own or any(c.cuda > 0 for c in conditions)):
+        return Guard("vendors", start, end, others, has_else)
+    if cuda > 0:
+        return Guard("cuda", start, end, others, has_else)
+    if cuda < 0:
+        return Guard("else", start, end, others, has_else)
+    return None
+
+
+def catches_import_error(node: ast.Try, names: Callable[[ast.expr], str | None]) -> bool:
+    """Whether a ``try`` survives a missing package."""
+    wide = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    for handler in node.handlers:
+        if handler.type is None:
+            return True
+        types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if any(isinstance(t, ast.Name) and t.id in wide for t in types):
+            return True
+    return False
+
+
+_SKIP = re.compile(r"skip|require|mark\.|slow|gpu|cuda|xfail|only", re.I)
+
+
+def is_test_decorator(node: ast.expr) -> bool:
+    """Whether a decorator decides if a test runs: ``pytest.mark.*``, ``unittest.skipIf``, ``require_cuda``."""
+    target = node.func if isinstance(node, ast.Call) else node
+    return bool(_SKIP.search(ast.unparse(target)))

@@ -1,0 +1,458 @@
+"""What an expression is: the qualified name it stands for, or the class of the object it yields.
+
+Classes are qualified names, `torch.Tensor` or one of the repository, plus two symbolic forms that only
+the whole repository can settle: ``result:pkg.fn`` (what a function elsewhere returns) and ``iter:T``
+(something that yields T when iterated over).
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
+
+if TYPE_CHECKING:
+    from porter.catalog.types import Types
+
+_DEPTH = 8  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
+_PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "iter", "reversed", "list", "tuple", "sorted"}
+
+_SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """The qualified name an expression stands for."""
+
+    qualified: str
+    alias: ast.AST | None  # the import alias or assigned value through which it is named; None: spelled from its root
+    certain: bool = True
+
+
+class Known(msgspec.Struct, frozen=True):
+    """The class of the object an expression yields, and how that is known."""
+
+    type: str
+    why: str
+    certain: bool = True
+
+
+class Inference:
+    """Answers questions about expressions of one file. Memoised; gives up rather than search long."""
+
+    def __init__(self, types: Types, scopes: dict[ast.AST, Scope]) -> None:
+        self.types = types
+        self.scopes = scopes
+        self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
+        self._memo: dict[tuple[int, int], Known | None] = {}
+        self._active: set[int] = set()
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
+        """The qualified name of a dotted expression; None where its root is an ordinary variable."""
+        chain = dotted(node)
+        if chain is None:
+            return None
+        root, names = chain
+        if root.id in ("self", "cls") and names:
+            owner = instance_class(root.id, scope)
+            if owner is not None:
+                return None
+        binding = scope.lookup(root.id)
+        if binding is None:
+            return None
+        base = self.bound(binding)
+        if base is None:
+            return None
+        if not names:
+            return base
+        return Reference(".".join([base.qualified, *names]), base.alias, base.certain)
+
+    def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
+        """What an imported, defined or aliased name stands for."""
+        found: list[Reference] = []
+        others = 0
+        for definition in binding.definitions:
+            reference = self._definition(definition, binding, depth)
+            if reference is not None:
+                found.append(reference)
+            elif not _is_none(definition):
+                others += 1
+        if not found:
+            return None
+        if others and found[0].alias is not None and not isinstance(found[0].alias, ast.alias):
+            return None
+        qualified = {r.qualified for r in found}
+        best = found[0]
+        if len(qualified) > 1:
+            best = next((r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified), best)
+        return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
+
+    def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:
+        if definition.kind == "import":
+            alias = definition.node
+            assert isinstance(alias, ast.alias)
+            qualified = str(definition.extra)
+            return Reference(qualified, alias if "." in qualified else None)
+        if definition.kind in ("def", "class"):
+            return Reference(f"{binding.scope.qualified}.{binding.name}", None)
+        if definition.kind == "value" and depth < 4 and definition.extra is None:
+            value = definition.node
+            if isinstance(value, (ast.Attribute, ast.Name)):
+                chain = dotted(value)
+                if chain is None or (not chain[1] and chain[0].id == binding.name):
+                    return None
+                target = definition.scope.lookup(chain[0].id)
+                if target is None or target is binding:
+                    return None
+                base = self.bound(target, depth + 1)
+                if base is not None:
+                    return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
+        return None
+
+    # -- classes -------------------------------------------------------------------------------
+
+    def infer(self, node: ast.expr, scope: Scope, depth: int = 0) -> Known | None:
+        """The class of the object that ``node`` yields; None if not known."""
+        if depth > _DEPTH:
+            return None
+        key = (id(node), id(scope))
+        if key in self._memo:
+            return self._memo[key]
+        if id(node) in self._active:
+            return None
+        self._active.add(id(node))
+        try:
+            handler = _HANDLERS.get(type(node))
+            known = handler(self, node, scope, depth + 1) if handler is not None else None
+        finally:
+            self._active.discard(id(node))
+        if depth == 0 or known is not None:
+            self._memo[key] = known
+        return known
+
+    def _name(self, node: ast.Name, scope: Scope, depth: int) -> Known | None:
+        owner = instance_class(node.id, scope)
+        if owner is not None:
+            return Known(owner.qualified, f"`{node.id}` of class `{owner.qualified.rpartition('.')[2]}`")
+        binding = scope.lookup(node.id)
+        return self.binding(binding, depth) if binding is not None else None
+
+    def binding(self, binding: Binding, depth: int = 0) -> Known | None:
+        """The class of what a variable holds: all definitions whose class is known must agree."""
+        if depth > _DEPTH:
+            return None
+        known: list[Known] = []
+        unknown = 0
+        for definition in binding.definitions:
+            found = self._defined(definition, binding, depth + 1)
+            if found is not None:
+                known.append(found)
+            elif not _is_none(definition):
+                unknown += 1
+        if not known:
+            return self._by_use(binding)
+        if len({self.types.canonical(k.type) for k in known}) > 1:
+            return None
+        first = known[0]
+        return first if not unknown else Known(first.type, first.why, certain=False)
+
+    def _by_use(self, binding: Binding) -> Known | None:
+        for use in sorted(binding.uses):
+            told = self.types.tells(use)
+            if told is not None:
+                return Known(told, f"`{binding.name}.{use}` is used beside it", certain=True)
+        return None
+
+    def _defined(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
+        node, scope = definition.node, definition.scope
+        if definition.kind in ("value", "with"):
+            return self.infer(node, scope, depth) if isinstance(node, ast.expr) else None
+        if definition.kind == "annotation":
+            return self._annotation(node, scope, depth, definition.extra)
+        if definition.kind == "param":
+            return self._parameter(definition, binding, depth)
+        if definition.kind == "iter":
+            return self._element(node, scope, depth) if isinstance(node, ast.expr) else None
+        if definition.kind == "item" and isinstance(definition.extra, tuple):
+            return self._item(node, scope, depth, *definition.extra)
+        return None
+
+    def _annotation(self, node: ast.AST, scope: Scope, depth: int, value: object) -> Known | None:
+        annotated = self.annotation(node, scope)
+        if annotated is None and isinstance(value, ast.expr):
+            return self.infer(value, scope, depth)
+        return annotated
+
+    def annotation(self, node: ast.AST | None, scope: Scope) -> Known | None:
+        """The class named by an annotation: plain, quoted, ``Optional[X]`` or ``X | None``."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            try:
+                node = ast.parse(node.value, mode="eval").body
+            except SyntaxError:
+                return None
+        if isinstance(node, ast.Subscript) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            outer = dotted(node.value)
+            name = (outer[1] or [outer[0].id])[-1] if outer else ""
+            inner = self.annotation(node.slice, scope)
+            if name == "Optional":
+                return inner
+            if inner and name in ("List", "list", "Sequence", "Iterable", "Iterator", "Tuple", "tuple"):
+                return Known("iter:" + inner.type, inner.why)
+            return None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            sides = [self.annotation(side, scope) for side in (node.left, node.right) if not _none(side)]
+            return sides[0] if len(sides) == 1 else None
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            reference = self.reference(node, scope)
+            if reference is not None:
+                return Known(self.types.canonical(reference.qualified), f"annotated `{ast.unparse(node)}`")
+        return None
+
+    def _parameter(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
+        arg = definition.node
+        assert isinstance(arg, ast.arg)
+        annotated = self.annotation(arg.annotation, definition.scope.parent or definition.scope)
+        if annotated is not None:
+            return annotated
+        return self._by_use(binding) or self._by_callers(definition, binding, depth)
+
+    def _by_callers(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
+        """What this file's own calls pass for a parameter, if they agree."""
+        position = definition.extra[0] if isinstance(definition.extra, tuple) else None
+        passed: list[Known] = []
+        for call, scope in self.calls.get(binding.scope.qualified, ())[:6]:
+            value = argument_value(call, binding.name, position, binding.scope)
+            known = self.infer(value, scope, depth + 2) if value is not None else None
+            if known is None:
+                return None
+            passed.append(known)
+        if passed and len({self.types.canonical(k.type) for k in passed}) == 1:
+            return Known(passed[0].type, f"callers pass it: {passed[0].why}", passed[0].certain)
+        return None
+
+    def _element(self, node: ast.expr, scope: Scope, depth: int) -> Known | None:
+        """What iterating over ``node`` yields."""
+        if isinstance(node, ast.Call):
+            reference = self.reference(node.func, scope)
+            name = reference.qualified if reference else getattr(node.func, "id", "")
+            if name in _PASSING and node.args:
+                return self._element(node.args[0], scope, depth)
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            return self._join([self.infer(e, scope, depth) for e in node.elts])
+        known = self.infer(node, scope, depth)
+        if known is None:
+            return None
+        if known.type.startswith("iter:"):
+            return Known(known.type[5:], known.why, known.certain)
+        if known.type == "torch.utils.data.DataLoader":
+            return Known("torch.Tensor", "yielded by a `DataLoader`", certain=False)
+        return known if known.type == "torch.Tensor" else None
+
+    def _item(self, node: ast.AST, scope: Scope, depth: int, index: int, kind: str) -> Known | None:
+        if not isinstance(node, ast.expr):
+            return None
+        if kind == "iter":
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if name == "enumerate" and index == 0:
+                return None
+            if name == "zip" and isinstance(node, ast.Call) and index < len(node.args):
+                return self._element(node.args[index], scope, depth)
+            return self._element(node, scope, depth)
+        known = self.infer(node, scope, depth)
+        if known is None:
+            return None
+        if known.type.startswith("tuple:"):
+            parts = known.type[6:].split(",")
+            return Known(parts[index], known.why, known.certain) if index < len(parts) else None
+        if known.type.removeprefix("iter:") == "torch.Tensor":
+            return Known("torch.Tensor", known.why, known.certain)
+        return None
+
+    def _join(self, known: list[Known | None]) -> Known | None:
+        present = [k for k in known if k is not None]
+        if not present or len({self.types.canonical(k.type) for k in present}) > 1:
+            return None
+        return present[0] if len(present) == len(known) else Known(present[0].type, present[0].why, certain=False)
+
+    def _call(self, node: ast.Call, scope: Scope, depth: int) -> Known | None:
+        reference = self.reference(node.func, scope)
+        if reference is not None:
+            return self._called(reference.qualified, node, scope, depth)
+        if isinstance(node.func, ast.Attribute):
+            return self._method(node.func, scope, depth)
+        if isinstance(node.func, ast.Name) and node.func.id == "next" and node.args:
+            return self._element(node.args[0], scope, depth)
+        known = self.infer(node.func, scope, depth)
+        if known is not None:
+            result = self.types.method(known.type, "__call__")
+            return Known(result, f"returned by {known.why}", known.certain) if result else None
+        return None
+
+    def _called(self, qualified: str, node: ast.Call, scope: Scope, depth: int) -> Known | None:
+        line = f"`{qualified}`, line {node.lineno}"
+        result = self.types.returns(qualified)
+        if result == "=0":
+            return self.infer(node.args[0], scope, depth) if node.args else None
+        if result is not None:
+            return Known(result, f"made by {line}")
+        binding = scope.lookup(qualified.rpartition(".")[2]) if qualified.startswith(scope.root.qualified + ".") else None
+        for definition in binding.definitions if binding is not None else ():
+            if definition.kind == "class":
+                return Known(qualified, f"made by {line}")
+            if definition.kind == "def":
+                return self.returned(definition.node, depth) or Known("result:" + qualified, f"returned by {line}")
+        if qualified.startswith("torch.") or "." not in qualified:
+            return None
+        return Known("result:" + qualified, f"returned by {line}")
+
+    def returned(self, function: ast.AST, depth: int = 0) -> Known | None:
+        """The class of what a function of this file returns, where all its returns agree."""
+        scope = self.scopes.get(function)
+        if scope is None or depth > _DEPTH or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return None
+        annotated = self.annotation(function.returns, scope.parent or scope)
+        if annotated is not None:
+            return annotated
+        values = [r.value for r in returns_of(function) if r.value is not None and not _none(r.value)]
+        return self._join([self.infer(v, scope, depth + 1) for v in values[:6]]) if values else None
+
+    def _method(self, func: ast.Attribute, scope: Scope, depth: int) -> Known | None:
+        if isinstance(func.value, ast.Call) and getattr(func.value.func, "id", "") == "super":
+            owner = scope.enclosing("class")
+            return Known(owner.qualified, "`super()`") if owner and func.attr in ("to", "cuda", "eval") else None
+        known = self.infer(func.value, scope, depth)
+        if known is None:
+            return None
+        result = self.types.method(known.type, func.attr)
+        if result is not None:
+            return Known(result, known.why, known.certain)
+        if func.attr in _SELF:
+            return known
+        method = self._own_method(known.type, func.attr, scope)
+        if method is not None:
+            return self.returned(method, depth)
+        if known.type.startswith(("torch.", "iter:", "result:")):
+            return None
+        return Known(f"result:{known.type}.{func.attr}", known.why, known.certain)
+
+    def _own_method(self, owner: str, name: str, scope: Scope) -> ast.AST | None:
+        for node, candidate in self.scopes.items():
+            if candidate.kind == "class" and candidate.qualified == owner and isinstance(node, ast.ClassDef):
+                binding = candidate.bindings.get(name)
+                return binding.definitions[-1].node if binding is not None else None
+        return None
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Known | None:
+        if isinstance(node.value, ast.Name):
+            owner = instance_class(node.value.id, scope)
+            if owner is not None:
+                binding = owner.attributes.get(node.attr) or owner.bindings.get(node.attr)
+                return self.binding(binding, depth) if binding is not None else None
+        if self.reference(node, scope) is not None:
+            return None
+        known = self.infer(node.value, scope, depth)
+        if known is None:
+            return None
+        result = self.types.attribute(known.type, node.attr)
+        return Known(result, known.why, known.certain) if result else None
+
+    def _binary(self, node: ast.BinOp, scope: Scope, depth: int) -> Known | None:
+        for side in (node.left, node.right):
+            known = self.infer(side, scope, depth)
+            if known is not None and known.type == "torch.Tensor":
+                return known
+        return None
+
+    def _unary(self, node: ast.UnaryOp, scope: Scope, depth: int) -> Known | None:
+        known = self.infer(node.operand, scope, depth)
+        return known if known is not None and known.type == "torch.Tensor" else None
+
+    def _choice(self, node: ast.IfExp, scope: Scope, depth: int) -> Known | None:
+        arms = [arm for arm in (node.body, node.orelse) if not _none(arm)]
+        return self._join([self.infer(arm, scope, depth) for arm in arms])
+
+    def _boolean(self, node: ast.BoolOp, scope: Scope, depth: int) -> Known | None:
+        return self._join([self.infer(v, scope, depth) for v in node.values])
+
+    def _subscript(self, node: ast.Subscript, scope: Scope, depth: int) -> Known | None:
+        known = self.infer(node.value, scope, depth)
+        if known is None:
+            return None
+        if known.type.startswith("iter:"):
+            return known if isinstance(node.slice, ast.Slice) else Known(known.type[5:], known.why, known.certain)
+        if known.type.startswith("tuple:"):
+            index = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            parts = known.type[6:].split(",")
+            return Known(parts[index], known.why) if isinstance(index, int) and -1 <= index < len(parts) else None
+        return known if known.type == "torch.Tensor" else None
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Known | None:
+        joined = self._join([self.infer(e, scope, depth) for e in node.elts[:8]])
+        return Known("iter:" + joined.type, joined.why, joined.certain) if joined else None
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope, depth: int) -> Known | None:
+        element = self.infer(node.elt, self.scopes.get(node, scope), depth)
+        return Known("iter:" + element.type, element.why, element.certain) if element else None
+
+    def _walrus(self, node: ast.NamedExpr, scope: Scope, depth: int) -> Known | None:
+        return self.infer(node.value, scope, depth)
+
+
+_HANDLERS = {
+    ast.Name: Inference._name,
+    ast.Call: Inference._call,
+    ast.Attribute: Inference._attribute,
+    ast.BinOp: Inference._binary,
+    ast.UnaryOp: Inference._unary,
+    ast.IfExp: Inference._choice,
+    ast.BoolOp: Inference._boolean,
+    ast.Subscript: Inference._subscript,
+    ast.List: Inference._sequence,
+    ast.Tuple: Inference._sequence,
+    ast.Set: Inference._sequence,
+    ast.ListComp: Inference._comprehension,
+    ast.GeneratorExp: Inference._comprehension,
+    ast.NamedExpr: Inference._walrus,
+}
+
+
+def returns_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Return]:
+    """The return statements of a function, not those of functions inside it."""
+    found: list[ast.Return] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return):
+            found.append(node)
+        elif isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            stack.extend(c for c in ast.iter_child_nodes(node) if isinstance(c, (ast.stmt, ast.ExceptHandler)))
+        elif isinstance(node, ast.ExceptHandler):
+            stack.extend(node.body)
+    found.reverse()
+    return found
+
+
+def argument_value(call: ast.Call, name: str, position: int | None, function: Scope) -> ast.expr | None:
+    """The expression a call passes for a parameter. ``position`` counts ``self``, which methods do not pass."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if position is None:
+        return None
+    if function.parent is not None and function.parent.kind == "class":
+        position -= 1
+    if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
+        return call.args[position]
+    return None
+
+
+def _none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_none(definition: Definition) -> bool:
+    return definition.kind == "value" and _none(definition.node)

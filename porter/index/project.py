@@ -1,0 +1,265 @@
+"""What only the whole repository can tell: which class a name elsewhere is, and where a value ends up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from porter.catalog.types import Types
+from porter.index.build import module_name
+from porter.index.site import Site
+from porter.index.summary import ClassInfo, Mark, Summary
+
+_STEPS = 400  # places followed per question: a value that travels further is not followed by readers either
+_HOPS = 6  # re-exports followed
+
+
+class Project:
+    """The summaries of a repository's files, merged. Files without CUDA are loaded when something asks for them."""
+
+    def __init__(
+        self,
+        summaries: Iterable[Summary],
+        paths: Iterable[str],
+        types: Types,
+        load: Callable[[str], Summary | None],
+    ) -> None:
+        """``paths`` are all Python files, analysed or not; ``load`` summarises one of them by path."""
+        self.types = types
+        self._load = load
+        self._summaries: dict[str, Summary] = {}
+        self._classes: dict[str, ClassInfo] = {}
+        self._edges: dict[str, list[str]] = {}
+        self._back: dict[str, list[str]] = {}
+        self._sinks: dict[str, list[Mark]] = {}
+        self._sources: dict[str, list[Mark]] = {}
+        self._memo: dict[tuple[str, str, bool], Mark | None] = {}
+        self._resolved: dict[tuple[str, str], str] = {}
+        self._paths: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}
+        self._index_modules(paths)
+        for summary in summaries:
+            self._add(summary)
+
+    def _index_modules(self, paths: Iterable[str]) -> None:
+        paths = list(paths)
+        packages = {p.rpartition("/")[0] for p in paths if p.endswith("__init__.py")}
+        self.own: set[str] = set()  # top-level packages of this repository
+        for path in paths:
+            module = module_name(path)
+            self._paths[module] = path
+            folder = path.rpartition("/")[0]
+            if path.endswith("__init__.py"):
+                folder = folder.rpartition("/")[0] if folder in packages else folder
+            while folder in packages:
+                folder = folder.rpartition("/")[0]
+            importable = module[len(folder.strip("./").replace("/", ".")) :].lstrip(".") if folder else module
+            for name in {module, importable}:
+                self._names.setdefault(name, []).append(module)
+            root = importable.partition(".")[0]
+            if (f"{folder}/{root}" if folder else root) in packages:
+                self.own.add(root)
+
+    def _add(self, summary: Summary) -> None:
+        self._summaries[summary.module] = summary
+        self._classes.update(summary.classes)
+        for source, target in summary.edges:
+            source = self._canonical(source, summary.module)
+            target = self._canonical(target, summary.module)
+            self._edges.setdefault(source, []).append(target)
+            self._back.setdefault(target, []).append(source)
+        for mark in summary.marks:
+            table = self._sinks if mark.sink else self._sources
+            table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def summary(self, module: str) -> Summary | None:
+        """The summary of a module by its path-based name; loaded now if it was not analysed."""
+        if module not in self._summaries:
+            path = self._paths.get(module)
+            loaded = self._load(path) if path is not None else None
+            self._summaries[module] = Summary(module)
+            if loaded is not None:
+                self._add(loaded)
+        return self._summaries[module]
+
+    def resolve(self, qualified: str, module: str, hops: int = _HOPS) -> str:
+        """The path-based name of what ``qualified`` means in ``module``; itself where it is not of this repository."""
+        key = (qualified, module)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(qualified, module, hops)
+        return self._resolved[key]
+
+    def _resolve(self, qualified: str, module: str, hops: int) -> str:
+        parts = qualified.split(".")
+        if parts[0] == "torch" or hops == 0:
+            return qualified
+        for cut in range(len(parts), 0, -1):
+            found = self._module(".".join(parts[:cut]), module)
+            if found is None:
+                continue
+            rest = parts[cut:]
+            summary = self.summary(found)
+            if rest and summary is not None and rest[0] in summary.exports:
+                target = ".".join([summary.exports[rest[0]], *rest[1:]])
+                if target != qualified:
+                    return self.resolve(target, found, hops - 1)
+            return ".".join([found, *rest])
+        return qualified
+
+    def _module(self, name: str, module: str) -> str | None:
+        candidates = self._names.get(name)
+        if not candidates:
+            return None
+        if len(candidates) == 1:
+            return candidates[0]
+        here = module.split(".")
+
+        def shared(candidate: str) -> int:
+            return next((i for i, (a, b) in enumerate(zip(here, candidate.split("."), strict=False)) if a != b), len(here))
+
+        return max(candidates, key=lambda c: (shared(c), -len(c)))
+
+    # -- classes -------------------------------------------------------------------------------
+
+    def type_of(self, symbolic: str, module: str, hops: int = _HOPS) -> str:
+        """The class that a symbolic type stands for: torch's where a base leads there, else the repository's own."""
+        if hops == 0:
+            return symbolic
+        if symbolic.startswith("result:"):
+            name = self.resolve(symbolic[7:], module)
+            if name in self._classes:
+                return self.type_of(name, module, hops - 1)
+            owner = self.summary(self._owner(name))
+            function = owner.functions.get(name) if owner is not None else None
+            if function is not None and function.returns:
+                return self.type_of(function.returns, self._owner(name), hops - 1)
+            canonical = self.types.returns(name)
+            return canonical or symbolic
+        canonical = self.types.canonical(symbolic)
+        if canonical.startswith("torch."):
+            return canonical
+        name = self.resolve(symbolic, module)
+        self.summary(self._owner(name))
+        info = self._classes.get(name)
+        for base in info.bases if info is not None else ():
+            found = self.type_of(base, self._owner(name), hops - 1)
+            if found.startswith("torch.") or self.types.canonical(found) != found:
+                return self.types.canonical(found)
+        return self.types.canonical(name)
+
+    def defines(self, symbolic: str, method: str, module: str, hops: int = _HOPS) -> bool:
+        """Whether the class, or a base of it in this repository, defines ``method`` itself."""
+        name = self.resolve(symbolic.removeprefix("result:"), module)
+        info = self._classes.get(name)
+        if info is None or hops == 0:
+            return False
+        if method in info.methods:
+            return True
+        return any(self.defines(base, method, self._owner(name), hops - 1) for base in info.bases)
+
+    def _owner(self, qualified: str) -> str:
+        """The module that holds a path-based name."""
+        name = qualified
+        while name and name not in self._paths:
+            name = name.rpartition(".")[0]
+        return name
+
+    # -- flow ----------------------------------------------------------------------------------
+
+    def reaches(self, place: str | None, kind: str, module: str) -> Mark | None:
+        """The use as ``kind`` ("device" or "backend") that a value in ``place`` ends up in."""
+        return self._search(place, kind, module, forward=True)
+
+    def holds(self, place: str | None, kind: str, module: str) -> Mark | None:
+        """Evidence that what ``place`` holds is a device or backend: used as one, or filled with one."""
+        return self._search(place, kind, module, forward=True) or self._search(place, kind, module, forward=False)
+
+    def _search(self, place: str | None, kind: str, module: str, forward: bool) -> Mark | None:
+        if place is None:
+            return None
+        start = self._canonical(place, module)
+        key = (start, kind, forward)
+        if key not in self._memo:
+            self._memo[key] = self._walk(start, kind, forward)
+        return self._memo[key]
+
+    def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
+        marks = self._sinks if forward else self._sources
+        edges = self._edges if forward else self._back
+        seen = {start}
+        queue = deque([start])
+        weak: Mark | None = None
+        while queue and len(seen) < _STEPS:
+            place = queue.popleft()
+            self._bring(place)
+            for mark in marks.get(place, ()):
+                if mark.kind == kind:
+                    if mark.certain:
+                        return mark
+                    weak = weak or mark
+            for following in edges.get(place, ()):
+                following = self._canonical(following, "")
+                if following not in seen:
+                    seen.add(following)
+                    queue.append(following)
+        return weak
+
+    def _bring(self, place: str) -> None:
+        """Load the module that a place lies in, if it was not analysed."""
+        if place[0] in "prga":
+            self.summary(self._owner(place[2:]))
+
+    def _canonical(self, place: str, module: str) -> str:
+        """Places of other files under the name their own file gives them."""
+        kind, name = place[:2], place[2:]
+        if kind in ("k:", "v:", "a:") or (module and name.startswith(module + ".") and "#" not in name):
+            return place
+        if kind == "p:":
+            function, _, parameter = name.rpartition(".")
+            function = self.resolve(function, module) if function else function
+            return self._parameter(function, parameter)
+        return kind + self.resolve(name, module) if name else place
+
+    def _parameter(self, function: str, parameter: str) -> str:
+        owner = self._owner(function)
+        summary = self._summaries.get(owner) if owner in self._summaries else self.summary(owner) if owner else None
+        if summary is None:
+            return f"p:{function}.{parameter}"
+        info = summary.functions.get(function)
+        is_method = function.rpartition(".")[0] in summary.classes
+        if info is None and function in summary.classes:
+            cls = summary.classes[function]
+            info = summary.functions.get(f"{function}.__init__")
+            if info is None:
+                field = cls.fields[int(parameter[1:])] if parameter[0] == "#" and int(parameter[1:]) < len(cls.fields) else parameter
+                return f"a:{function}.{field}"
+            function, is_method = f"{function}.__init__", True
+        if parameter.startswith("#") and info is not None:
+            index = int(parameter[1:]) + (1 if is_method else 0)
+            parameter = info.parameters[index] if index < len(info.parameters) else parameter
+        return f"p:{function}.{parameter}"
+
+    # -- sites ---------------------------------------------------------------------------------
+
+    def settle(self, site: Site, module: str) -> Site:
+        """The site with its name settled by what other files say of its receiver's class."""
+        if site.receiver is None:
+            if site.kind == "symbol" and site.name.partition(".")[0] in self.own:
+                return msgspec.structs.replace(site, kind="own")
+            return site
+        method = site.name.rpartition(".")[2]
+        symbolic = site.receiver.type
+        if symbolic is None:
+            return site
+        settled = self.type_of(symbolic, module)
+        if not symbolic.startswith("torch.") and self.defines(symbolic, method, module):
+            return msgspec.structs.replace(site, kind="own")
+        if settled.startswith(("result:", "iter:", "tuple:")):
+            return msgspec.structs.replace(site, kind="method", name=f".{method}")
+        return msgspec.structs.replace(
+            site, kind="symbol", name=f"{settled}.{method}", receiver=msgspec.structs.replace(site.receiver, type=settled)
+        )

@@ -1,0 +1,88 @@
+"""Where a device or a backend is expected: parameters of torch's own callables. Data."""
+
+from __future__ import annotations
+
+# callable -> (parameter, position or None when keyword-only)
+DEVICE: dict[str, tuple[str, int | None]] = {
+    "torch.device": ("device", 0),
+    "torch.autocast": ("device_type", 0),
+    "torch.amp.autocast": ("device_type", 0),
+    "torch.amp.autocast_mode.autocast": ("device_type", 0),
+    "torch.amp.GradScaler": ("device", 0),
+    "torch.amp.grad_scaler.GradScaler": ("device", 0),
+    "torch.GradScaler": ("device", 0),
+    "torch.amp.custom_fwd": ("device_type", None),
+    "torch.amp.custom_bwd": ("device_type", None),
+    "torch.amp.is_autocast_available": ("device_type", 0),
+    "torch.is_autocast_enabled": ("device_type", 0),
+    "torch.get_autocast_dtype": ("device_type", 0),
+    "torch.set_autocast_dtype": ("device_type", 0),
+    "torch.set_autocast_enabled": ("device_type", 0),
+    "torch.load": ("map_location", 1),
+    "torch.jit.load": ("map_location", 1),
+    "torch.hub.load_state_dict_from_url": ("map_location", 2),
+    "torch.utils.model_zoo.load_url": ("map_location", 2),
+    "torch.set_default_device": ("device", 0),
+    "torch.Generator": ("device", 0),
+    "torch.get_device_module": ("device", 0),
+    "torch.Stream": ("device", 0),
+    "torch.Event": ("device", 0),
+    "torch.random.fork_rng": ("device_type", None),
+    "torch.cuda.device": ("device", 0),
+    "torch.cuda.set_device": ("device", 0),
+    "torch.cuda.synchronize": ("device", 0),
+    "torch.cuda.get_device_name": ("device", 0),
+    "torch.cuda.get_device_properties": ("device", 0),
+    "torch.cuda.get_device_capability": ("device", 0),
+    "torch.cuda.memory_allocated": ("device", 0),
+    "torch.cuda.max_memory_allocated": ("device", 0),
+    "torch.cuda.memory_reserved": ("device", 0),
+    "torch.cuda.max_memory_reserved": ("device", 0),
+    "torch.cuda.reset_peak_memory_stats": ("device", 0),
+    "torch.cuda.mem_get_info": ("device", 0),
+    "torch.cuda.current_stream": ("device", 0),
+    "torch.cuda.Stream": ("device", 0),
+    "torch.distributed.init_device_mesh": ("device_type", 0),
+    "torch.distributed.device_mesh.init_device_mesh": ("device_type", 0),
+    "torch.distributed.DeviceMesh": ("device_type", 0),
+    "torch.distributed.device_mesh.DeviceMesh": ("device_type", 0),
+    "torch.distributed.tensor.DeviceMesh": ("device_type", 0),
+    "torch.distributed._tensor.DeviceMesh": ("device_type", 0),
+    "torch.distributed.get_default_backend_for_device": ("device", 0),
+    "torch.distributed.init_process_group": ("device_id", None),
+    "torch.utils.data.DataLoader": ("pin_memory_device", None),
+}
+
+BACKEND: dict[str, tuple[str, int | None]] = {
+    "torch.distributed.init_process_group": ("backend", 0),
+    "torch.distributed.distributed_c10d.init_process_group": ("backend", 0),
+    "torch.distributed.new_group": ("backend", 2),
+    "torch.distributed.new_subgroups": ("backend", None),
+    "torch.distributed.is_backend_available": ("backend", 0),
+    "torch.distributed.Backend": ("name", 0),
+}
+
+# Methods that take a device, whatever the receiver: (parameter, position).
+METHODS: dict[str, tuple[str, int | None]] = {
+    "to": ("device", 0),
+    "cuda": ("device", 0),
+    "to_empty": ("device", None),
+    "new_zeros": ("device", None),
+    "new_ones": ("device", None),
+    "new_empty": ("device", None),
+    "new_full": ("device", None),
+    "new_tensor": ("device", None),
+    "get_rng_state": ("device", 0),
+}
+
+# Parameter names that mean a device in any callable under torch.
+TORCH_KEYWORDS = frozenset({"device", "device_type", "map_location", "device_id"})
+
+# Parameter names by which a callable that porter cannot see probably takes a device. A finding there is `review`.
+LIKELY_KEYWORDS = frozenset(
+    {"device", "device_type", "map_location", "torch_device", "device_map", "target_device", "device_name", "devices"}
+)
+
+# Calls that hand on the text they are given.
+TRANSPARENT = frozenset({"str", "torch.device"})
+TRANSPARENT_METHODS = frozenset({"lower", "strip", "format", "split", "partition", "replace"})

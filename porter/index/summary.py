@@ -1,0 +1,55 @@
+"""What one file tells the rest of the repository: classes, functions, re-exports and the flow of values.
+
+A *place* is somewhere a value can live, written as a string so that files can refer to each other's:
+
+=======================  =====================================================================
+``v:train.main.dev``     local variable ``dev`` of function ``main`` in module ``train``
+``g:config.DEVICE``      module-level variable (also when seen from an importing file)
+``p:utils.move.device``  parameter ``device`` of function ``utils.move``
+``r:utils.get_device``   what function ``utils.get_device`` returns
+``a:model.Net.device``   attribute ``device`` of ``self`` in class ``model.Net``
+``k:device``             attribute, key or option of that name on an object porter does not know
+=======================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ClassInfo(msgspec.Struct, frozen=True):
+    """A class: its bases as qualified names, the methods it defines, its annotated fields in order."""
+
+    bases: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+class FunctionInfo(msgspec.Struct, frozen=True):
+    """A function or method: its positional parameters (``self`` included) and the class of what it returns."""
+
+    parameters: tuple[str, ...] = ()
+    returns: str | None = None
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A fact about a place: it is used as, or filled with, a device or a process group backend."""
+
+    place: str
+    kind: str  # "device" or "backend"
+    why: str  # "`torch.device()`, line 12"
+    sink: bool = True  # True: the place's value goes there; False: the place's value comes from there
+    certain: bool = True
+
+
+class Summary(msgspec.Struct):
+    """What one file tells the others."""
+
+    module: str  # dotted, from the path: src.pkg.train
+    classes: dict[str, ClassInfo] = {}  # by qualified name
+    functions: dict[str, FunctionInfo] = {}  # by qualified name
+    variables: dict[str, str] = {}  # module-level variable -> class of what it holds
+    exports: dict[str, str] = {}  # name bound by an import at module level -> qualified name
+    edges: list[tuple[str, str]] = []  # (from place, to place)
+    marks: list[Mark] = []
+    names: tuple[str, ...] = ()  # names bound at module level

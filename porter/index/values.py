@@ -1,0 +1,218 @@
+"""Where values flow: edges between places, and what each telling string is used for.
+
+The visitor calls `Flow.into` for every expression whose destination it knows (an assignment, an argument,
+a comparison); `Flow` follows the expression through whatever hands its value on.
+"""
+
+from __future__ import annotations
+
+import ast
+
+import msgspec
+
+from porter.index import sinks
+from porter.index.infer import Inference, Reference
+from porter.index.scope import Scope, instance_class
+from porter.index.summary import Mark
+
+_GETTERS = {"get", "pop", "setdefault", "getenv", "getattr"}
+
+
+class Use(msgspec.Struct, frozen=True):
+    """What becomes of a value. ``use`` is one of
+
+    assign, return, default, field, option, argument, keyword, compare, key, entry, element, text.
+    """
+
+    use: str
+    place: str | None = None
+    sink: str | None = None  # "device" or "backend"
+    certain: bool = True
+    detail: str = ""
+
+
+class Flow:
+    """Collects edges and marks of one file, and the use of each literal."""
+
+    def __init__(self, inference: Inference) -> None:
+        self.inference = inference
+        self.edges: list[tuple[str, str]] = []
+        self.marks: list[Mark] = []
+        self.uses: dict[int, Use] = {}  # by id of the literal's node
+
+    def into(self, node: ast.expr, use: Use, scope: Scope) -> None:
+        """Follow the value of ``node`` to where ``use`` says it goes."""
+        handler = _HANDLERS.get(type(node))
+        if handler is not None:
+            handler(self, node, use, scope)
+
+    def _literal(self, node: ast.Constant | ast.JoinedStr, use: Use, scope: Scope) -> None:
+        self.uses[id(node)] = use
+        if isinstance(node, ast.JoinedStr):
+            for part in node.values:
+                self.uses[id(part)] = use
+
+    def _variable(self, node: ast.expr, use: Use, scope: Scope) -> None:
+        place = self.place(node, scope)
+        if place is None:
+            return
+        if use.place is not None and use.place != place:
+            self.edges.append((place, use.place))
+        if use.sink is not None:
+            self.marks.append(Mark(place, use.sink, use.detail, True, use.certain))
+        if use.place is not None and _is_device_attribute(node):
+            self.marks.append(Mark(use.place, "device", "a `.device`", sink=False))
+
+    def _concat(self, node: ast.BinOp, use: Use, scope: Scope) -> None:
+        if isinstance(node.op, (ast.Add, ast.Mod)) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
+            self._literal(node.left, use, scope)
+
+    def _choice(self, node: ast.IfExp, use: Use, scope: Scope) -> None:
+        self.into(node.body, use, scope)
+        self.into(node.orelse, use, scope)
+
+    def _boolean(self, node: ast.BoolOp, use: Use, scope: Scope) -> None:
+        for value in node.values:
+            self.into(value, use, scope)
+
+    def _elements(self, node: ast.List | ast.Tuple | ast.Set, use: Use, scope: Scope) -> None:
+        inner = use if use.use in ("compare", "option") else msgspec.structs.replace(use, use="element")
+        for element in node.elts:
+            self.into(element, inner, scope)
+
+    def _dict(self, node: ast.Dict, use: Use, scope: Scope) -> None:
+        keys = [k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)]
+        handled = "handled" if "neuron" in keys else ""
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                self.uses[id(key)] = Use("key", detail=handled)
+                self.into(value, Use("entry", f"k:{key.value}", detail=f'"{key.value}"'), scope)
+            else:
+                self.into(value, Use("entry", use.place, use.sink, use.certain, use.detail), scope)
+
+    def _call(self, node: ast.Call, use: Use, scope: Scope) -> None:
+        func = node.func
+        reference = self.inference.reference(func, scope)
+        name = reference.qualified if reference else getattr(func, "id", "")
+        if name in ("torch.device", "torch.accelerator.current_accelerator") and use.place is not None:
+            self.marks.append(Mark(use.place, "device", f"`{name}`", sink=False))
+        if name in sinks.TRANSPARENT and node.args:
+            self.into(node.args[0], use, scope)
+        elif isinstance(func, ast.Attribute) and func.attr in sinks.TRANSPARENT_METHODS and reference is None:
+            self.into(func.value, use, scope)
+        elif self._getter(func, name):
+            self._default_of_getter(node, name, use, scope)
+        elif reference is not None and use.place is not None:
+            self.edges.append((f"r:{reference.qualified}", use.place))
+        elif reference is not None and use.sink is not None:
+            self.marks.append(Mark(f"r:{reference.qualified}", use.sink, use.detail, True, use.certain))
+        elif isinstance(func, ast.Attribute) and (place := self._method_result(func, scope)):
+            self._result(place, use)
+
+    def _method_result(self, func: ast.Attribute, scope: Scope) -> str | None:
+        known = self.inference.infer(func.value, scope)
+        return f"r:{known.type}.{func.attr}" if known is not None and not known.type.startswith("torch.") else None
+
+    def _result(self, place: str, use: Use) -> None:
+        if use.place is not None:
+            self.edges.append((place, use.place))
+        if use.sink is not None:
+            self.marks.append(Mark(place, use.sink, use.detail, True, use.certain))
+
+    @staticmethod
+    def _getter(func: ast.expr, name: str) -> bool:
+        return name in ("getattr", "os.getenv") or (isinstance(func, ast.Attribute) and func.attr in _GETTERS)
+
+    def _default_of_getter(self, node: ast.Call, name: str, use: Use, scope: Scope) -> None:
+        """``args.get("device", "cuda")``, ``getattr(args, "device", "cuda")``: the default goes where the call goes."""
+        arguments = node.args[1:] if name == "getattr" else node.args
+        if not arguments or not isinstance(arguments[0], ast.Constant):
+            return
+        place = f"k:{arguments[0].value}"
+        self._result(place, use)
+        for default in arguments[1:2]:
+            self.into(default, msgspec.structs.replace(use, place=use.place or place), scope)
+
+    def _inner(self, node: ast.NamedExpr | ast.Starred | ast.Await, use: Use, scope: Scope) -> None:
+        self.into(node.value, use, scope)
+
+    # -- places --------------------------------------------------------------------------------
+
+    def place(self, node: ast.expr, scope: Scope) -> str | None:
+        """Where the value that ``node`` reads or writes lives."""
+        if isinstance(node, ast.Name):
+            return self._name_place(node, scope)
+        if isinstance(node, ast.Attribute):
+            return self._attribute_place(node, scope)
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                return f"k:{key.value}"
+            return self.place(node.value, scope)
+        if isinstance(node, ast.Call):
+            return self._call_place(node, scope)
+        return None
+
+    def _call_place(self, node: ast.Call, scope: Scope) -> str | None:
+        func = node.func
+        reference = self.inference.reference(func, scope)
+        name = reference.qualified if reference else getattr(func, "id", "")
+        if name in sinks.TRANSPARENT and node.args:
+            return self.place(node.args[0], scope)
+        if isinstance(func, ast.Attribute) and func.attr in sinks.TRANSPARENT_METHODS and reference is None:
+            return self.place(func.value, scope)
+        if self._getter(func, name):
+            arguments = node.args[1:] if name == "getattr" else node.args
+            if arguments and isinstance(arguments[0], ast.Constant):
+                return f"k:{arguments[0].value}"
+        return f"r:{reference.qualified}" if reference is not None else None
+
+    def _name_place(self, node: ast.Name, scope: Scope) -> str | None:
+        binding = scope.lookup(node.id)
+        if binding is None:
+            return None
+        first = binding.definitions[0]
+        if first.kind == "import":
+            return f"g:{first.extra}"
+        return binding.place
+
+    def _attribute_place(self, node: ast.Attribute, scope: Scope) -> str | None:
+        if node.attr == "type":
+            return self.place(node.value, scope) or "k:type"
+        if isinstance(node.value, ast.Name):
+            owner = instance_class(node.value.id, scope)
+            if owner is not None and (node.attr in owner.attributes or node.attr in owner.bindings):
+                return f"a:{owner.qualified}.{node.attr}"
+            if owner is not None:
+                return f"k:{node.attr}"
+        reference: Reference | None = self.inference.reference(node, scope)
+        if reference is not None:
+            return f"g:{reference.qualified}"
+        return f"k:{node.attr}"
+
+
+_HANDLERS = {
+    ast.Constant: Flow._literal,
+    ast.JoinedStr: Flow._literal,
+    ast.Name: Flow._variable,
+    ast.Attribute: Flow._variable,
+    ast.Subscript: Flow._variable,
+    ast.BinOp: Flow._concat,
+    ast.IfExp: Flow._choice,
+    ast.BoolOp: Flow._boolean,
+    ast.List: Flow._elements,
+    ast.Tuple: Flow._elements,
+    ast.Set: Flow._elements,
+    ast.Dict: Flow._dict,
+    ast.Call: Flow._call,
+    ast.NamedExpr: Flow._inner,
+    ast.Starred: Flow._inner,
+    ast.Await: Flow._inner,
+}
+
+
+def _is_device_attribute(node: ast.expr) -> bool:
+    """``x.device`` or ``x.device.type``: a device by the meaning of the attribute."""
+    if isinstance(node, ast.Attribute) and node.attr == "type":
+        node = node.value
+    return isinstance(node, ast.Attribute) and node.attr == "device"

@@ -1,0 +1,706 @@
+"""The second pass over a file: every expression once, telling ones become sites."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import msgspec
+
+from porter.index import guards, sinks
+from porter.index.infer import Inference, Known, Reference
+from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope, dotted
+from porter.index.site import Guard
+from porter.index.values import Flow, Use
+from porter.index.watch import BACKEND_TEXT, DEVICE_TEXT, TOKENS, VARIABLE, Watch
+
+_WORD = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|nvtx")
+_PLACEHOLDER = re.compile(r"%[dsi]|\{[^{}]*\}")
+_LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
+_OPTIONS = frozenset({"add_argument", "add_option", "option"})
+_FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """Where the visitor stood when it met a node."""
+
+    scope: Scope
+    statement: ast.AST
+    siblings: int
+    guards: tuple[Guard, ...]
+    in_loop: bool
+    parent: str
+    role: str
+    call: ast.Call | None
+    fstring: ast.JoinedStr | None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A site in the making: names of methods wait until the whole file has been seen."""
+
+    kind: str
+    name: str
+    node: ast.AST
+    moment: Moment
+    alias: ast.AST | None = None
+    certain: bool = True
+    use: Use | None = None
+    detail: str = ""
+    receiver: ast.expr | None = None
+
+
+class Visitor:
+    """Walks one module and collects `Found`s, edges and marks."""
+
+    def __init__(
+        self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, starts: list[int]
+    ) -> None:
+        self.starts = starts
+        self.binder = binder
+        self.inference = inference
+        self.flow = Flow(inference)
+        self.watch = watch
+        self.found: list[Found] = []
+        self.scope = binder.root
+        self.statement: ast.AST = tree
+        self.siblings = 1
+        self.guards: tuple[Guard, ...] = ()
+        self.loops = 0
+        self.fstring: ast.JoinedStr | None = None
+        self.named = self._reference_names()
+        self.block(tree.body)
+
+    def _reference_names(self) -> frozenset[str]:
+        """Names that may stand for something imported: all others are skipped at once."""
+        kinds = ("import", "def", "class")
+        names: set[str] = set()
+        for scope in self.binder.scopes.values():
+            for name, binding in scope.bindings.items():
+                for definition in binding.definitions:
+                    if definition.kind in kinds or isinstance(definition.node, (ast.Attribute, ast.Name)):
+                        names.add(name)
+        return frozenset(names)
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def block(self, body: list[ast.stmt]) -> None:
+        """Visit statements of one block."""
+        saved = self.statement, self.siblings
+        for node in body:
+            self.statement, self.siblings = node, len(body)
+            handler = _STATEMENTS.get(type(node))
+            if handler is not None:
+                handler(self, node)
+            else:
+                self.children(node)
+        self.statement, self.siblings = saved
+
+    def guarded(self, guard: Guard | None, body: list[ast.stmt]) -> None:
+        """Visit a block under a guard."""
+        saved = self.guards
+        if guard is not None:
+            self.guards = (guard, *saved)
+        self.block(body)
+        self.guards = saved
+
+    def _expr_statement(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.expr(node.value, "Expr")
+
+    def _assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            self._flow_assign(target, node.value)
+            self.target(target)
+        self.expr(node.value, "Assign")
+
+    def _flow_assign(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
+                for one, other in zip(target.elts, value.elts, strict=True):
+                    self._flow_assign(one, other)
+            return
+        place = self.flow.place(target, self.scope)
+        name = _last_name(target)
+        likely = isinstance(target, ast.Subscript) and name in sinks.LIKELY_KEYWORDS
+        use = "field" if self.scope.kind == "class" else "assign"
+        self.flow.into(value, Use(use, place, "device" if likely else None, not likely, name), self.scope)
+
+    def _ann_assign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self._flow_assign(node.target, node.value)
+            self.expr(node.value, "Assign")
+        self.target(node.target)
+        self.annotation(node.annotation)
+
+    def target(self, node: ast.expr) -> None:
+        """Visit an assignment target: attributes of watched names are stores."""
+        if isinstance(node, ast.Attribute):
+            self.chain(node, "Assign", role="store")
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            for element in node.elts:
+                self.target(element)
+        elif isinstance(node, ast.Subscript):
+            self.expr(node.value, "Subscript")
+            self.expr(node.slice, "Subscript")
+        elif isinstance(node, ast.Starred):
+            self.target(node.value)
+
+    def annotation(self, node: ast.expr | None) -> None:
+        """Visit an annotation: names count, texts do not."""
+        if node is None:
+            return
+        for part in ast.walk(node):
+            if isinstance(part, (ast.Attribute, ast.Name)):
+                self.chain(part, "annotation", role="annotation", descend=False)
+
+    def _return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            function = self.scope.enclosing("function")
+            place = f"r:{function.qualified}" if function is not None else None
+            self.flow.into(node.value, Use("return", place), self.scope)
+            self.expr(node.value, "Return")
+
+    def _if(self, node: ast.If) -> None:
+        self._arms(node, *guards.chain(node, self.qualify))
+
+    def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int = 0) -> None:
+        self.expr(node.test, "test")
+        start, end = self.span(node.test)
+        self.guarded(guards.arm(conditions, index, has_else, start, end), node.body)
+        if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+            self.statement = node.orelse[0]
+            self._arms(node.orelse[0], conditions, has_else, index + 1)
+        elif node.orelse:
+            self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
+
+    def _loop(self, node: ast.For | ast.AsyncFor) -> None:
+        self.expr(node.iter, "For")
+        place = self.flow.place(node.target, self.scope)
+        self.flow.into(node.iter, Use("element", place), self.scope)
+        self.target(node.target)
+        self._looped(node)
+
+    def _while(self, node: ast.While) -> None:
+        self.expr(node.test, "test")
+        self._looped(node)
+
+    def _looped(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        self.loops += 1
+        self.block(node.body)
+        self.loops -= 1
+        self.block(node.orelse)
+
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self.expr(item.context_expr, "With")
+            if item.optional_vars is not None:
+                self.target(item.optional_vars)
+        self.block(node.body)
+
+    def _try(self, node: ast.Try) -> None:
+        guard = None
+        if guards.catches_import_error(node, self.qualify):
+            start, _ = self.span(node)
+            guard = Guard("import", start, start, (), True)
+        self.guarded(guard, node.body)
+        for handler in node.handlers:
+            if handler.type is not None:
+                self.statement = handler
+                self.expr(handler.type, "ExceptHandler")
+            self.guarded(guard, handler.body)
+        self.guarded(guard, node.orelse)
+        self.block(node.finalbody)
+
+    def _match(self, node: ast.Match) -> None:
+        self.expr(node.subject, "Match")
+        place = self.flow.place(node.subject, self.scope)
+        use = Use("compare", place, detail=ast.unparse(node.subject)[:60])
+        for case in node.cases:
+            for part in ast.walk(case.pattern):
+                if isinstance(part, ast.MatchValue):
+                    self.flow.into(part.value, use, self.scope)
+                    self.expr(part.value, "Match")
+            if case.guard is not None:
+                self.expr(case.guard, "test")
+            self.block(case.body)
+
+    def _import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.imported(alias, alias.name)
+
+    def _import_from(self, node: ast.ImportFrom) -> None:
+        module = self.binder.absolute(node)
+        for alias in node.names:
+            self.imported(alias, module if alias.name == "*" else f"{module}.{alias.name}")
+
+    def imported(self, alias: ast.alias, qualified: str) -> None:
+        """An import of a watched name is a site."""
+        name = self.watch.match(qualified)
+        if name is not None:
+            name = qualified if self.watch.has("symbol", qualified) else name
+            self.found.append(Found("symbol", name, alias, self.moment("Import", "import"), alias=alias))
+        elif _WORD.search(qualified):
+            self.found.append(Found("symbol", qualified, alias, self.moment("Import", "import"), alias=alias))
+
+    def _class(self, node: ast.ClassDef) -> None:
+        for base in node.bases:
+            self.expr(base, "ClassDef", role="base")
+        for keyword in node.keywords:
+            self.expr(keyword.value, "ClassDef")
+        for decorator in node.decorator_list:
+            self.expr(decorator, "decorator", role="decorator")
+        guard = self._test_guard(node.decorator_list)
+        self._inside(self.binder.scopes[node], node.body, guard)
+
+    def _function(self, node: Function) -> None:
+        for decorator in node.decorator_list:
+            self._decorator(decorator, node)
+        scope = self.binder.scopes[node]
+        self.parameters(node.args, scope)
+        self.annotation(node.returns)
+        self._inside(scope, node.body, self._test_guard(node.decorator_list))
+
+    def _decorator(self, decorator: ast.expr, node: Function) -> None:
+        """A click option becomes a parameter; pytest's parametrize fills one."""
+        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
+            scope = self.binder.scopes[node]
+            name = decorator.func.attr
+            if name == "option" and (option := _option_name(decorator)):
+                self.flow.edges.append((f"k:{option}", f"p:{scope.qualified}.{option}"))
+            if name == "parametrize" and len(decorator.args) >= 2 and isinstance(decorator.args[0], ast.Constant):
+                use = Use("argument", f"p:{scope.qualified}.{decorator.args[0].value}", detail="parametrize")
+                self.flow.into(decorator.args[1], use, self.scope)
+        self.expr(decorator, "decorator", role="decorator")
+
+    def _test_guard(self, decorators: list[ast.expr]) -> Guard | None:
+        for decorator in decorators:
+            if guards.is_test_decorator(decorator):
+                start, end = self.span(decorator)
+                return Guard("test", start, end, (), False)
+        return None
+
+    def parameters(self, arguments: ast.arguments, scope: Scope) -> None:
+        """Defaults flow into their parameters."""
+        positional = [*arguments.posonlyargs, *arguments.args]
+        pairs = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True))
+        pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
+        for arg, default in pairs:
+            use = Use("default", f"p:{scope.qualified}.{arg.arg}", detail=arg.arg)
+            self.flow.into(default, use, self.scope)
+            self.expr(default, "default")
+        for arg in [*positional, *arguments.kwonlyargs]:
+            self.annotation(arg.annotation)
+
+    def _inside(self, scope: Scope, body: list[ast.stmt], guard: Guard | None) -> None:
+        saved = self.scope, self.loops
+        self.scope, self.loops = scope, 0
+        self.guarded(guard, body)
+        self.scope, self.loops = saved
+
+    # -- expressions ---------------------------------------------------------------------------
+
+    def children(self, node: ast.AST) -> None:
+        """Visit the expressions below a node that has no handler of its own."""
+        name = type(node).__name__
+        for field in node._fields:
+            if field in _LEAF_FIELDS:
+                continue
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                for element in value:
+                    if isinstance(element, ast.AST):
+                        self.expr(element, name)
+            elif isinstance(value, ast.AST):
+                self.expr(value, name)
+
+    def expr(self, node: ast.AST, parent: str, role: str = "load") -> None:
+        """Visit one expression; ``parent`` is the class name of the node around it."""
+        kind = type(node)
+        if kind is ast.Attribute or kind is ast.Name:
+            self.chain(node, parent, role=role)  # type: ignore[arg-type]
+        elif kind is ast.Call:
+            self.call(node, parent, role)  # type: ignore[arg-type]
+        elif kind is ast.Constant:
+            if isinstance(node.value, str):  # type: ignore[attr-defined]
+                self.string(node, node.value, parent)  # type: ignore[attr-defined,arg-type]
+        else:
+            handler = _EXPRESSIONS.get(kind)
+            if handler is not None:
+                handler(self, node, parent)
+            else:
+                self.children(node)
+
+    def chain(self, node: ast.expr, parent: str, role: str = "load", call: ast.Call | None = None, descend: bool = True) -> None:
+        """A name or ``a.b.c``: a watched symbol, a watched method of something, or neither."""
+        if isinstance(node, ast.Name) and node.id not in self.named:
+            return
+        reference = self.reference(node)
+        if reference is not None:
+            self.symbol(node, reference, parent, role, call)
+            return
+        if not isinstance(node, ast.Attribute):
+            return
+        if isinstance(node.value, ast.Name):
+            binding = self.scope.lookup(node.value.id)
+            if binding is not None:
+                binding.uses.add(node.attr)
+        if node.attr in self.watch.methods or _WORD.search(node.attr):
+            moment = self.moment(parent, "call" if call is not None else role, call)
+            self.found.append(Found("method", f".{node.attr}", node, moment, receiver=node.value))
+        if descend:
+            self.expr(node.value, "Attribute")
+
+    def symbol(self, node: ast.expr, reference: Reference, parent: str, role: str, call: ast.Call | None) -> None:
+        """Emit the watched part of a resolved chain."""
+        name = self.watch.match(reference.qualified)
+        if name is None:
+            if _WORD.search(reference.qualified):
+                moment = self.moment(parent, role, call)
+                self.found.append(Found("symbol", reference.qualified, node, moment, reference.alias))
+            return
+        for _ in range(reference.qualified.count(".") - name.count(".")):
+            if not isinstance(node, ast.Attribute):
+                break
+            node, call, role, parent = node.value, None, "load", "Attribute"
+        moment = self.moment(parent, "call" if call is not None else role, call)
+        self.found.append(Found("symbol", name, node, moment, reference.alias, reference.certain))
+
+    def call(self, node: ast.Call, parent: str, role: str = "load") -> None:
+        """A call: its function, and where its arguments go."""
+        func = node.func
+        reference = self.reference(func)
+        self._arguments(node, reference)
+        if isinstance(func, (ast.Attribute, ast.Name)):
+            self.chain(func, parent, role if role == "decorator" else "call", node)
+        else:
+            self.expr(func, "Call")
+        self._dynamic(node, parent)
+        for argument in node.args:
+            self.expr(argument, "Call")
+        for keyword in node.keywords:
+            self.expr(keyword.value, "keyword")
+
+    def _arguments(self, node: ast.Call, reference: Reference | None) -> None:
+        callee = Callee(self, node, reference)
+        for i, argument in enumerate(node.args):
+            self.flow.into(argument, callee.positional(i, argument), self.scope)
+        for keyword in node.keywords:
+            self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
+        name = reference.qualified if reference is not None else callee.method
+        watched = self.watch.arguments.get(name) if name else None
+        if watched:
+            self._argument_sites(node, name, watched, reference)
+
+    def _argument_sites(
+        self, node: ast.Call, name: str, watched: dict[str, int | None], reference: Reference | None
+    ) -> None:
+        by_position = {position: parameter for parameter, position in watched.items() if position is not None}
+        for i, value in enumerate(node.args):
+            if isinstance(value, ast.Starred):
+                break
+            if i in by_position:
+                self._argument_site(node, f"{name}({by_position[i]})", value)
+        for keyword in node.keywords:
+            if keyword.arg in watched:
+                self._argument_site(node, f"{name}({keyword.arg})", keyword.value)
+
+    def _argument_site(self, node: ast.Call, name: str, value: ast.expr) -> None:
+        detail = ast.unparse(value) if isinstance(value, (ast.Constant, ast.Name, ast.Attribute)) else ""
+        self.found.append(Found("argument", name, value, self.moment("Call", "load", node), detail=detail))
+
+    def _dynamic(self, node: ast.Call, parent: str) -> None:
+        """``getattr(torch, "cuda")`` and ``hasattr``: access by a name in a string."""
+        if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) >= 2:
+            base, name = node.args[0], node.args[1]
+            reference = self.reference(base) if isinstance(base, (ast.Name, ast.Attribute)) else None
+            if reference is not None and isinstance(name, ast.Constant) and isinstance(name.value, str):
+                watched = self.watch.match(f"{reference.qualified}.{name.value}")
+                if watched == f"{reference.qualified}.{name.value}":
+                    moment = self.moment(parent, "dynamic", node)
+                    self.flow.uses[id(name)] = Use("dynamic")
+                    found = Found("symbol", watched, node, moment, detail=f"{node.func.id}({reference.qualified})")
+                    self.found.append(found)
+
+    def _compare(self, node: ast.Compare, parent: str) -> None:
+        operands = [node.left, *node.comparators]
+        for i, operand in enumerate(operands):
+            other = operands[i - 1] if i else operands[1]
+            if isinstance(operand, (ast.Constant, ast.JoinedStr, ast.Tuple, ast.List, ast.Set, ast.BinOp, ast.Call)):
+                place = self.flow.place(other, self.scope)
+                self.flow.into(operand, Use("compare", place, detail=_short(other)), self.scope)
+            self.expr(operand, "Compare")
+
+    def _choice(self, node: ast.IfExp, parent: str) -> None:
+        conditions, _ = guards.chain(node, self.qualify)
+        self._ternary(node, conditions, 0)
+
+    def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], index: int) -> None:
+        self.expr(node.test, "test")
+        start, end = self.span(node.test)
+        saved = self.guards
+        if (guard := guards.arm(conditions, index, True, start, end)) is not None:
+            self.guards = (guard, *saved)
+        self.expr(node.body, "IfExp")
+        self.guards = saved
+        if isinstance(node.orelse, ast.IfExp):
+            self._ternary(node.orelse, conditions, index + 1)
+            return
+        if (guard := guards.arm(conditions, len(conditions), True, start, end)) is not None:
+            self.guards = (guard, *saved)
+        self.expr(node.orelse, "IfExp")
+        self.guards = saved
+
+    def _dict(self, node: ast.Dict, parent: str) -> None:
+        if not any(id(key) in self.flow.uses for key in node.keys):
+            self.flow.into(node, Use("entry"), self.scope)
+        self.children(node)
+
+    def _lambda(self, node: ast.Lambda, parent: str) -> None:
+        saved = self.scope
+        scope = self.binder.function_scope(node, self.scope, f"<lambda:{node.lineno}>")
+        self.parameters(node.args, scope)
+        self.scope = scope
+        self.flow.into(node.body, Use("return", f"r:{scope.qualified}"), scope)
+        self.expr(node.body, "Lambda")
+        self.scope = saved
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, parent: str) -> None:
+        saved = self.scope
+        scope = Scope("comprehension", self.scope.qualified, node, self.scope)
+        self.binder.scopes[node] = scope
+        self.expr(node.generators[0].iter, "comprehension")
+        self.scope = scope
+        for i, generator in enumerate(node.generators):
+            self.binder.target(generator.target, generator.iter, scope, "iter")
+            if i:
+                self.expr(generator.iter, "comprehension")
+            for test in generator.ifs:
+                self.expr(test, "test")
+        self.loops += 1
+        for value in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+            self.expr(value, "comprehension")
+        self.loops -= 1
+        self.scope = saved
+
+    def _walrus(self, node: ast.NamedExpr, parent: str) -> None:
+        owner = self.scope
+        while owner.kind == "comprehension" and owner.parent is not None:
+            owner = owner.parent
+        owner.bind(node.target.id, Definition("value", node.value, self.scope))
+        self.flow.into(node.value, Use("assign", self.flow.place(node.target, self.scope)), self.scope)
+        self.expr(node.value, "NamedExpr")
+
+    # -- strings -------------------------------------------------------------------------------
+
+    def string(self, node: ast.expr, value: str, parent: str) -> None:
+        """A text that mentions CUDA, by what kind of text it is."""
+        kind, name = self.text_kind(value)
+        if kind is None:
+            return
+        use = self.flow.uses.get(id(node)) or Use("text")
+        if use.use == "dynamic":
+            return
+        self.found.append(Found(kind, name, node, self.moment(parent, "text"), use=use, detail=use.detail))
+
+    def text_kind(self, value: str) -> tuple[str | None, str]:
+        """The site kind and name of a text; None where it is of no interest."""
+        if len(value) > 4000:
+            return ("string", value[:80]) if TOKENS.search(value) else (None, "")
+        if "cuda" in value:
+            device = _PLACEHOLDER.sub("{}", value)
+            if DEVICE_TEXT.fullmatch(device):
+                return "device", device + "{}" if device.endswith(":") else device
+        if BACKEND_TEXT.fullmatch(value):
+            return "backend", value.lower()
+        if VARIABLE.fullmatch(value) and self.watch.has("environment", value):
+            return "environment", value
+        if self.watch.has("string", value):
+            return "string", value
+        word = value.split(None, 1)[0] if value[:1].isalnum() and not value.isspace() else ""
+        if word and self.watch.has("command", word):
+            return "command", word
+        return ("string", value[:200]) if TOKENS.search(value) else (None, "")
+
+    def _joined(self, node: ast.JoinedStr, parent: str) -> None:
+        parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
+        saved = self.fstring
+        self.fstring = node
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                self.expr(part.value, "FormattedValue")
+        self.fstring = saved
+        self.string(node, "".join(str(p) for p in parts), parent)
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def reference(self, node: ast.expr) -> Reference | None:
+        """The qualified name of a chain, in the current scope."""
+        chain = dotted(node)
+        if chain is None or chain[0].id not in self.named:
+            return None
+        return self.inference.reference(node, self.scope)
+
+    def qualify(self, node: ast.expr) -> str | None:
+        """Like `reference`, the name only."""
+        reference = self.reference(node)
+        return reference.qualified if reference is not None else None
+
+    def moment(self, parent: str, role: str, call: ast.Call | None = None) -> Moment:
+        """What surrounds the node being visited."""
+        return Moment(
+            self.scope, self.statement, self.siblings, self.guards, self.loops > 0, parent, role, call, self.fstring
+        )
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Byte offsets of a node."""
+        start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+
+
+class Callee:
+    """Where the arguments of one call go."""
+
+    def __init__(self, visitor: Visitor, node: ast.Call, reference: Reference | None) -> None:
+        self.node = node
+        self.name = reference.qualified if reference is not None else ""
+        self.method = ""
+        self.option: str | None = None
+        self.owner = self.name
+        self.function: Scope | None = None
+        func = node.func
+        short = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+        self.short = short
+        self.device = sinks.DEVICE.get(self.name)
+        self.backend = sinks.BACKEND.get(self.name)
+        if reference is None and isinstance(func, ast.Attribute):
+            self._as_method(visitor, func)
+        elif self.name and not self.name.startswith("torch."):
+            self._as_function(visitor, node)
+        if short in _OPTIONS or short in _FLAGS:
+            self.option = _option_name(node)
+        elif short in ("startswith", "endswith", "__contains__") and isinstance(func, ast.Attribute):
+            place = visitor.flow.place(func.value, visitor.scope)
+            self.compared: Use | None = Use("compare", place, detail=_short(func.value))
+            return
+        self.compared = None
+
+    def _as_method(self, visitor: Visitor, func: ast.Attribute) -> None:
+        self.device = sinks.METHODS.get(func.attr)
+        self.method = f".{func.attr}"
+        root = func.value
+        if isinstance(root, ast.Name) and root.id in ("self", "cls"):
+            known: Known | None = visitor.inference.infer(root, visitor.scope)
+            if known is not None:
+                self.owner = f"{known.type}.{func.attr}"
+        elif isinstance(root, ast.Name) and root.id not in visitor.named:
+            known = visitor.inference.infer(root, visitor.scope)
+            if known is not None and not known.type.startswith(("torch.", "iter:", "result:")):
+                self.owner = f"{known.type}.{func.attr}"
+
+    def _as_function(self, visitor: Visitor, node: ast.Call) -> None:
+        binding = visitor.scope.lookup(self.name.rpartition(".")[2])
+        for definition in binding.definitions if binding is not None else ():
+            if definition.kind == "def":
+                self.function = visitor.binder.scopes.get(definition.node)
+        visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
+
+    def positional(self, index: int, argument: ast.expr) -> Use:
+        """What positional argument ``index`` (from 0) is used for."""
+        if self.compared is not None:
+            return self.compared
+        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
+            if sink is not None and sink[1] == index:
+                return self._sink(kind, sink[0])
+        if self.option is not None:
+            flag_default = self.short in _FLAGS and index == 1
+            return Use("option", f"k:{self.option}", detail=self.option) if flag_default else Use("text")
+        place = f"p:{self.owner}.#{index}" if self.owner else None
+        return Use("argument", place, detail=self.label)
+
+    def keyword(self, keyword: ast.keyword) -> Use:
+        """What a keyword argument is used for."""
+        name = keyword.arg
+        if name is None:
+            return Use("argument", detail=self.label)
+        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
+            if sink is not None and sink[0] == name:
+                return self._sink(kind, name)
+        if self.name.startswith("torch.") and name in sinks.TORCH_KEYWORDS:
+            return self._sink("device", name)
+        if self.name.startswith("torch.distributed") and name == "backend":
+            return self._sink("backend", name)
+        if self.option is not None:
+            return Use("option" if name in ("default", "choices", "const") else "text", f"k:{self.option}", detail=self.option)
+        place = f"p:{self.owner}.{name}" if self.owner else f"k:{name}"
+        likely = name in sinks.LIKELY_KEYWORDS
+        return Use("keyword", place, "device" if likely else None, not likely, f"{name}=")
+
+    def _sink(self, kind: str, parameter: str) -> Use:
+        use = "map_location" if parameter == "map_location" else "argument"
+        return Use(use, None, kind, True, self.label)
+
+    @property
+    def label(self) -> str:
+        """The callee as a reader would write it."""
+        return f"`{self.name or self.method or self.short}()`"
+
+
+_STATEMENTS = {
+    ast.Expr: Visitor._expr_statement,
+    ast.Assign: Visitor._assign,
+    ast.AnnAssign: Visitor._ann_assign,
+    ast.Return: Visitor._return,
+    ast.If: Visitor._if,
+    ast.For: Visitor._loop,
+    ast.AsyncFor: Visitor._loop,
+    ast.While: Visitor._while,
+    ast.With: Visitor._with,
+    ast.AsyncWith: Visitor._with,
+    ast.Try: Visitor._try,
+    ast.Match: Visitor._match,
+    ast.Import: Visitor._import,
+    ast.ImportFrom: Visitor._import_from,
+    ast.ClassDef: Visitor._class,
+    ast.FunctionDef: Visitor._function,
+    ast.AsyncFunctionDef: Visitor._function,
+}
+if hasattr(ast, "TryStar"):
+    _STATEMENTS[ast.TryStar] = Visitor._try
+
+_EXPRESSIONS = {
+    ast.Compare: Visitor._compare,
+    ast.IfExp: Visitor._choice,
+    ast.Dict: Visitor._dict,
+    ast.Lambda: Visitor._lambda,
+    ast.JoinedStr: Visitor._joined,
+    ast.NamedExpr: Visitor._walrus,
+    **dict.fromkeys(COMPREHENSIONS, Visitor._comprehension),
+}
+
+
+def _option_name(node: ast.Call) -> str | None:
+    """The attribute that an option's value ends up in: ``--local-rank`` is ``local_rank``."""
+    for keyword in node.keywords:
+        if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
+            return str(keyword.value.value)
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _FLAGS:
+        return texts[0] if texts else None
+    long = [t for t in texts if t.startswith("--")] or [t for t in texts if t]
+    return long[0].lstrip("-").split("/")[0].replace("-", "_") if long else None
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return ""
+
+
+def _short(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= 60 else text[:57] + "..."
