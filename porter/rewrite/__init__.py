@@ -1,0 +1,1 @@
+"""From judgements to patched files: builders, names, application, patches and comments."""
