@@ -148,7 +148,7 @@ def _diff(before: str, after: str, old: str, new: str) -> str:
 
 def _settings(**overrides: object) -> Settings:
     """The settings of the case in the working directory. Nothing is cached, and one process does it all."""
-    return load(Path.cwd(), None, False, {"cache": False, "jobs": 1, **overrides})
+    return load(Path.cwd(), overrides={"jobs": 1, **overrides})
 
 
 def _write(files: dict[str, str]) -> None:

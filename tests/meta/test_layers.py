@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("porter.sources",),
     ("porter.index",),
     ("porter.rules.base",),
-    ("porter.rewrite.calls",),
+    ("porter.rewrite.calls", "porter.rewrite.commas"),  # the builders, which rules call
     ("porter.rules",),
     ("porter.rewrite",),
     ("porter.engine", "porter.report"),
@@ -40,8 +40,13 @@ def part_of(module: str) -> str:
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Every import of a file, also those within functions and under TYPE_CHECKING, as line and module."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    """Every import that a file may run, as line and module: also within functions, not under TYPE_CHECKING."""
+    tree = ast.parse(path.read_bytes())
+    types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    unused = {inner for guard in types for inner in ast.walk(guard)}
+    for node in ast.walk(tree):
+        if node in unused:
+            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
