@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from porter.config import Settings, load
-
 from porter import engine
+from porter.config import Settings, load
 from porter.model import Finding
 from tests.literate import Case, File, cells, unpack
 
