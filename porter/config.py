@@ -1,0 +1,241 @@
+"""`[tool.porter]` in the nearest ``pyproject.toml``, or ``porter.toml``: found, read strictly, merged with options."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+    from porter.rules.base import Rule
+
+DEFAULT_EXCLUDE = (
+    ".bzr",
+    ".direnv",
+    ".eggs",
+    ".git",
+    ".hg",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".nox",
+    ".pants.d",
+    ".porter_cache",
+    ".pyenv",
+    ".pytest_cache",
+    ".pytype",
+    ".ruff_cache",
+    ".svn",
+    ".tox",
+    ".venv",
+    ".vscode",
+    "__pycache__",
+    "__pypackages__",
+    "_build",
+    "buck-out",
+    "build",
+    "dist",
+    "node_modules",
+    "site-packages",
+    "venv",
+)
+DEFAULT_TEST_PATHS = ("test/", "tests/", "testing/", "test_*.py", "*_test.py", "conftest.py")
+
+
+class ConfigError(ValueError):
+    """A setting that porter cannot use. The message names the file, the key and the remedy."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """What the user asked for. Every field but ``root`` is a key of ``[tool.porter]``.
+
+    Selectors are codes (``PRT101``), prefixes (``PRT1``), names (``cuda-method``) and ``ALL``.
+    Patterns are those of ``.gitignore``, relative to ``root``.
+    """
+
+    target: Literal["neuron", "portable", "xla"] = "neuron"
+    select: tuple[str, ...] | None = None  # None: the rules that are on by default
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = DEFAULT_EXCLUDE
+    extend_exclude: tuple[str, ...] = ()
+    force_exclude: bool = False  # exclude files that the command line names, too
+    per_file_ignores: dict[str, tuple[str, ...]] = {}
+    catalogue: tuple[str, ...] = ()  # TOML files with rows of the user's own; absolute once loaded
+    test_paths: tuple[str, ...] = DEFAULT_TEST_PATHS
+    output_format: Literal["full", "concise", "json"] = "full"
+    jobs: int = 0  # processes; 0: as many as the work is worth
+    cache_dir: str = ".porter_cache"  # absolute once loaded
+    root: str = ""  # directory that patterns and paths are relative to
+
+    def enables(self, rule: Rule) -> bool:
+        """Whether ``rule`` is to run: the most specific selector decides, ``ignore`` before ``select``."""
+        select = self.extend_select if self.select is None else self.select + self.extend_select
+        wanted = max((specificity(s, rule.code, rule.name) for s in select), default=0)
+        if self.select is None and rule.default:
+            wanted = max(wanted, 1)
+        return wanted > max((specificity(s, rule.code, rule.name) for s in self.ignore), default=0)
+
+    def ignores(self, path: str, code: str, name: str) -> bool:
+        """Whether ``per-file-ignores`` silences a rule in the file at ``path`` (relative to the working directory)."""
+        return any(
+            any(specificity(s, code, name) for s in selectors) and self.matches((pattern,), path)
+            for pattern, selectors in self.per_file_ignores.items()
+        )
+
+    def is_test(self, path: str) -> bool:
+        """Whether the file at ``path`` (relative to the working directory) is a test, by ``test-paths``."""
+        return self.matches(self.test_paths, path)
+
+    def matches(self, patterns: tuple[str, ...], path: str) -> bool:
+        """Whether gitignore ``patterns`` hold for ``path`` (relative to the working directory)."""
+        return bool(patterns) and spec(patterns).match_file(relative(path, self.root))
+
+
+def specificity(selector: str, code: str, name: str) -> int:
+    """How closely ``selector`` names a rule: 0 not at all, more for longer prefixes, most for code or name."""
+    if selector in (code, name):
+        return len(code) + 2
+    if selector == "ALL":
+        return 1
+    return len(selector) + 1 if selector.startswith("PRT") and code.startswith(selector) else 0
+
+
+def check_selectors(settings: Settings, rules: Iterable[Rule]) -> None:
+    """Raise ConfigError for a selector that selects no rule."""
+    rules = tuple(rules)
+    given = (settings.select or (), settings.extend_select, settings.ignore, *settings.per_file_ignores.values())
+    for selector in (s for group in given for s in group):
+        if not any(specificity(selector, rule.code, rule.name) for rule in rules):
+            known = [name for rule in rules for name in (rule.code, rule.name)]
+            raise ConfigError(f"`{selector}` selects no rule{_suggestion(selector, known)}")
+
+
+def load(
+    start: str | os.PathLike[str] = ".",
+    config: str | os.PathLike[str] | None = None,
+    *,
+    isolated: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings for a run.
+
+    Args:
+        start: file or directory from where to look upwards for the nearest configuration.
+        config: file to use instead.
+        isolated: use no file at all.
+        overrides: options by field name; None means not given. ``extend_*`` add to the file's, others replace it.
+
+    Raises:
+        ConfigError: no such file, broken TOML, an unknown key or a wrong value.
+    """
+    file, table = (None, {}) if isolated else _from(Path(config)) if config else _nearest(Path(start).absolute())
+    table = dict(table)
+    for field, value in (overrides or {}).items():
+        if value is not None:
+            key = field.replace("_", "-")
+            table[key] = [*table.get(key, ()), *value] if key.startswith("extend-") else value
+    settings = _convert(table, str(file) if file else "command line")
+    root = file.parent if file else Path.cwd()
+    return msgspec.structs.replace(
+        settings,
+        root=str(root),
+        catalogue=tuple(str(root / name) for name in settings.catalogue),
+        cache_dir=str(root / settings.cache_dir),
+    )
+
+
+def _from(file: Path) -> tuple[Path, dict[str, Any]]:
+    file = file.absolute()
+    try:
+        table = _read(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if table is None:
+        raise ConfigError(f"{file}: has no [tool.porter]")
+    return file, table
+
+
+def _nearest(start: Path) -> tuple[Path | None, dict[str, Any]]:
+    """The first file, from ``start`` upwards, that configures porter."""
+    for directory in (start, *start.parents):
+        for name in ("porter.toml", "pyproject.toml"):
+            file = directory / name
+            try:
+                table = _read(file)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if not os.access(directory, os.X_OK):
+                    continue  # nobody can tell what is in there
+                raise ConfigError(f"{file}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+            if table is not None:
+                return file, table
+    return None, {}
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """The table that configures porter; None where a ``pyproject.toml`` has none. Raises OSError."""
+    raw = file.read_bytes()
+    own = file.name != "pyproject.toml"
+    if not own and b"porter" not in raw:
+        return None  # the usual case, and half of this module's time
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content = tomllib.loads(raw.decode())
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are one
+        raise ConfigError(f"{file}: is not valid TOML: {error}") from error
+    tool = content.get("tool", {})
+    table = tool.get("porter", content if own else None) if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigError(f"{file}: `tool.porter` is not a table; write [tool.porter]")
+    return table
+
+
+def _convert(table: dict[str, Any], where: str) -> Settings:
+    known = [field.encode_name for field in msgspec.structs.fields(Settings) if field.name != "root"]
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key `{key}`{_suggestion(key, known)}")
+    try:
+        return msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$")
+        key = path.strip("`").lstrip(".") or "tool.porter"
+        raise ConfigError(f"{where}: `{key}`: {reason[:1].lower()}{reason[1:]}") from error
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    names = list(known)
+    if close := get_close_matches(word, names, n=1) or get_close_matches(word.replace("_", "-"), names, n=1):
+        return f"; did you mean `{close[0]}`?"
+    return f"; known are {', '.join(sorted(names))}" if len(names) < 20 else ""
+
+
+def relative(path: str, root: str) -> str:
+    """``path`` as seen from ``root``, with ``/``."""
+    inside = os.path.relpath(path, root or ".")
+    return inside if os.sep == "/" else inside.replace(os.sep, "/")
+
+
+@lru_cache(maxsize=64)
+def spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    """Compile gitignore patterns. Raises ConfigError for one that is none."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except (ValueError, re.error) as error:
+        raise ConfigError(f"cannot use the pattern: {error}") from error

@@ -1,0 +1,245 @@
+# ruff: noqa: PTH  (thousands of files: strings cost a tenth of Path objects)
+"""From the paths on the command line to the files that porter reads, in a fixed order.
+
+Inside a git work tree git itself says what belongs to it; elsewhere a walk honours ``.gitignore`` files. Neither
+follows symbolic links. A file or link that the user names is taken as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from porter.config import ConfigError, Settings, relative, spec
+from porter.model import Problem
+from porter.sources.kinds import kind_of, kind_of_script
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+DATA_BYTES = 1_000_000  # YAML, JSON and TOML above this are data, not configuration
+
+_CONFIGURATION = frozenset({"yaml", "json", "toml"})
+_PLAIN = re.compile(r"[\w.-]+/?")
+_UNLISTED = re.compile(r"could not open directory '(.+?)/?': (.+)")
+# A tree that is only looked at must not make porter run the programs that its configuration names.
+_GIT = ("git", "-c", "core.fsmonitor=false", "-C")
+_GIT_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})  # hooks set them
+
+
+class Candidate(NamedTuple):
+    """A file to look at. ``path`` opens it; ``display`` is relative to the working directory, with ``/``."""
+
+    path: str
+    display: str
+    kind: str
+
+
+class Discovery(NamedTuple):
+    """What the paths hold, and what could not be listed; sorted by path."""
+
+    candidates: list[Candidate]
+    problems: list[Problem]
+
+
+def discover(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> Discovery:
+    """List the files below ``paths`` that porter knows how to read, each once.
+
+    Directories are searched without what ``settings`` exclude. Files are taken regardless, unless ``force_exclude``.
+    """
+    excluded = _Excluded(settings)
+    found: dict[str, Candidate] = {}
+    problems: dict[str, Problem] = {}
+    for given in paths:
+        path = os.path.abspath(given)
+        display = relative(path, os.curdir)
+        if os.path.isdir(path):
+            tree = _Tree(path, display, relative(path, settings.root), excluded, problems)
+            found.update((candidate.path, candidate) for candidate in tree.candidates())
+        elif not (settings.force_exclude and excluded(relative(path, settings.root), "")):
+            outcome = _named(path, display)
+            if isinstance(outcome, Problem):
+                problems[display] = outcome
+            else:
+                found[path] = outcome
+    return Discovery(sorted(found.values(), key=lambda c: c.display), sorted(problems.values(), key=lambda p: p.path))
+
+
+class _Excluded:
+    """The exclude patterns. Plain names, which most are, cost one look at a path's parts."""
+
+    def __init__(self, settings: Settings) -> None:
+        patterns = settings.exclude + settings.extend_exclude
+        plain = frozenset(p for p in patterns if _PLAIN.fullmatch(p))
+        if any(p.startswith("!") for p in patterns):  # then their order matters
+            plain = frozenset()
+        self.names = frozenset(p.rstrip("/") for p in plain)
+        self.others = tuple(p for p in patterns if p not in plain)
+
+    def __call__(self, name: str, above: str) -> bool:
+        """Whether ``name`` is excluded; ``above`` leads from the configuration to where ``name`` starts."""
+        if not self.names.isdisjoint(name.split("/")):
+            return True
+        return bool(self.others) and spec(self.others).match_file(above + name)
+
+
+class _Tree(NamedTuple):
+    """A directory that the user named. Names are relative to it, with ``/``."""
+
+    path: str
+    display: str
+    place: str  # relative to the configuration
+    excluded: _Excluded
+    problems: dict[str, Problem]
+
+    def candidates(self) -> Iterator[Candidate]:
+        """The files in it that porter reads."""
+        prefix = "" if self.display == "." else self.display + "/"
+        above = "" if self.place == "." else self.place + "/"
+        names = self.list_git("") if _in_work_tree(self.path) else None
+        for name in names or self.walk(above):  # git lists nothing below a directory that it ignores
+            script = "." not in name[name.rfind("/") + 1 :]
+            kind = kind_of(name)
+            if (kind is None and not script) or self.excluded(name, above):
+                continue
+            path = f"{self.path}/{name}"
+            try:
+                info = os.lstat(path)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    self.unlisted(os.path.dirname(name), error.strerror)
+                continue
+            if not stat.S_ISREG(info.st_mode) or (kind in _CONFIGURATION and info.st_size > DATA_BYTES):
+                continue
+            if kind is None and info.st_mode & 0o111:
+                kind = kind_of_script(_head(path))
+            if kind is not None:
+                yield Candidate(path, _printable(prefix + name), kind)
+
+    def list_git(self, prefix: str) -> list[str] | None:
+        """What git tracks or would track below ``prefix``, nested repositories included; None where git fails."""
+        import subprocess
+
+        command = [*_GIT, f"{self.path}/{prefix}", "ls-files", "-zcost", "--exclude-standard"]
+        environment = {k: v for k, v in os.environ.items() if k not in _GIT_VARIABLES} | {"LC_ALL": "C"}
+        try:
+            result = subprocess.run(command, capture_output=True, env=environment, check=False)
+        except OSError:
+            return None
+        if result.returncode:
+            return None
+        for name, reason in _UNLISTED.findall(os.fsdecode(result.stderr)):
+            self.unlisted(prefix + name, reason)
+        names: list[str] = []
+        for entry in os.fsdecode(result.stdout).split("\0"):  # "? name" or "H 100644 <object> 0\tname"
+            tag, other = entry[:1], entry.startswith("? ")
+            name = entry[2:] if other else entry[entry.find("\t") + 1 :]
+            if (other and name.endswith("/")) or entry[2:8] == "160000":
+                nested = f"{prefix}{name.rstrip('/')}/"
+                if os.path.exists(f"{self.path}/{nested}.git"):
+                    names += self.list_git(nested) or ()
+            elif name and tag != "S" and (other or entry[2:8] != "120000"):
+                names.append(prefix + name)
+        return names
+
+    def walk(self, above: str) -> Iterator[str]:
+        """What lies in the directory, without what is excluded and what ``.gitignore`` files name."""
+        pending: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [("", ())]
+        while pending:
+            prefix, ignore = pending.pop()
+            try:
+                with os.scandir(f"{self.path}/{prefix}") as entries:
+                    listed = list(entries)
+            except OSError as error:
+                self.unlisted(prefix, error.strerror)
+                continue
+            if any(entry.name == ".gitignore" for entry in listed):
+                ignore = (*ignore, (prefix, _gitignore(f"{self.path}/{prefix}.gitignore")))
+            for entry in listed:
+                if entry.is_symlink():
+                    continue
+                directory = entry.is_dir(follow_symlinks=False)
+                name = f"{prefix}{entry.name}/" if directory else prefix + entry.name
+                if not directory:
+                    if not _ignored(name, ignore):
+                        yield name
+                elif not self.excluded(name, above) and not _ignored(name, ignore):
+                    pending.append((name, ignore))
+
+    def unlisted(self, name: str, reason: str | None) -> None:
+        """Note a directory whose contents nobody can see."""
+        path = _printable(os.path.normpath(f"{self.display}/{name}").replace(os.sep, "/"))
+        message = f"cannot be listed: {(reason or 'unknown error').lower()}; make it readable or exclude it"
+        self.problems[path] = Problem(path, message)
+
+
+def _named(path: str, display: str) -> Candidate | Problem:
+    """A path that the user named and that is no directory."""
+    display = _printable(display)
+    try:
+        info = os.stat(path)
+    except FileNotFoundError:
+        return Problem(display, "does not exist; check the path")
+    except OSError as error:
+        return Problem(display, f"cannot be opened: {(error.strerror or str(error)).lower()}; check the path")
+    if not stat.S_ISREG(info.st_mode):
+        return Problem(display, "is not a regular file; name a file or a directory")
+    name = os.path.basename(path)
+    kind = kind_of(path.replace(os.sep, "/")) or kind_of_script(_head(path)) or ("" if "." in name else "python")
+    if not kind:
+        return Problem(display, "is not a kind of file that porter reads; leave it out")
+    return Candidate(path, display, kind)
+
+
+def _in_work_tree(path: str) -> bool:
+    while not os.path.lexists(f"{path}/.git"):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return True
+
+
+def _gitignore(path: str) -> GitIgnoreSpec:
+    """The patterns of one ``.gitignore``; like git, pass over what is no pattern."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = tuple(file.read().splitlines())
+        return spec(lines)
+    except OSError:
+        return spec(())
+    except ConfigError:
+        return spec(tuple(line for line in lines if _is_pattern(line)))
+
+
+def _is_pattern(line: str) -> bool:
+    try:
+        spec((line,))
+    except ConfigError:
+        return False
+    return True
+
+
+def _ignored(name: str, ignore: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
+    """Whether the nearest ``.gitignore`` that mentions ``name`` excludes it."""
+    for prefix, patterns in reversed(ignore):
+        include = patterns.check_file(name[len(prefix) :]).include
+        if include is not None:
+            return include
+    return False
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(128) or b""
+    except OSError:
+        return b""
+
+
+def _printable(path: str) -> str:
+    """``path`` fit for any output, should its name be no valid text."""
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "replace")
