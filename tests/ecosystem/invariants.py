@@ -25,12 +25,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report
-from porter.rewrite.patch import unified
-
-from porter import engine
 from porter.model import Edit
+from porter.rewrite.patch import unified
 
 
 class Proof(NamedTuple):

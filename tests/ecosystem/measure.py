@@ -1,4 +1,4 @@
-"""Measure porter on the pinned projects: ``python -m tests.ecosystem.measure [--project NAME] [--target T] [--out DIR]``
+"""Measure porter on the pinned projects: ``python -m tests.ecosystem.measure [--project NAME] [--out DIR]``
 
 For every project: findings by verdict, recall against the ground truth (`truth.py`), the invariants (`invariants.py`)
 and CPU seconds. A line of the truth is *found* if a finding spans it, *explained* if porter dismissed it with a
@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from porter.config import Settings
 from porter.engine import Report
-
 from porter.model import TARGETS, Verdict
 from tests.ecosystem.download import provide
 from tests.ecosystem.invariants import Proof, prove
@@ -26,6 +25,7 @@ from tests.ecosystem.sample import write_samples
 from tests.ecosystem.truth import Mention, mentions
 
 SUFFIXES = (".py", ".ipynb")
+COUNTS = ("files", "lines", *map(str, Verdict), "truth", "found", "explained", "missed")
 
 
 class Place(NamedTuple):
@@ -116,8 +116,8 @@ def table(measurements: list[Measurement]) -> Iterator[str]:
 def row(name: str, numbers: Counter[str]) -> str:
     """One line of the table."""
     recall = 1 - numbers["missed"] / numbers["truth"] if numbers["truth"] else 1.0
-    counts = [numbers[title] for title in ("files", "lines", *Verdict, "truth", "found", "explained", "missed")]
-    shown = [*(f"{n:,}" for n in counts), f"{recall:.2%}", str(numbers["broken"]), f"{numbers['CPU ms'] / 1000:.2f}"]
+    shown = [*(f"{numbers[title]:,}" for title in COUNTS), f"{recall:.2%}", str(numbers["broken"])]
+    shown.append(f"{numbers['CPU ms'] / 1000:.2f}")
     return f"| {name} | " + " | ".join(shown) + " |"
 
 

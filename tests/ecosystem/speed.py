@@ -1,4 +1,4 @@
-"""CPU time and memory of ``porter check`` beside ruff's: ``python -m tests.ecosystem.speed [--project NAME] [--tree DIR]``
+"""CPU time and memory of ``porter check`` beside ruff's: ``python -m tests.ecosystem.speed [--project NAME]``
 
 User plus system seconds, the best of three. Cold: without a cache. Warm: the second run with one. The budgets are
 ratios to ``ruff check --isolated --no-cache`` on the same tree in the same run: 3 cold, 0.3 warm.
@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 from tests.ecosystem.download import provide
 from tests.ecosystem.projects import add_arguments, cache_folder, load
+
+RUFF = [str(Path(sys.executable).parent / "ruff"), "check", "--isolated", "--no-cache", "--quiet"]
+PORTER = [sys.executable, "-m", "porter", "check", "--isolated", "--quiet"]
 
 
 class Cost(NamedTuple):
@@ -45,23 +48,19 @@ def best(command: list[str], folder: Path, runs: int = 3) -> Cost:
 
 def rows(trees: list[tuple[str, Path]]) -> Iterator[str]:
     """The table, line by line as it is measured."""
-    tools = Path(sys.executable).parent
-    ruff = [str(tools / "ruff"), "check", "--isolated", "--no-cache", "--quiet"]
-    porter = [sys.executable, "-m", "porter", "check", "--isolated", "--quiet"]
     yield "| project | lines | ruff s | cold s | ratio | s / 100k lines | warm s | ratio | peak MiB |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     for name, tree in trees:
         lines = sum(path.read_bytes().count(b"\n") for path in tree.rglob("*.py") if path.is_file())
+        reference = best(RUFF, tree).seconds
+        cold = best([*PORTER, "--no-cache"], tree)
         with tempfile.TemporaryDirectory() as cache:
-            warming = [*porter, "--cache-dir", cache]
-            reference, cold = best(ruff, tree), best([*porter, "--no-cache"], tree)
-            cost(warming, tree)
-            warm = best(warming, tree)
-        yield (
-            f"| {name} | {lines:,} | {reference.seconds:.2f} | {cold.seconds:.2f} | {cold.seconds / reference.seconds:.2f}"
-            f" | {1e5 * cold.seconds / max(lines, 1):.2f} | {warm.seconds:.2f} | {warm.seconds / reference.seconds:.2f}"
-            f" | {cold.mebibytes:.0f} |"
-        )
+            cached = [*PORTER, "--cache-dir", cache]
+            cost(cached, tree)
+            warm = best(cached, tree).seconds
+        ratios = f"{cold.seconds / reference:.2f} | {1e5 * cold.seconds / max(lines, 1):.2f}"
+        cells = f"{reference:.2f} | {cold.seconds:.2f} | {ratios} | {warm:.2f} | {warm / reference:.2f}"
+        yield f"| {name} | {lines:,} | {cells} | {cold.mebibytes:.0f} |"
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from porter.config import Settings
 
+from porter.config import Settings
 from porter.model import TARGETS
 from tests.ecosystem.invariants import prove
 from tests.literate import parse
