@@ -29,7 +29,7 @@ from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report
 from porter.model import Edit
-from porter.rewrite.patch import unified
+from porter.report.patch import unified
 
 
 class Proof(NamedTuple):
@@ -50,24 +50,29 @@ def prove(tree: Path, settings: Settings) -> Proof:
             try:
                 return prove_here(settings)
             except Exception:
-                return Proof(Report(), (), [f"crash\n{traceback.format_exc()}"], 0.0)
+                nothing = Report([], [], 0, 0, 0.0, [])
+                return Proof(nothing, (), [f"crash\n{traceback.format_exc()}"], 0.0)
 
 
 def prove_here(settings: Settings) -> Proof:
     """Scan and rewrite the working directory, where files may be changed."""
     start = cpu_seconds()
-    report = engine.run([Path()], settings, audit=True)
+    report = engine.run(["."], settings, audit=True)
     seconds = cpu_seconds() - start
-    changes = tuple(engine.rewrite([Path()], settings).files)
+    changes = rewrite(settings)
     edits: dict[str, list[Edit]] = {}
     for finding in report.findings:
         edits.setdefault(finding.path, []).extend(finding.fix.edits if finding.fix else ())
     broken = [complaint for change in changes for complaint in complaints(change, edits.get(change.path, ()))]
     broken += applied(changes)
-    broken += [
-        f"{change.path}: a second rewrite changes it again" for change in engine.rewrite([Path()], settings).files
-    ]
+    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(settings)]
     return Proof(report, changes, broken, seconds)
+
+
+def rewrite(settings: Settings) -> tuple[FileChange, ...]:
+    """The files of the working directory that a rewrite would change."""
+    files = engine.rewrite(["."], settings).files
+    return tuple(change for change in files if change.after != change.before)
 
 
 def complaints(change: FileChange, edits: Iterable[Edit]) -> Iterator[str]:
@@ -106,7 +111,7 @@ def applied(changes: tuple[FileChange, ...]) -> Iterator[str]:
     """Apply the patch for ``changes`` to the working directory with git; yields what goes wrong."""
     if not changes:
         return
-    patch = unified(changes)
+    patch = b"".join(unified(change.path, change.before, change.after) for change in changes)
     for check in (["--check"], []):
         git = subprocess.run(["git", "apply", *check, "-"], input=patch, capture_output=True, check=False)
         if git.returncode:

@@ -86,19 +86,7 @@ def dismissed(report: Report) -> Iterator[tuple[Place, str]]:
 
 def table(measurements: list[Measurement]) -> Iterator[str]:
     """The numbers as a Markdown table, with a line of totals."""
-    titles = [
-        "project",
-        "files",
-        "lines",
-        *Verdict,
-        "truth",
-        "found",
-        "explained",
-        "missed",
-        "recall",
-        "broken",
-        "CPU s",
-    ]
+    titles = ["project", *COUNTS, "recall", "broken", "CPU s"]
     yield "| " + " | ".join(titles) + " |"
     yield "|---" + "|--:" * (len(titles) - 1) + "|"
     total: Counter[str] = Counter()
@@ -143,7 +131,7 @@ def main() -> None:
     projects, cache = load(arguments.project), cache_folder(arguments.cache)
     for failure in provide(projects, cache):
         print(f"left out: {failure}", file=sys.stderr)
-    settings = Settings(target=arguments.target, cache=False)
+    settings = Settings(target=arguments.target)
     measurements = []
     for project in projects:
         if project.tree(cache).is_dir():

@@ -12,7 +12,7 @@ from tests.ecosystem.invariants import prove
 from tests.literate import parse
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {target: Settings(target=target, cache=False) for target in TARGETS}
+SETTINGS = {target: Settings(target=target) for target in TARGETS}
 
 
 @pytest.mark.parametrize("target", TARGETS)
