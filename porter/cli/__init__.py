@@ -80,7 +80,5 @@ def _confess(error: Exception) -> None:
     if os.environ.get("PORTER_TRACEBACK"):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     else:
-        click.echo(
-            "This is a defect of porter, not of your code. Run again with PORTER_TRACEBACK=1 and report what it prints.",
-            err=True,
-        )
+        advice = "Run again with PORTER_TRACEBACK=1 and report what it prints."
+        click.echo(f"This is a defect of porter, not of your code. {advice}", err=True)

@@ -18,11 +18,9 @@ from porter.report.words import breakdown, failing, plural, tally
     "--format",
     "format_",
     type=click.Choice(tuple(CHECK_FORMATS)),
-    default="full",
-    envvar="PORTER_FORMAT",
     help="How findings are written.  [default: full]",
 )
-def command(common: Common, paths: tuple[str, ...], format_: str) -> int:
+def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
     """List the CUDA uses in PATHS (default: here) that need a change, with what porter would write.
 
     Uses that work on the target as they are do not count; -v shows them too, and on standard error
@@ -32,14 +30,14 @@ def command(common: Common, paths: tuple[str, ...], format_: str) -> int:
     """
     from porter import engine
 
-    settings = common.settings(paths)
+    settings = common.settings(paths, output_format=format_)
     stdin = common.stdin(paths)
     talk = common.talk()
     with Progress(talk) as progress:
         report = engine.run(paths, settings, stdin=stdin, audit=common.verbose, progress=progress)
     found = failing(report.findings)
     shown = msgspec.structs.replace(report, findings=report.findings if common.verbose else found)
-    emit(renderer(CHECK_FORMATS, format_)(shown, common.view(settings.target, paths, stdin)))
+    emit(renderer(CHECK_FORMATS, settings.output_format)(shown, common.view(settings, paths, stdin)))
 
     for dismissal in report.dismissed:
         talk.say(talk.paint(f"{dismissal.path}:{dismissal.line}: no use: {dismissal.reason}: {dismissal.text}", "dim"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from porter.cli.options import plain_failures
 from porter.cli.output import colored, emit, width
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ WIDEST = 100
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Settings to use.")
 @click.option("--isolated", is_flag=True, help="Ignore all settings files.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
+@plain_failures
 def command(word: str | None, format_: str, config: str | None, isolated: bool, color: str) -> None:
     """Explain a rule by its code or name, or a CUDA symbol, package, variable or string.
 
@@ -35,11 +37,12 @@ def command(word: str | None, format_: str, config: str | None, isolated: bool, 
 
     Without an argument all rules are listed.
     """
-    from porter.cli.options import settings_of
+    from porter import catalog
+    from porter.config import load
     from porter.report.json import dump
 
-    catalogue = settings_of(config, isolated, {}).catalogue()
-    text, data = _answer(word, catalogue)
+    settings = load(".", config, isolated=isolated)
+    text, data = _answer(word, catalog.load([Path(file) for file in settings.catalogue]))
     emit([dump(data)] if format_ == "json" else [_shown(text) if colored(color, sys.stdout) else text])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from porter.config import Settings
 
 STDIN = "-"
-CONFIGURATION_ERROR = 2
 
 
 class Failure(click.ClickException):
     """The command cannot go on: usage, configuration or the catalogue is wrong."""
 
-    exit_code = CONFIGURATION_ERROR
+    exit_code = 2
 
     def show(self, file: Any = None) -> None:
         """Write the message to standard error."""
@@ -58,31 +58,28 @@ class Common:
         """Standard error, as these options want it."""
         return Talk(self.color, self.quiet)
 
-    def settings(self, paths: tuple[str, ...]) -> Settings:
-        """Configuration file and options together. Raises `Failure`, saying what is wrong and where."""
-        from porter.config import ConfigError, load
+    def settings(self, paths: tuple[str, ...], **more: object) -> Settings:
+        """Configuration file and options together; ``more`` are settings that one command alone has an option for.
 
-        try:
-            return load(Path.cwd(), self.config and Path(self.config), self.isolated, self.overrides())
-        except ConfigError as error:
-            raise Failure(str(error)) from error
+        The file is the nearest one above all of ``paths``. Raises ConfigError.
+        """
+        from porter.config import load
 
-    def overrides(self) -> dict[str, object]:
-        """The settings that the command line gives, and no others."""
-        given: dict[str, object] = {
+        given = {
             "target": self.target,
-            "select": _split(self.select),
-            "ignore": _split(self.ignore),
+            "select": _split(self.select) or None,
+            "ignore": _split(self.ignore) or None,
             "extend_select": _split(self.extend_select),
-            "per_file_ignores": _pairs(self.per_file_ignores),
-            "exclude": _split(self.exclude),
+            "per_file_ignores": _pairs(self.per_file_ignores) or None,
+            "exclude": _split(self.exclude) or None,
             "extend_exclude": _split(self.extend_exclude),
             "force_exclude": self.force_exclude or None,
             "jobs": self.jobs,
-            "cache_dir": self.cache_dir,
-            "cache": False if self.no_cache else None,
+            "cache_dir": self.cache_dir and str(Path(self.cache_dir).absolute()),
         }
-        return {key: value for key, value in given.items() if value not in (None, (), {})}
+        files = [(self.stdin_filename or ".") if path == STDIN else path for path in paths]
+        start = os.path.commonpath([Path(file).absolute() for file in files])
+        return load(start, self.config, isolated=self.isolated, overrides={**given, **more})
 
     def stdin(self, paths: tuple[str, ...]) -> tuple[str, bytes] | None:
         """Name and bytes of standard input where ``paths`` ask for it. Raises `click.UsageError`."""
@@ -94,10 +91,10 @@ class Common:
             raise click.UsageError("`-` stands alone: standard input is one file")
         return self.stdin_filename or "stdin.py", sys.stdin.buffer.read()
 
-    def view(self, target: str, paths: tuple[str, ...], stdin: tuple[str, bytes] | None = None) -> View:
+    def view(self, settings: Settings, paths: tuple[str, ...], stdin: tuple[str, bytes] | None = None) -> View:
         """How standard output shows a report."""
         return View(
-            target,
+            settings,
             color=colored(self.color, sys.stdout),
             width=width(),
             paths=paths,
@@ -143,10 +140,27 @@ _OPTIONS = (
 )
 
 
+def plain_failures(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a command say in one line what is wrong with its settings or with the user's catalogue."""
+
+    @functools.wraps(function)
+    def wrapper(**values: Any) -> Any:
+        from porter.catalog import CatalogueError
+        from porter.config import ConfigError
+
+        try:
+            return function(**values)
+        except (ConfigError, CatalogueError) as error:
+            raise Failure(str(error)) from error
+
+    return wrapper
+
+
 def common(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command PATHS and the shared options; it gets them as ``paths`` and ``common``."""
 
     @functools.wraps(function)
+    @plain_failures
     def wrapper(**values: Any) -> Any:
         shared = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
         return function(common=shared, **values)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from porter.cli import FAILED, FOUND
-from porter.cli.options import STDIN, Common, Failure, common
-from porter.cli.output import Progress, emit_bytes
-from porter.report import outcome
+from porter.cli.options import Common, common
+from porter.cli.output import Progress, Talk, colored, emit_bytes
+from porter.cli.write import WriteError, replace
+from porter.report.outcome import tell
+from porter.report.paint import Paint
 from porter.report.patch import colorize, unified
+
+if TYPE_CHECKING:
+    from porter.engine import FileChange
 
 
 @click.command("rewrite", short_help="Rewrite CUDA uses: show the patch, save it, or apply it.")
@@ -50,19 +59,62 @@ def command(
     stdin = common.stdin(paths)
     talk = common.talk()
     with Progress(talk) as progress:
-        result = engine.rewrite(
-            paths, settings, stdin=stdin, safe_only=safe_only, annotate=annotate, progress=progress
-        )
-    view = common.view(settings.target, paths, stdin)
-    failed = False
-    if write and STDIN in paths:
-        emit_bytes(result.files[0].after if result.files else stdin[1] if stdin else b"")
+        result = engine.rewrite(paths, settings, stdin=stdin, safe_only=safe_only, annotate=annotate, progress=progress)
+    files = [change for change in result.files if change.after != change.before]
+    for problem in result.report.problems:
+        talk.problem(problem)
+
+    failed = bool(result.report.problems)
+    again = f"porter rewrite --write {shlex.join(paths)}"
+    if write and stdin:
+        emit_bytes(files[0].after if files else stdin[1])
+        done, following = "Rewrote", ""
     elif write:
-        failed = _write(result.files, talk)
+        failed |= not _write(files, talk)
+        done, following = "Rewrote", f"git diff; porter check {shlex.join(paths)}"
     elif patch is not None:
-        _save(Path(patch), b"".join(map(unified, result.files)))
-    elif diff or not check:
-        for change in result.files:
-            text = unified(change)
-            emit_bytes(colorize(text, view.paint) if view.paint.enabled else text)
-    return 0
+        base = _base(files, paths)
+        Path(patch).write_bytes(b"".join(_patches(files, base)))
+        saved = shlex.quote(str(Path(patch).resolve()))
+        done, following = f"Saved as {patch}:", f"cd {shlex.quote(str(base))} && git apply {saved}"
+    else:
+        if diff or not check:
+            paint = Paint(colored(common.color, sys.stdout))
+            for piece in _patches(files, _base(files, paths)):
+                emit_bytes(colorize(piece, paint) if paint.enabled else piece)
+        done, following = "Would rewrite", again
+    for line in tell(result, talk.paint, done=done, following=following if files else ""):
+        talk.say(line)
+    if failed:
+        return FAILED
+    return FOUND if check and files else 0
+
+
+def _write(files: Sequence[FileChange], talk: Talk) -> bool:
+    """Change files on disk. Whether all of them could be; the others are named."""
+    good = True
+    for change in files:
+        try:
+            replace(Path(change.path), change.before, change.after)
+        except WriteError as error:
+            talk.error(f"{change.path}: {error}")
+            good = False
+    return good
+
+
+def _patches(files: Sequence[FileChange], base: Path) -> Iterator[bytes]:
+    here = base == Path.cwd()
+    for change in files:
+        path = change.path if here else Path(os.path.relpath(Path(change.path).resolve(), base)).as_posix()
+        yield unified(path, change.before, change.after)
+
+
+def _base(files: Sequence[FileChange], paths: Sequence[str]) -> Path:
+    """The directory to apply the patch in: this one, or where the files are if some are outside it.
+
+    `git apply` takes no path that leads upwards.
+    """
+    if not any(change.path.startswith(("../", "/")) for change in files):
+        return Path.cwd()
+    common = Path(os.path.commonpath([Path(path).resolve() for path in paths]))
+    return common if common.is_dir() else common.parent

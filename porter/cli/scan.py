@@ -29,4 +29,4 @@ def command(common: Common, paths: tuple[str, ...], format_: str) -> None:
     stdin = common.stdin(paths)
     with Progress(common.talk()) as progress:
         report = engine.run(paths, settings, stdin=stdin, progress=progress)
-    emit(renderer(SCAN_FORMATS, format_)(report, common.view(settings.target, paths, stdin)))
+    emit(renderer(SCAN_FORMATS, format_)(report, common.view(settings, paths, stdin)))

@@ -59,7 +59,7 @@ class Excerpts:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return _NEWLINE.split(self._source.text.decode("utf-8", "replace")) if self._source else []
+        return _NEWLINE.split(self._source.text.decode("utf-8", "replace")) if self.raw and self._source else []
 
     @cached_property
     def _cells(self) -> list[list[str]]:
@@ -120,7 +120,7 @@ def _local(raw: bytes, edits: list[Edit]) -> list[Change]:
 
 
 def _compare(old: list[str], new: list[str], first: int) -> list[Change]:
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    matcher = SequenceMatcher(None, old, new)
     return [
         Change(first + i, tuple(old[i:j]), tuple(new[k:n]))
         for tag, i, j, k, n in matcher.get_opcodes()

@@ -23,8 +23,8 @@ def tell(result: RewriteReport, paint: Paint, *, done: str, following: str) -> I
     the next command.
     """
     applied = [finding for change in result.files for finding in change.applied]
-    if result.files:
-        yield paint(f"{done} {plural(len(result.files), 'file')}: {breakdown(tally(applied))}.", "bold")
+    if changed := sum(change.after != change.before for change in result.files):
+        yield paint(f"{done} {plural(changed, 'file')}: {breakdown(tally(applied))}.", "bold")
     else:
         yield "Nothing to rewrite."
     yield from _groups("Read what changed for review", [f for f in applied if f.verdict is Verdict.REVIEW], paint)

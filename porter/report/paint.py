@@ -33,6 +33,7 @@ class Paint:
         self.enabled = enabled
 
     def __call__(self, text: str, style: str) -> str:
+        """``text`` in the styles that ``style`` names, separated by blanks."""
         if not self.enabled or not text:
             return text
         return f"\x1b[{';'.join(CODES[name] for name in style.split())}m{text}\x1b[0m"

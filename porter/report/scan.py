@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from porter.model import Verdict
 from porter.report.page import Bar, Block, Column, Commands, Heading, Item, Items, Paragraph, Table
 from porter.report.summary import Group, Summary, summarise
 from porter.report.words import MEANINGS, REWRITTEN, TOLD, breakdown, percent, plural
@@ -24,7 +23,7 @@ MOST_UNKNOWN = 20
 
 def compose(report: Report, view: View) -> Iterator[Block]:
     """Yield the report block by block."""
-    summary = summarise(report.findings, files=report.files, lines=report.lines)
+    summary = summarise(report, view.settings.is_test)
     yield Heading(f"porter scan {' '.join(view.paths)}", level=1)
     size = f"{plural(report.files, 'file')}, {plural(report.lines, 'line')}, {report.seconds:.1f} s"
     yield Paragraph(f"{size}. Target {view.target}: {TARGETS[view.target].versions}.", style="dim")
@@ -39,6 +38,9 @@ def compose(report: Report, view: View) -> Iterator[Block]:
     yield from _unknown(summary)
     yield from _apart(summary)
     yield from _problems(report)
+    if summary.uses:
+        yield Heading("How the work is reckoned")
+        yield Paragraph(summary.effort_model, style="dim")
     if summary.uses or summary.tests:
         yield Heading("Next")
         yield _next(summary, view)
@@ -74,7 +76,6 @@ def _verdicts(summary: Summary) -> Iterator[Block]:
         Column("Meaning"),
     )
     yield Table(columns, tuple(rows))
-    yield Paragraph(summary.effort_model, style="dim")
 
 
 def _groups(title: str, groups: Sequence[Group]) -> Iterator[Block]:
@@ -85,8 +86,8 @@ def _groups(title: str, groups: Sequence[Group]) -> Iterator[Block]:
     yield Items(tuple(Item(g.count, g.code, _named(g), g.first, g.advice) for g in groups[:MOST_ITEMS]))
     if len(groups) > MOST_ITEMS:
         rest = groups[MOST_ITEMS:]
-        count = sum(g.count for g in rest)
-        yield Paragraph(f"and {plural(len(rest), 'more kind')} with {plural(count, 'use')}: `porter check` lists them", "dim")
+        uses = plural(sum(g.count for g in rest), "use")
+        yield Paragraph(f"and {plural(len(rest), 'more kind')} with {uses}: `porter check` lists them", "dim")
 
 
 def _named(group: Group) -> str:
@@ -128,9 +129,8 @@ def _unknown(summary: Summary) -> Iterator[Block]:
 
 def _apart(summary: Summary) -> Iterator[Block]:
     if summary.tests:
-        found = plural(summary.tests.count, "use")
-        where = plural(summary.tests.files, "file")
-        yield Paragraph(f"Test code, counted apart: {found} in {where} ({breakdown(summary.tests.verdicts)}).", style="dim")
+        where = f"{plural(summary.tests.count, 'use')} in {plural(summary.tests.files, 'file')}"
+        yield Paragraph(f"Test code, counted apart: {where} ({breakdown(summary.tests.verdicts)}).", style="dim")
 
 
 def _problems(report: Report) -> Iterator[Block]:

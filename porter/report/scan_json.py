@@ -15,5 +15,4 @@ if TYPE_CHECKING:
 
 def render(report: Report, view: View) -> Iterator[str]:
     """Yield the scan as one JSON object, complete: findings that need nothing are in it too."""
-    summary = summarise(report.findings, files=report.files, lines=report.lines)
-    yield dump(envelope(report, view, summary=summary))
+    yield dump(envelope(report, view, summary=summarise(report, view.settings.is_test)))

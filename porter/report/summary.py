@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from operator import attrgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -15,8 +14,10 @@ from porter.report.effort import MODEL, Span, estimate
 from porter.report.words import REWRITTEN, failing, tally
 from porter.rules.base import FAMILIES
 
+if TYPE_CHECKING:
+    from porter.engine import Report
+
 MOST_FILES = 10
-_TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 
 K = TypeVar("K", bound=Hashable)
 
@@ -57,13 +58,13 @@ class Summary(msgspec.Struct, frozen=True):
     tests: Group | None  # None where nothing, or everything, is test code
 
 
-def summarise(findings: list[Finding], *, files: int, lines: int) -> Summary:
-    """Sum up a scan. Test code is counted apart, unless there is nothing else."""
-    tests = [f for f in findings if _TEST.search(f.path)]
-    if len(tests) == len(findings):
-        tests = []
-    apart = set(map(id, tests))
-    product = [f for f in findings if id(f) not in apart]
+def summarise(report: Report, is_test: Callable[[str], bool]) -> Summary:
+    """Sum up a scan. Findings in paths that are tests are counted apart, unless there are no others."""
+    apart = {path for path in {finding.path for finding in report.findings} if is_test(path)}
+    tests = [finding for finding in report.findings if finding.path in apart]
+    product = [finding for finding in report.findings if finding.path not in apart]
+    if not product:
+        tests, product = [], tests
     uses = failing(product)
     verdicts = tally(product)
     by_verdict: dict[Verdict, list[Finding]] = defaultdict(list)
@@ -72,8 +73,8 @@ def summarise(findings: list[Finding], *, files: int, lines: int) -> Summary:
     unknown = by_verdict[Verdict.UNKNOWN]
     effort = {verdict: estimate(by_verdict[verdict]) for verdict in verdicts if by_verdict[verdict]}
     return Summary(
-        files=files,
-        lines=lines,
+        files=report.files,
+        lines=report.lines,
         uses=len(uses),
         rewritten=sum(len(by_verdict[v]) for v in REWRITTEN),
         people=len(by_verdict[Verdict.MANUAL]),

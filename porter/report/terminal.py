@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from porter.model import Verdict
-from porter.report.page import Bar, Block, Column, Commands, Heading, Items, Paragraph, Table
+from porter.report.page import Bar, Block, Column, Heading, Items, Paragraph, Table
 from porter.report.paint import VERDICT_STYLES
 from porter.report.scan import compose
 
@@ -70,7 +70,8 @@ def _print(console: Console, block: Block) -> None:
     else:
         width = max(len(command) for command, _ in block.lines)
         for command, purpose in block.lines:
-            console.print(Text.assemble(f"  {command:<{width}}", (f"  # {purpose}", "dim")), soft_wrap=True)
+            line = Text.assemble(f"  {command:<{width}}", (f"  # {purpose}", "dim"))
+            console.print(line if len(line) <= console.width else f"  {command}", soft_wrap=True)
     console.print()
 
 

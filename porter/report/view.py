@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from porter.report.excerpt import Excerpts
 from porter.report.paint import Paint
+
+if TYPE_CHECKING:
+    from porter.config import Settings
 
 
 class View:
     """How to show a report.
 
     ``contents`` holds bytes of files that are not on disk (standard input); everything else is
-    read when a format asks for it. ``width`` is in columns. ``command`` is the scanned paths as
-    the user typed them, for next steps.
+    read when a format asks for it. ``width`` is in columns. ``paths`` is what was scanned, as the
+    user typed it.
     """
 
     def __init__(
         self,
-        target: str,
+        settings: Settings,
         *,
         color: bool = False,
         width: int = 100,
         paths: tuple[str, ...] = (".",),
         contents: dict[str, bytes] | None = None,
     ) -> None:
-        self.target = target
+        self.settings = settings
+        self.target = settings.target
         self.paint = Paint(color)
         self.width = width
         self.paths = paths
