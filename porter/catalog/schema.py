@@ -15,6 +15,10 @@ ACTIONS = {
 }
 
 
+class CatalogueError(ValueError):
+    """A catalogue file that porter cannot use. The message names the file, the row and the remedy."""
+
+
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one target makes of a row.
 
@@ -36,13 +40,14 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One CUDA symbol, string, variable, package or other construct, and every target's answer."""
 
-    name: str  # as `Site.name` of that kind spells it; a final ``*`` matches the rest
+    name: str  # as `Site.name` of that kind spells it; a final ``*`` matches the rest; ``f(parameter@1)`` by position
     kind: str  # a key of `porter.index.site.KINDS`, or "idiom": known to people, detected by no site
     rule: str  # name of the rule that reports it: cuda-memory-call
     summary: str  # what it does on CUDA, one line, lower case, no full stop
     neuron: Answer
     portable: Answer
     xla: Answer
+    also: tuple[str, ...] = ()  # other names of the same thing, answered alike: torch.cuda.memory.empty_cache
     distributions: tuple[str, ...] = ()  # for packages: names on the package index, normalised
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 
