@@ -98,6 +98,8 @@ def _rewrite(case: Case, target: str, outcome: Outcome) -> None:
         if target in file.fixed:
             _compare(file, target, after, outcome)
     for change in engine.rewrite((".",), settings).files:
+        if change.before == change.after:
+            continue
         diff = _diff(change.before.decode(), change.after.decode(), "rewritten", "rewritten again")
         outcome.failures.append(f"{change.path}: a second rewrite to {target} changes it again\n{diff}")
 

@@ -16,7 +16,7 @@ ARCHITECTURE = TESTS.parent / "docs" / "architecture.md"
 RULES = rules.load()
 
 HEADINGS = ("Hit", "Near miss", "Alias", "Shadowed name", "Guard", "Suppression", "Notebook")
-SECTIONS = ()
+SECTIONS = ("What CUDA does", "On Neuron", "Example")
 
 # Headings that a rule's page may lack, with the reason.
 NO_PYTHON = "judges files that are not Python: no names, no branches, no cells"
