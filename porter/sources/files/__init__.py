@@ -1,0 +1,55 @@
+"""Scanners for every file that is not Python. They say where CUDA is meant; the rules say what to do about it.
+
+=============  =====================================================================================================
+kind of site   names
+=============  =====================================================================================================
+requirement    ``flash-attn``, ``torch+cu118``, ``https://download.pytorch.org/whl/cu121``, ``channel nvidia``
+container      ``nvidia/cuda:12.4.0-devel``, ``image cuda: NAME`` for other images, ``--gpus``, ``runtime: nvidia``
+command        ``nvidia-smi``, ``torchrun``, ``torchrun --nproc_per_node=gpu``, ``python -m torch.distributed.launch``
+config         ``device: cuda:0``, ``accelerator: gpu``, ``backend: nccl``, ``fp16: true``: in files and as arguments
+environment    ``CUDA_VISIBLE_DEVICES``; role store where it is set, load where it is read
+resource       ``nvidia.com/gpu``, ``--gres=gpu``, ``instance_type: p4d.24xlarge``, ``runtimeClassName: nvidia``
+native         ``__global__``, ``ATen/cuda``, ``nvcc``, ``find_package(CUDA)``, ``/usr/local/cuda``
+=============  =====================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from porter.index.site import Site
+from porter.sources.files.build import scan_cmake, scan_make
+from porter.sources.files.commands import scan_shell
+from porter.sources.files.config import scan_json, scan_toml, scan_yaml
+from porter.sources.files.docker import scan_docker
+from porter.sources.files.manifests import scan_conda, scan_pyproject
+from porter.sources.files.native import scan_native
+from porter.sources.files.requirements import requirement_sites, scan_requirements, scan_setup_cfg
+from porter.sources.files.view import View
+from porter.sources.source import Source
+
+__all__ = ["SCANNERS", "requirement_sites", "scan"]
+
+SCANNERS: dict[str, Callable[[View], Iterator[Site]]] = {
+    "requirements": scan_requirements,
+    "pyproject": scan_pyproject,
+    "setup-cfg": scan_setup_cfg,
+    "conda": scan_conda,
+    "docker": scan_docker,
+    "shell": scan_shell,
+    "make": scan_make,
+    "cmake": scan_cmake,
+    "yaml": scan_yaml,
+    "json": scan_json,
+    "toml": scan_toml,
+}
+
+
+def scan(source: Source) -> list[Site]:
+    """The sites of a file that is not Python, in order of their place. Never fails, whatever the file holds."""
+    view = View.of(source.text)
+    if source.kind == "native":
+        sites = scan_native(view, source.path)
+    else:
+        sites = SCANNERS[source.kind](view)
+    return sorted(sites, key=lambda site: (site.start, site.end))

@@ -1,0 +1,59 @@
+"""Makefiles and CMake: CUDA compilers, toolkits, libraries and architectures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from porter.index.site import Site
+from porter.sources.files.commands import scan_shell
+from porter.sources.files.values import is_cuda_variable
+from porter.sources.files.view import BLANKS, View
+
+_ASSIGNMENT = re.compile(r"[ ]*(?:export[ \t]+|override[ \t]+)?([A-Za-z_]\w*)[ \t]*(?:[:?+!]{0,3}=)", re.ASCII)
+_PREFIX = BLANKS + "@+-"  # of a recipe line
+
+# CMake constructs and what they match. Each is reported once a file.
+_CMAKE = {
+    "find_package(CUDA)": r"find_package\s*\(\s*(?:CUDA|CUDAToolkit|CUDNN|NCCL)\b",
+    "enable_language(CUDA)": r"(?:enable_language|project)\s*\([^()]{0,400}?\bCUDA\b",
+    "CUDA_ARCHITECTURES": r"\b(?:CMAKE_)?CUDA_ARCHITECTURES\b|\bTORCH_CUDA_ARCH_LIST\b",
+    "CUDA_NVCC_FLAGS": r"\bCUDA_NVCC_FLAGS\b|\bCMAKE_CUDA_(?:FLAGS|COMPILER|STANDARD)",
+    "cuda_add_library": r"\bcuda_(?:add_library|add_executable|compile)\b",
+    "CUDA::": r"\bCUDA::\w+|\bCUDA_(?:\w+_)?LIBRAR(?:Y|IES)\b",
+    "*.cu": r"\.cuh?(?=[\s\")])",
+}
+_TOKEN = re.compile(
+    r"\#\[\[(?:[^\]]|\](?!\]))*|\#[^\n]*|" + "|".join(f"({pattern})" for pattern in _CMAKE.values()),
+    re.ASCII | re.IGNORECASE,
+)
+_NAMES = tuple(_CMAKE)
+
+
+def scan_make(view: View) -> Iterator[Site]:
+    """A Makefile: variables, and the shell text of recipes and values."""
+    seen: set[str] = set()
+    lines = view.lines()
+    for line in lines:
+        start, end = line.start, line.end
+        while view.text[line.start : line.end].endswith("\\") and (following := next(lines, None)):
+            line, end = following, following.end
+        if match := _ASSIGNMENT.match(view.text, start, end):
+            name = match[1]
+            if is_cuda_variable(name):
+                seen.add(name)
+                yield view.site("environment", name, match.start(1), match.end(1), role="store")
+            start = match.end()
+        while start < end and view.text[start] in _PREFIX:
+            start += 1
+        yield from scan_shell(view.cut(start, end), seen)
+
+
+def scan_cmake(view: View) -> Iterator[Site]:
+    """CMakeLists.txt and modules of CMake."""
+    first: dict[str, re.Match[str]] = {}
+    for match in _TOKEN.finditer(view.text):
+        if match.lastindex:
+            first.setdefault(_NAMES[match.lastindex - 1], match)
+    for name, match in first.items():
+        yield view.site("native", name, *match.span(), detail=match.group())

@@ -1,0 +1,188 @@
+"""What the commands of a script, a Dockerfile, a Makefile or a workflow say of CUDA.
+
+Programs, launchers, containers, schedulers, and settings that any program takes on its command line. Installers are
+in `porter.sources.files.installs`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from porter.index.site import Site
+from porter.sources.files.images import image_name
+from porter.sources.files.installs import install_sites
+from porter.sources.files.shell import Command, commands
+from porter.sources.files.values import is_cuda_variable, is_false, setting
+from porter.sources.files.view import View, Word, names
+
+# Programs of NVIDIA's, and launchers that start one process per GPU.
+_PROGRAMS = names("""nvidia-smi nvidia-docker nvidia-debugdump nvidia-modprobe nvidia-persistenced nvidia-ctk nvidia-container-cli
+    nvidia-cuda-mps-control nvidia-cuda-mps-server nvidia-settings nsys nsys-ui ncu ncu-ui nv-nsight-cu-cli nvprof nvvp
+    cuda-gdb cuda-memcheck compute-sanitizer dcgmi nvtop gpustat trtexec trtllm-build trtllm-serve tritonserver
+    torchrun deepspeed horovodrun""")
+_COMPILERS = frozenset(["nvcc", "ptxas", "cuobjdump", "nvdisasm", "fatbinary", "nvlink"])
+_LAUNCH_MODULES = frozenset(["torch.distributed.launch", "torch.distributed.run"])
+_SCHEDULERS = names("sbatch srun salloc qsub bsub flux #SBATCH #PBS #BSUB #$ #OAR #COBALT")
+_CONTAINERS = names("docker podman nerdctl docker-compose nvidia-docker singularity apptainer")
+_MODULES = frozenset(["module", "ml"])
+# Commands whose arguments are text or files: what they mention is not run.
+_QUIET = names("""echo printf grep egrep fgrep rg sed awk cat ls rm cp mv mkdir cd pushd tee find git tar unzip wget curl ln chmod
+    pkill killall""")
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
+_OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
+_SLURM = re.compile(r"--gres=gpu|--gpus(?:-per-(?:node|task|socket))?|--gpu-bind|--mem-per-gpu|--cpus-per-gpu|-G|-gpu")
+_PBS = re.compile(r"(?:^|[:,])(n?gpus?)=", re.ASCII)
+_MODULE = re.compile(r"(?:.*/)?(cuda|cudnn|nccl|nvhpc)(?:$|[^a-zA-Z])", re.ASCII)
+_TOOLKIT = re.compile(r"/usr/local/cuda(?![a-z])", re.ASCII)
+_ARCHITECTURE = re.compile(r"-gencode|--gpu-architecture|-arch=(?:sm|compute)_", re.ASCII)
+
+
+def scan_shell(view: View, seen: set[str] | None = None) -> Iterator[Site]:
+    """The sites of a shell script, or of any part of a file that holds shell text. For ``seen`` see `command_sites`."""
+    seen = set() if seen is None else seen
+    for command in commands(view):
+        yield from command_sites(view, command, seen)
+
+
+def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
+    """The sites of one simple command.
+
+    What a script does over and over (reading a variable, naming the toolkit's folder) is reported once: ``seen``
+    remembers it from one command of the script to the next.
+    """
+    words = command.words
+    yield from _environment(view, command, seen)
+    programs = [word.value.rpartition("/")[2] for word in words]
+    if not words or programs[0] in _QUIET:
+        return
+    installs = list(install_sites(view, words, programs))
+    if installs:
+        yield from installs
+    else:
+        yield from _programs(view, words, programs)
+        yield from _options(view, words, frozenset(programs))
+
+
+def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
+    """Variables that a command sets or reads, and paths into the CUDA toolkit."""
+    for i, word in enumerate(command.words):
+        previous = command.words[i - 1].value if i else ""
+        if match := _ASSIGNMENT.match(word.value):
+            name, value = match[1], word.value[match.end() :]
+        elif previous in ("unset", "setenv"):
+            name, value = word.value, ""
+        else:
+            name, value = "", ""
+        if is_cuda_variable(name):
+            seen.add(name)
+            yield view.site("environment", name, word.start, word.end, role="store", detail=value)
+        elif "toolkit" not in seen and _TOOLKIT.search(word.value):
+            seen.add("toolkit")
+            yield view.site("native", "/usr/local/cuda", word.start, word.end, detail=word.value)
+    for variable in command.variables:
+        if variable.value not in seen and is_cuda_variable(variable.value):
+            seen.add(variable.value)
+            yield view.site("environment", variable.value, variable.start, variable.end, role="load")
+
+
+def _programs(view: View, words: list[Word], programs: list[str]) -> Iterator[Site]:
+    """Programs that a command runs, wherever they stand: behind sudo, srun, time, exec."""
+    for i, (word, program) in enumerate(zip(words, programs, strict=True)):
+        if program in _PROGRAMS:
+            yield view.site("command", program, word.start, word.end)
+        elif program in _COMPILERS:
+            yield view.site("native", "nvcc", word.start, word.end, detail=program)
+        elif word.value in _LAUNCH_MODULES:
+            yield view.site("command", f"python -m {word.value}", word.start, word.end)
+        elif program == "launch" and i and programs[i - 1] == "accelerate":
+            yield view.site("command", "accelerate launch", words[i - 1].start, word.end)
+        elif programs[0] in _MODULES and (module := _MODULE.match(word.value)):
+            yield view.site("command", f"module load {module[1]}", word.start, word.end, detail=word.value)
+
+
+class _Option(NamedTuple):
+    """``--name=value``, ``--name value``, ``name=value`` or a lone ``--name``."""
+
+    text: str  # --name, or name where it has no dashes
+    name: str
+    value: str
+    start: int
+    end: int
+    joined: bool  # by an equals sign
+
+
+def _read_option(word: Word, after: Word | None) -> _Option | None:
+    match = _OPTION.match(word.value)
+    if match is None or (match.end() < len(word.value) and not match[2]):
+        return None
+    text, name = word.value[: match.end(1)], match[1]
+    if match[2]:
+        return _Option(text, name, word.value[match.end() :].strip("\"'"), word.start, word.end, True)
+    if not text.startswith("-"):
+        return None
+    if after is None or after.value.startswith("-"):
+        return _Option(text, name, "", word.start, word.end, False)
+    return _Option(text, name, after.value, word.start, after.end, False)
+
+
+def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterator[Site]:
+    """What the arguments of a command ask for."""
+    in_container = not programs.isdisjoint(_CONTAINERS)
+    in_scheduler = not programs.isdisjoint(_SCHEDULERS)
+    for i, word in enumerate(words):
+        option = _read_option(word, words[i + 1] if i + 1 < len(words) else None)
+        site = (
+            _container(view, word, option) if in_container else _resource(view, word, option) if in_scheduler else None
+        )
+        if site:
+            yield site
+        elif _ARCHITECTURE.match(word.value):
+            if programs.isdisjoint(_COMPILERS):  # else the compiler is the finding
+                yield view.site("native", "-gencode", word.start, word.end, detail=word.value)
+                return
+        elif option and i:
+            yield from _argument(view, option)
+
+
+def _container(view: View, word: Word, option: _Option | None) -> Site | None:
+    if option is None:
+        image = image_name(word.value) if ":" in word.value or "/" in word.value else None
+        return view.site("container", image, word.start, word.end) if image else None
+    if option.text in ("--gpus", "--nv"):
+        return view.site("container", option.text, option.start, option.end if option.text == "--gpus" else word.end)
+    if option.text == "--runtime" and option.value == "nvidia":
+        return view.site("container", "--runtime=nvidia", option.start, option.end)
+    return None
+
+
+def _resource(view: View, word: Word, option: _Option | None) -> Site | None:
+    if option is None:
+        request = _PBS.search(word.value)
+        return view.site("resource", request[1], word.start, word.end, detail=word.value) if request else None
+    if option.name == "container-image" and (image := image_name(option.value)):
+        return view.site("container", image, option.start, option.end)
+    name = "--gres=gpu" if option.text == "--gres" and option.value.startswith("gpu") else option.text
+    if _SLURM.fullmatch(name):
+        return view.site("resource", name, option.start, option.end, detail=option.value)
+    return None
+
+
+def _argument(view: View, option: _Option) -> Iterator[Site]:
+    """A setting given to any program: --device cuda, trainer.accelerator=gpu, --fp16."""
+    key = option.name.rpartition(".")[2].replace("-", "_")
+    if key == "nproc_per_node":
+        yield view.site("command", f"torchrun --nproc_per_node={option.value}", option.start, option.end)
+        return
+    if key == "multi_gpu":
+        yield view.site("command", "accelerate launch --multi_gpu", option.start, option.end)
+        return
+    found, end = setting((key,), option.value), option.end
+    if found is None and not option.joined and not is_false(option.value):
+        found, end = setting((key,), ""), option.start + len(option.text)  # a switch
+    if found:
+        yield view.site(
+            "config", found.name, option.start, end, place=f"key:{key}", detail=option.text, certain=found.certain
+        )

@@ -1,0 +1,122 @@
+"""What the values of YAML, JSON and TOML say of CUDA: settings, variables, images, resources, and commands in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from porter.index.site import Site
+from porter.sources.files.commands import command_sites, scan_shell
+from porter.sources.files.images import image_name
+from porter.sources.files.shell import Command
+from porter.sources.files.toml import read_toml
+from porter.sources.files.tree import Item, Path, read_json
+from porter.sources.files.values import is_cuda_variable, setting
+from porter.sources.files.view import View, Word, names
+from porter.sources.files.yaml import read_yaml
+
+# Keys whose value is shell text, and those whose list is one command, word by word.
+_SCRIPTS = names("""run script before_script after_script setup setup_script commands cmd command args entrypoint shell launch_cmd
+    before_install install post_create_command postcreatecommand test_command build_command""")
+_WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
+_IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
+_VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
+_RESOURCE = re.compile(r"nvidia\.com/[\w.-]+", re.ASCII)
+_INSTANCE = re.compile(r"(?:ml\.)?((?:p[2-6]|g[3-7])\w*\.(?:\w+))", re.ASCII)
+_ACCELERATOR = re.compile(r"(?:nvidia|NVIDIA)[-_]\w[\w-]*|(?:tesla-)?[ABHKLPTV]\d{1,3}[\w-]*(?::\d+)?", re.ASCII)
+
+
+def scan_yaml(view: View) -> Iterator[Site]:
+    """YAML: configurations, workflows, Compose files, manifests of Kubernetes."""
+    return scan_items(view, read_yaml(view.text))
+
+
+def scan_json(view: View) -> Iterator[Site]:
+    """JSON: configurations of DeepSpeed and Accelerate, dev containers, job definitions."""
+    return scan_items(view, read_json(view.text))
+
+
+def scan_toml(view: View) -> Iterator[Site]:
+    """TOML configurations."""
+    return scan_items(view, read_toml(view.text))
+
+
+def scan_items(view: View, items: Iterable[Item]) -> Iterator[Site]:
+    """The sites of a tree of values."""
+    reserved: set[Path] = set()  # mappings that name NVIDIA's driver: their capabilities are the same request
+    for path, group in groupby(items, key=lambda item: item.path):
+        elements = list(group)
+        key = elements[0].key.value.lower()
+        if key == "driver" and elements[0].value == "nvidia":
+            reserved.add(path[:-1])
+        if len(elements) > 1 and key in _WORDS and not any(item.block for item in elements):
+            words = [Word(item.value, item.start, item.end) for item in elements]
+            yield from command_sites(view, Command(words, []), set())
+            elements = [item for item in elements if " " in item.value]  # ["bash", "-c", "python train.py"]
+        for item in elements:
+            if key != "capabilities" or path[:-1] not in reserved:
+                yield from item_sites(view, item)
+
+
+def item_sites(view: View, item: Item) -> Iterator[Site]:
+    """The sites of one value and its key."""
+    key = item.path[-1] if item.path else ""
+    if key.lower() in _SCRIPTS:
+        yield from scan_shell(view.cut(item.start, item.end))
+    elif item.block:
+        if key.endswith(".sh"):
+            yield from scan_shell(view.cut(item.start, item.end))
+    elif variable := _variable(item, key):
+        yield view.site("environment", variable.value, variable.start, variable.end, role="store", detail=item.value)
+    elif name := _resource(item, key):
+        yield view.site("resource", name, item.key.start or item.start, item.end, detail=".".join(item.path))
+    elif name := _container(item, key):
+        yield view.site("container", name, item.start, item.end, detail=".".join(item.path))
+    elif found := setting(item.path, item.value):
+        yield view.site(
+            "config",
+            found.name,
+            item.start,
+            item.end,
+            place=f"key:{key}",
+            detail=".".join(item.path),
+            certain=found.certain,
+        )
+
+
+def _variable(item: Item, key: str) -> Word | None:
+    """The environment variable that a value sets: ``NAME: value``, ``NAME=value``, ``name: NAME``."""
+    if is_cuda_variable(key) and "_" in key:
+        return item.key
+    if key == "name" and is_cuda_variable(item.value):
+        return Word(item.value, item.start, item.end)
+    if (match := _VARIABLE.match(item.value)) and is_cuda_variable(match[1]):
+        return Word(match[1], item.start, item.end)
+    return None
+
+
+def _resource(item: Item, key: str) -> str | None:
+    """The resource of a cluster that a value asks for."""
+    for text in (key, item.value):
+        if _RESOURCE.fullmatch(text):
+            return text
+    if key == "runtimeClassName" and item.value.startswith("nvidia"):
+        return f"{key}: {item.value}"
+    if key.endswith("gke-accelerator") or (key in ("accelerators", "accelerator_type") and len(item.value) < 80):
+        return f"{key.rpartition('/')[2]}: {item.value}" if _ACCELERATOR.fullmatch(item.value) else None
+    if key.lower() in ("instance_type", "instancetype") and (instance := _INSTANCE.fullmatch(item.value[:40])):
+        return f"instance_type: {instance[1]}"
+    return None
+
+
+def _container(item: Item, key: str) -> str | None:
+    """The image or option of a container that a value names."""
+    value = item.value[:300]
+    if (key, value) in (("runtime", "nvidia"), ("driver", "nvidia"), ("capabilities", "gpu")):
+        return f"{key}: {value}"
+    if value.startswith(("--gpus", "--runtime=nvidia")):  # runArgs of a dev container
+        return value if value.startswith("--runtime") else "--gpus"
+    if _IMAGES.fullmatch(key.lower()[:60]) or value.startswith("docker://"):
+        return image_name(value)
+    return None

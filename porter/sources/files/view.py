@@ -1,0 +1,93 @@
+"""A span of a file with one character per byte, so that positions in it are byte offsets.
+
+The scanners work on ``str``, whose methods and patterns read better than those of ``bytes``. Decoding as Latin-1 keeps
+one character per byte; what they look for is ASCII, and what is shown to people is decoded back by `readable`.
+Patterns must use ``re.ASCII``: bytes of other characters would otherwise count as blanks or letters.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from porter.index.site import Site
+
+BLANKS = " \t\r"
+_NEWLINE = re.compile("\n")
+
+
+class Word(NamedTuple):
+    """A word, value or key at ``start:end``; ``value`` has its quotes taken off."""
+
+    value: str
+    start: int
+    end: int
+
+
+class View:
+    """The text of a file, or a part of it that has a grammar of its own (a shell line in a Dockerfile)."""
+
+    __slots__ = ("_newlines", "base", "text")
+
+    def __init__(self, text: str, base: int, newlines: list[int]) -> None:
+        self.text = text
+        self.base = base
+        self._newlines = newlines
+
+    @classmethod
+    def of(cls, data: bytes) -> View:
+        """The whole of a file."""
+        text = data.decode("latin-1")
+        return cls(text, 0, [match.start() for match in _NEWLINE.finditer(text)])
+
+    def cut(self, start: int, end: int, text: str | None = None) -> View:
+        """The part ``start:end``, or ``text`` of the same length in its place."""
+        return View(self.text[start:end] if text is None else text, self.base + start, self._newlines)
+
+    def lines(self) -> Iterator[Word]:
+        """Lines with their spans, without line ends."""
+        start = 0
+        for line in self.text.split("\n"):
+            value = line.rstrip("\r")
+            yield Word(value, start, start + len(value))
+            start += len(line) + 1
+
+    def site(
+        self,
+        kind: str,
+        name: str,
+        start: int,
+        end: int,
+        *,
+        role: str = "text",
+        place: str | None = None,
+        detail: str = "",
+        certain: bool = True,
+    ) -> Site:
+        """The site at ``start:end`` of this view, in offsets of the file."""
+        at = self.base + start
+        return Site(
+            kind=kind,
+            name=readable(name),
+            start=at,
+            end=self.base + end,
+            line=bisect_left(self._newlines, at) + 1,
+            role=role,
+            place=place,
+            detail=readable(detail),
+            certain=certain,
+        )
+
+
+def names(text: str) -> frozenset[str]:
+    """A set of names, written one after the other."""
+    return frozenset(text.split())
+
+
+def readable(text: str) -> str:
+    """Text of a view as people wrote it, shortened to what fits a message."""
+    if len(text) > 120:
+        text = text[:117] + "..."
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
