@@ -11,6 +11,7 @@ import click
 
 from porter.cli.options import plain_failures
 from porter.cli.output import colored, emit, width
+from porter.model import Verdict
 
 if TYPE_CHECKING:
     from porter.catalog import Catalogue
@@ -58,11 +59,14 @@ def _answer(word: str | None, catalogue: Catalogue) -> tuple[str, Any]:
         if word.upper() == rule.code or word.lower() == rule.name:
             rows = [row for row in catalogue.rows() if row.rule == rule.name]
             return explain.rule_page(rule, rows), explain.rule_data(rule, rows)
+    word = lookup.bare(word)
     rows = lookup.find(catalogue, word)
     if not rows:
         near = lookup.near(catalogue, word)
         return explain.unknown_page(word, near), {"name": word, "near": near}
     pages = [explain.row_page(row, word, catalogue, known) for row in rows[:MOST]]
+    if all(row.neuron.verdict is Verdict.UNKNOWN for row in rows):
+        pages.append(explain.near_names(lookup.near(catalogue, word)))
     if len(rows) > MOST:
         pages.append("More of that name: " + ", ".join(f"`{row.name}`" for row in rows[MOST:]) + "\n")
     return "\n".join(pages), [explain.row_data(row, catalogue) for row in rows]

@@ -22,6 +22,8 @@ EVIDENCE = {
     Evidence.D: "inference from general PyTorch or NVIDIA knowledge; never rewritten as equal",
 }
 
+MOST_NAMES = 8  # of those that a row answers alike
+
 
 def rule_page(rule: Rule, rows: Sequence[Row]) -> str:
     """A rule: its documentation, and what it makes of each construct that it judges."""
@@ -46,17 +48,17 @@ def rules_page(rules: Sequence[Rule]) -> str:
 
 def row_page(row: Row, word: str, catalogue: Catalogue, rules: Sequence[Rule]) -> str:
     """A row: what the construct does on CUDA, and every target's answer with its evidence."""
-    name = row.name
     code = next((rule.code + " " for rule in rules if rule.name == row.rule), "")
-    lines = [f"# {name}", ""]
-    if name.endswith("*"):
-        lines += [f"No row of its own for `{word}`; this one answers for all of `{name}`.", ""]
-    lines += [f"{_sentence(row.summary)} Reported by {code}{row.rule}.", ""]
+    what = KINDS.get(row.kind, "known to people, found by no rule").partition(":")[0]
+    by = next((name for name in (*row.also, *row.distributions, row.name) if _covers(name, word)), row.name)
+    lines = [f"# {row.name if by == row.name and not by.endswith('*') else word}", ""]
+    if by.endswith("*"):
+        lines += [f"`{word}` has no row of its own: this one answers for all of `{by}`.", ""]
+    lines += [f"{_sentence(row.summary)} Reported by {code}{row.rule}.", "", f"Kind: {what}.", ""]
     if row.also:
-        lines += [f"Also: {', '.join(f'`{other}`' for other in row.also)}.", ""]
+        lines += [f"Answered alike: {_names((row.name, *row.also))}.", ""]
     if row.distributions:
-        lines += [f"Installed by: {', '.join(f'`{name}`' for name in row.distributions)}.", ""]
-    lines += [f"Kind: {row.kind} ({KINDS.get(row.kind, 'known to people, detected by no site')}).", ""]
+        lines += [f"Installed by: {_names(row.distributions)}.", ""]
     lines += _table(("Target", "Verdict", "Write instead", "Evidence"), (_overview(row, target) for target in TARGETS))
     for target in TARGETS:
         lines += ["", *_answer(answer_of(row, target), target, catalogue.checked(row, target), catalogue)]
@@ -65,10 +67,12 @@ def row_page(row: Row, word: str, catalogue: Catalogue, rules: Sequence[Rule]) -
 
 def unknown_page(word: str, near: Sequence[str]) -> str:
     """What porter says of a name that it does not know."""
-    lines = [f"# {word}", "", "Not in porter's catalogue: neither rewritten nor judged, on no target.", ""]
-    if near:
-        lines += ["Do you mean one of these?", "", *(f"- `{name}`" for name in near), ""]
-    return "\n".join(lines)
+    return f"# {word}\n\nNot in porter's catalogue: neither rewritten nor judged, on no target.\n\n{near_names(near)}"
+
+
+def near_names(names: Sequence[str]) -> str:
+    """Names that the reader may have meant; empty without any."""
+    return "Do you mean one of these?\n\n" + "".join(f"- `{name}`\n" for name in names) if names else ""
 
 
 def answer_of(row: Row, target: str) -> Answer:
@@ -122,6 +126,15 @@ def _overview(row: Row, target: str) -> tuple[str, ...]:
     replacement = f"`{answer.replacement}`" if answer.replacement else "-"
     known = answer.verdict is not Verdict.UNKNOWN
     return target, str(answer.verdict), replacement, str(answer.evidence) if known else "-"
+
+
+def _covers(name: str, word: str) -> bool:
+    return name == word or (name.endswith("*") and word.startswith(name[:-1]))
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(f"`{name}`" for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _verdicts(row: Row) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from porter.catalog import Catalogue, Row
+from porter.catalog import Catalogue, Row, is_member
 from porter.index.site import KINDS
 
 _CALL = re.compile(r"\(\s*\.*\s*\)$")  # f() and f(...)
@@ -16,26 +16,38 @@ _SHORT = ("cuda.", "backends.", "distributed.", "amp.")  # names that people wri
 
 def find(catalogue: Catalogue, word: str) -> list[Row]:
     """The rows that answer ``word``: by name in any kind, else by wildcard, else by the last part of the name."""
-    name = _bare(word)
-    wanted = {_fold(name), _fold("torch." + name) if name.startswith(_SHORT) else _fold(name)}
-    named = [row for row in catalogue.rows() if wanted & set(map(_fold, _names(row)))]
-    if named:
-        return named
-    spellings = (name, "torch." + name) if name.startswith(_SHORT) else (name, name.upper(), _normal(name))
-    matched = [row for spelling in spellings for kind in KINDS if (row := catalogue.find(kind, spelling))]
-    if matched:
-        return list(dict.fromkeys(matched))
-    last = "." + _fold(name).lstrip(".")
-    return [row for row in catalogue.rows() if any(_fold(n).endswith(last) for n in _names(row))]
+    name = bare(word)
+    spellings = (name, "torch." + name) if name.startswith(_SHORT) else (name,)
+    rows = _named(catalogue, set(map(_fold, spellings)))
+    if name.startswith("."):
+        rows += [row for row in _members(catalogue, name) if is_member(row.name) and row.name.endswith(name)]
+    if not rows:
+        guesses = (*spellings, name.upper(), _normal(name))
+        rows = [row for guess in guesses for kind in KINDS if (row := catalogue.find(kind, guess))][:1]
+    return list(dict.fromkeys(rows or _members(catalogue, "." + name)))
 
 
 def near(catalogue: Catalogue, word: str) -> list[str]:
     """Names that look like ``word``, the likest first."""
     names = {_fold(name): name for row in catalogue.rows() for name in _names(row)}
-    return [names[fold] for fold in get_close_matches(_fold(_bare(word)), names, n=5, cutoff=0.6)]
+    return [names[fold] for fold in get_close_matches(_fold(bare(word)), names, n=5, cutoff=0.6)]
 
 
-def _bare(word: str) -> str:
+def _named(catalogue: Catalogue, folded: set[str]) -> list[Row]:
+    """Rows with one of these names, Python's before those of other files."""
+    order = list(KINDS)
+    rows = [row for row in catalogue.rows() if not folded.isdisjoint(map(_fold, _names(row)))]
+    return sorted(rows, key=lambda row: order.index(row.kind) if row.kind in order else len(order))
+
+
+def _members(catalogue: Catalogue, dotted: str) -> list[Row]:
+    """Rows whose last part is ``dotted``, arguments of such a function included."""
+    end = _fold(dotted)
+    return [row for row in catalogue.rows() if any(_fold(n).partition("(")[0].endswith(end) for n in _names(row))]
+
+
+def bare(word: str) -> str:
+    """``word`` without quotes and without the brackets of a call."""
     return _CALL.sub("", word.strip().strip("`'\""))
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from porter.model import Verdict
 from porter.report.page import Bar, Block, Column, Commands, Heading, Item, Items, Paragraph, Table
 from porter.report.summary import Group, Summary, summarise
 from porter.report.words import MEANINGS, REWRITTEN, TOLD, breakdown, percent, plural
@@ -34,7 +35,7 @@ def compose(report: Report, view: View) -> Iterator[Block]:
         yield from _groups("Decisions for a person", summary.decisions)
         yield from _groups("To read after the rewrite", summary.reviews)
         yield from _counts("Files with the most uses", "File", summary.hot_files)
-        yield from _counts("Areas", "Area", summary.families)
+        yield from _counts("Uses by area", "Area", summary.families)
     yield from _unknown(summary)
     yield from _apart(summary)
     yield from _problems(report)
@@ -67,7 +68,9 @@ def _verdicts(summary: Summary) -> Iterator[Block]:
     for verdict, count in summary.verdicts.items():
         share = percent(count, summary.uses) if verdict in TOLD else "-"
         rows.append((str(verdict), f"{count:,}", share, str(summary.effort.get(verdict, "-")), MEANINGS[verdict]))
-    rows.append(("to change", f"{summary.uses:,}", "", str(summary.effort_total), ""))
+    at = len(rows) - (Verdict.PORTABLE in summary.verdicts)
+    total = str(summary.effort_total)
+    rows.insert(at, ("to change", f"{summary.uses:,}", "100 %", total, "all of these, and the work left for people"))
     columns = (
         Column("Verdict"),
         Column("Uses", right=True),

@@ -113,8 +113,8 @@ def _items(block: Items) -> RichTable:
 
 def _cell(text: str, column: Column) -> Text:
     if column.title == "Verdict":
-        return Text(text, style=_VERDICT_BY_NAME.get(text, ""))
-    return _text(text)
+        return Text(text, style=_VERDICT_BY_NAME.get(text, "bold"))
+    return Text(text, style="dim") if text == "-" else _text(text)
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -22,9 +22,7 @@ ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 def modules(*arguments: str) -> set[str]:
     """What a run of porter has imported when it ends."""
-    code = (
-        "import sys; from porter.cli import main; main(sys.argv[1:]); print('\\n'.join(sys.modules), file=sys.stderr)"
-    )
+    code = "import sys; from porter.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     run = subprocess.run([sys.executable, "-c", code, *arguments], env=ENV, capture_output=True, text=True, check=True)
     return set(run.stderr.split())
 
