@@ -1,0 +1,97 @@
+"""Comments above what a person must decide: ``# TODO(porter) PRT204: capture is not supported``."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from porter.model import Finding, Verdict
+from porter.rules.base import TextEdit
+from porter.sources.lines import LogicalLine, logical_lines
+from porter.sources.source import Source
+
+_WANTED = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
+_COMMENT = re.compile(rb"[ \t]*# TODO\(porter\) (PRT\d{3}): [^\r\n]*(?:\r\n|\r|\n|\Z)")
+_PYTHON = frozenset({"python", "notebook"})
+_CONTINUED = re.compile(rb"\\[ \t]*\r?\n\Z")
+# Other files that take such comments at the start of a line, and what makes a line of them part of something else.
+_RISKS = {
+    "requirements": None,
+    "docker": re.compile(rb"<<"),
+    "shell": re.compile(rb"<<"),
+    "conda": re.compile(rb"[|>][-+0-9]*[ \t]*$", re.MULTILINE),
+    "yaml": re.compile(rb"[|>][-+0-9]*[ \t]*$", re.MULTILINE),
+}
+
+
+def comments(source: Source, findings: Iterable[Finding]) -> list[TextEdit]:
+    """Edits that put one comment per code above the statement of each finding that is left to people.
+
+    A comment that is there already stays, or is brought up to date. None where a comment would change what the
+    file means, as in strings, in the middle of a statement, or in a kind of file without such comments.
+    """
+    lines = list(_lines(source))
+    starts = {source.locate(start)[::2]: start for start in source.line_starts}
+    wanted: dict[int, dict[str, str]] = defaultdict(dict)
+    for finding in findings:
+        offset = starts.get((finding.line, finding.cell))
+        if finding.verdict in _WANTED and offset is not None:
+            text = " ".join((finding.advice or finding.message).split())
+            wanted[_statement(source, lines, offset)].setdefault(finding.code, f"# TODO(porter) {finding.code}: {text}")
+    edits = (_edit(source, lines, place, texts) for place, texts in wanted.items() if place >= 0)
+    return sorted(edit for edit in edits if edit is not None)
+
+
+def strip(source: Source) -> list[TextEdit]:
+    """Edits that remove all of porter's comments."""
+    return [
+        TextEdit(line.start, line.end, "")
+        for line in _lines(source)
+        if _COMMENT.fullmatch(source.text, line.start, line.end)
+    ]
+
+
+def _lines(source: Source) -> Iterator[LogicalLine]:
+    """The statements of a file, as far as its kind takes comments between them."""
+    if source.kind in _PYTHON:
+        yield from logical_lines(source.text)
+        return
+    risk = _RISKS.get(source.kind, re.compile(b""))
+    if risk is not None and risk.search(source.text):
+        return
+    start = 0
+    for end in [*source.line_starts[1:], len(source.text)]:
+        if not _CONTINUED.search(source.text, start, end):
+            yield LogicalLine(start, end)
+            start = end
+
+
+def _statement(source: Source, lines: Sequence[LogicalLine], offset: int) -> int:
+    """Place of the logical line that holds ``offset``, or of its first decorator; -1 where there is none."""
+    at = next((i for i, line in enumerate(lines) if line.start <= offset < line.end), -1)
+    while at > 0 and source.kind in _PYTHON and _starts_with(source, lines[at - 1], b"@"):
+        at -= 1
+    return at
+
+
+def _starts_with(source: Source, line: LogicalLine, sign: bytes) -> bool:
+    return source.text[line.start : line.end].lstrip().startswith(sign)
+
+
+def _edit(source: Source, lines: Sequence[LogicalLine], place: int, texts: dict[str, str]) -> TextEdit | None:
+    """Bring the comments above a logical line up to date."""
+    text, here = source.text, lines[place]
+    top = place
+    present: dict[str, str] = {}
+    while top > 0 and (match := _COMMENT.fullmatch(text, lines[top - 1].start, lines[top - 1].end)):
+        top -= 1
+        present = {match[1].decode(): match.group().strip().decode(), **present}
+    merged = {**present, **texts}
+    if merged == present:
+        return None
+    indent = re.compile(rb"[ \t\f]*").match(text, here.start, here.end)
+    assert indent is not None
+    prefix = indent.group().decode()
+    block = "".join(f"{prefix}{comment}\n" for comment in merged.values())
+    return TextEdit(lines[top].start, here.start, block)

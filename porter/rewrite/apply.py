@@ -1,0 +1,213 @@
+"""Fixes to bytes: which of them go together, what they make of the file, and the proof that it still parses."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from porter.model import Edit, Finding, Problem, Verdict
+from porter.sources.decode import decode
+from porter.sources.source import Source
+
+_HINDERING = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
+
+
+class Result(msgspec.Struct):
+    """A file after `apply`: ``after`` equals ``Source.raw`` where nothing could be done.
+
+    ``edits`` leads from one to the other, in order and without overlap. ``dropped`` has the fixes that
+    were left out to keep the file whole, each with the reason.
+    """
+
+    after: bytes
+    edits: tuple[Edit, ...] = ()
+    applied: list[Finding] = []
+    dropped: list[tuple[Finding, str]] = []
+    problems: list[Problem] = []
+
+
+def apply(
+    source: Source,
+    findings: Sequence[Finding],
+    groups: Sequence[str | None],
+    *,
+    safe_only: bool = False,
+    annotate: bool = False,
+) -> Result:
+    """Apply the fixes of one file's findings. Writes nothing.
+
+    ``groups`` has the group of each finding, or None. A group is applied whole or not at all, as is a fix; one
+    that overlaps another is dropped, the later one in the file. Equal edits count once, deletions may overlap, and
+    what lies within a deletion goes with it. ``safe_only`` leaves out fixes that need review. ``annotate`` also adds
+    comments, see `porter.rewrite.annotate`. If the result does not parse, the file stays as it is.
+    """
+    units = _units(findings, groups)
+    wanted, dropped = _complete(findings, units, safe_only)
+    accepted, overlapping = _disjoint(findings, wanted)
+    dropped += overlapping
+    applied = sorted(i for unit in accepted for i in unit)
+    edits = _flattened(edit for i in applied for edit in _edits(findings[i]))
+    if annotate:
+        edits = _with_comments(source, findings, edits)
+    after = splice(source, edits)
+    reason = prove(source, after) if edits else None
+    if reason is None:
+        return Result(after, tuple(edits), [findings[i] for i in applied], dropped)
+    dropped += [(findings[i], reason) for i in applied]
+    return Result(
+        source.raw, (), [], dropped, [Problem(source.path, f"PRT002 rewrite-dropped: {reason}; left as it is")]
+    )
+
+
+def splice(source: Source, edits: Iterable[Edit]) -> bytes:
+    """The file's bytes after ``edits``, which are in order and do not overlap."""
+    pieces, at = [], 0
+    for edit in edits:
+        pieces += [source.raw[at : edit.start], source.encode(edit.text)]
+        at = edit.end
+    return b"".join([*pieces, source.raw[at:]])
+
+
+def prove(source: Source, after: bytes) -> str | None:
+    """Why ``after`` cannot take the file's place: it does not decode or parse as well as the original did."""
+    reread = decode(after, source.path, source.kind)
+    if isinstance(reread, Problem):
+        return f"the result {reread.message}"
+    if len(reread.problems) > len(source.problems):
+        return f"the result has a cell that {reread.problems[-1].message}"
+    if source.kind not in ("python", "notebook"):
+        return None
+    error = _syntax_error(reread.text.decode())
+    if error is None or (_syntax_error(source.text.decode()) is not None and _reads_as_newer(reread.text)):
+        return None
+    return f"the result would not parse ({error.msg}, line {error.lineno})"
+
+
+def _syntax_error(text: str) -> SyntaxError | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        return error
+    return None
+
+
+def _reads_as_newer(text: bytes) -> bool:
+    """Whether libcst, which knows newer grammar than an old Python, can read it."""
+    import libcst
+
+    try:
+        libcst.parse_module(text)
+    except libcst.ParserSyntaxError:
+        return False
+    return True
+
+
+def _edits(finding: Finding) -> tuple[Edit, ...]:
+    return finding.fix.edits if finding.fix is not None else ()
+
+
+def _units(findings: Sequence[Finding], groups: Sequence[str | None]) -> list[list[int]]:
+    """Places of findings that are applied together: the groups, and everything else by itself."""
+    units: dict[str | int, list[int]] = defaultdict(list)
+    for i, group in enumerate(groups):
+        if group is not None or findings[i].fix is not None:
+            units[i if group is None else group].append(i)
+    return list(units.values())
+
+
+def _complete(
+    findings: Sequence[Finding], units: Iterable[list[int]], safe_only: bool
+) -> tuple[list[list[int]], list[tuple[Finding, str]]]:
+    """The units whose members can all be applied; and the fixes of the others."""
+    wanted, dropped = [], []
+    for unit in units:
+        members = [findings[i] for i in unit]
+        unsafe = [f for f in members if safe_only and f.fix is not None and f.fix.applicability != "safe"]
+        lacking = [f for f in members if f.fix is None and f.verdict in _HINDERING]
+        if not unsafe and not lacking:
+            wanted.append([i for i in unit if findings[i].fix is not None])
+            continue
+        what = "needs review" if unsafe else "needs a person"
+        reason = f"changes together with line {(unsafe or lacking)[0].line}, which {what}"
+        dropped += [(f, reason) for f in members if f.fix is not None and f not in unsafe]
+    return wanted, dropped
+
+
+def _disjoint(
+    findings: Sequence[Finding], units: Iterable[list[int]]
+) -> tuple[list[list[int]], list[tuple[Finding, str]]]:
+    """The units that do not get in one another's way, the first in the file before the others; and the others."""
+    ordered = sorted((unit for unit in units if unit), key=lambda u: min(e for i in u for e in _edits(findings[i])))
+    rivals: dict[int, dict[int, int]] = defaultdict(dict)
+    owned = sorted({(edit, n) for n, unit in enumerate(ordered) for i in unit for edit in _edits(findings[i])})
+    for (a, m), (b, n) in _conflicts(owned):
+        rivals[m].setdefault(n, b.start)
+        rivals[n].setdefault(m, a.start)
+    accepted: dict[int, list[int]] = {}
+    dropped = []
+    for n, unit in enumerate(ordered):
+        against = n if n in rivals[n] else next((m for m in rivals[n] if m in accepted), None)
+        if against is None:
+            accepted[n] = unit
+        else:
+            reason = f"overlaps the fix of line {findings[ordered[against][0]].line}"
+            dropped += [(findings[i], reason) for i in unit]
+    return list(accepted.values()), dropped
+
+
+Owned = tuple[Edit, int]
+
+
+def _conflicts(owned: Sequence[Owned]) -> Iterator[tuple[Owned, Owned]]:
+    """Pairs of edits that cannot both be made. ``owned`` is sorted."""
+    active: list[Owned] = []
+    for item in owned:
+        start = item[0].start
+        active = [other for other in active if other[0].end > start or other[0].start == other[0].end == start]
+        yield from ((other, item) for other in active if _conflict(other[0], item[0]))
+        active.append(item)
+
+
+def _conflict(a: Edit, b: Edit) -> bool:
+    """Whether ``a``, which does not start after ``b``, and ``b`` overlap so that both cannot be made."""
+    if a == b or (not a.text and a.end > a.start and b.end <= a.end and (b.start > a.start or b.end > b.start)):
+        return False  # the same, or within a deletion
+    if not b.text and b.start == a.start and a.start < a.end <= b.end:
+        return False
+    if not a.text and not b.text:
+        return False
+    insertions = (a.start == a.end) + (b.start == b.end)
+    if insertions == 2:
+        return a.start == b.start
+    if insertions == 1:
+        return a.start < b.start < a.end if b.start == b.end else False
+    return b.start < a.end
+
+
+def _flattened(edits: Iterable[Edit]) -> list[Edit]:
+    """Edits without conflicts, in order: equal ones once, deletions joined, and nothing within a deletion."""
+    flat: list[Edit] = []
+    for edit in sorted(set(edits)):
+        last = flat[-1] if flat else None
+        if last is None or edit.start >= last.end:
+            flat.append(edit)
+        elif not last.text:
+            flat[-1] = Edit(last.start, max(last.end, edit.end), "")
+        elif last.start == edit.start:  # a replacement within a longer deletion
+            flat[-1] = edit
+    return flat
+
+
+def _with_comments(source: Source, findings: Sequence[Finding], edits: Sequence[Edit]) -> list[Edit]:
+    """The edits, and the comments for what is left to people, behind what is inserted at the same place."""
+    from porter.rewrite.annotate import comments
+
+    translated = (source.to_disk(e.start, e.end, e.text) for e in comments(source, findings))
+    added = [e for e in translated if e is not None and not any(d.start < e.end and e.start < d.end for d in edits)]
+    return sorted([*edits, *added], key=lambda e: (e.start, e.end, e in added))
