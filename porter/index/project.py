@@ -123,6 +123,11 @@ class Project:
 
         return max(candidates, key=lambda c: (shared(c), -len(c)))
 
+    def binds(self, module: str, name: str) -> bool:
+        """Whether a module binds ``name`` at its top level."""
+        summary = self._summaries.get(module)
+        return summary is not None and name in summary.names
+
     # -- classes -------------------------------------------------------------------------------
 
     def type_of(self, symbolic: str, module: str, hops: int = _HOPS) -> str:

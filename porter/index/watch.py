@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from porter.catalog import is_member
 
 if TYPE_CHECKING:
     from porter.catalog import Catalogue
@@ -42,13 +44,21 @@ class Watch(msgspec.Struct, frozen=True):
         return name or None
 
 
-def watch(catalogue: Catalogue) -> Watch:
-    """What to look for with this catalogue."""
+def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
+    """What to look for with this catalogue, for these rules (None: all)."""
+
+    def on(name: str) -> bool:
+        row = catalogue.find("symbol", name)
+        return row is not None and (rules is None or row.rule in rules)
+
+    symbols = frozenset(filter(on, catalogue.symbols))
+    owners = {name.rpartition(".")[2] for name in symbols if is_member(name)}
+    free = {n for n in catalogue.methods if (row := catalogue.find("method", f".{n}")) and (rules is None or row.rule in rules)}
     return Watch(
-        symbols=catalogue.symbols,
+        symbols=symbols,
         namespaces=catalogue.namespaces,
-        roots=frozenset(n.partition(".")[0] for n in (*catalogue.symbols, *catalogue.namespaces)),
-        methods=catalogue.methods,
+        roots=frozenset(n.partition(".")[0] for n in (*symbols, *catalogue.namespaces)),
+        methods=frozenset(owners | free),
         arguments={f: {n: p.position for n, p in ps.items()} for f, ps in catalogue.arguments.items()},
         has=lambda kind, name: catalogue.find(kind, name) is not None,
     )

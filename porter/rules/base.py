@@ -8,8 +8,8 @@ A rule file ends up looking like this::
     from porter.rules.table import judge_by_row
 
     @rule("PRT202", "cuda-memory-call")
-    def check(site: Site, ctx: Context) -> Judgement | Dismissed:
-        return judge_by_row(site, ctx)
+    def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+        return judge_by_row(site, row, ctx)
 
 Which sites reach a rule is data: the catalogue row that matches a site names its rule.
 """
@@ -17,7 +17,7 @@ Which sites reach a rule is data: the catalogue row that matches a site names it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -40,6 +40,9 @@ class TextEdit(msgspec.Struct, frozen=True, order=True):
     text: str
 
 
+Edits = tuple[TextEdit, ...]
+
+
 class Judgement(msgspec.Struct, frozen=True):
     """What a rule says of a site. The engine adds place, code and fingerprint, and makes a `Finding` of it."""
 
@@ -53,6 +56,7 @@ class Judgement(msgspec.Struct, frozen=True):
     edits: tuple[TextEdit, ...] = ()  # non-empty, or ``rename`` set, if verdict is auto or review
     rename: str | None = None  # new qualified name of the symbol; `porter.rewrite.names` writes it, imports included
     group: str | None = None  # judgements of one group are edited together or not at all
+    rule: str = ""  # set by the engine
 
 
 class Dismissed(msgspec.Struct, frozen=True):
@@ -71,6 +75,7 @@ REASONS = {
     "checkpoint-data": "data of a file that really holds the word",
     "foreign-source": "source code of another language in a string, reported where it is compiled",
     "agnostic": "works on any device",
+    "part": "part of a construct that is reported as a whole",
 }
 
 
@@ -81,21 +86,32 @@ class Context(msgspec.Struct):
     target: Target
     catalogue: Catalogue
     project: Project
+    module: str  # the file's dotted name, for questions to `project`
+    sites: tuple[Site, ...]  # all sites of the file, settled
+    edits: bool = True  # whether porter rewrites for this target; if not, auto and review come without edits
 
     def text(self, start: int, end: int) -> str:
         """The source between two offsets."""
         return self.source.text[start:end].decode()
+
+    def edit(self, start: int, end: int, text: str) -> Edits:
+        """One edit, as the tuple that a `Judgement` takes."""
+        return (TextEdit(start, end, text),)
+
+    def inside(self, start: int, end: int) -> list[Site]:
+        """The sites that run only if the condition at ``start:end`` holds (or fails)."""
+        return [s for s in self.sites if any(g.start <= start and end <= g.end for g in s.guards)]
+
+    def bound(self, place: str | None) -> list[Site]:
+        """The sites whose receiver lives in ``place``: what is done with an object."""
+        return [s for s in self.sites if place is not None and s.receiver is not None and s.receiver.place == place]
 
     def answer(self, row: Row) -> Answer:
         """The row's answer for the chosen target."""
         return getattr(row, self.target.name)  # type: ignore[no-any-return]
 
 
-class Check(Protocol):
-    """The function of a rule."""
-
-    def __call__(self, site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-        """Judge one site that ``row`` matches."""
+Check = Callable[["Site", "Row", "Context"], "Judgement | Dismissed"]  # the function of a rule
 
 
 class Rule(msgspec.Struct, frozen=True):

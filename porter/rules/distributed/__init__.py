@@ -1,0 +1,1 @@
+"""Process groups, wrappers and launch."""

@@ -1,0 +1,36 @@
+"""One process that drives several GPUs: `nn.DataParallel`, `mp.spawn` over devices.
+
+## What CUDA does
+
+`nn.DataParallel` splits each batch over the GPUs of one process.
+
+## On Neuron
+
+One process owns one core. Use `torchrun` and `DistributedDataParallel`:
+
+```py
+torch.distributed.init_process_group("neuron")
+model = torch.nn.parallel.DistributedDataParallel(model.to("neuron"))
+```
+
+## Example
+
+```py
+model = nn.DataParallel(model)
+```
+
+is reported: the launch changes with it, which no rewrite of a line can do.
+"""
+
+from __future__ import annotations
+
+from porter.catalog.schema import Row
+from porter.index.site import Site
+from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.table import judge_by_row
+
+
+@rule("PRT502", "data-parallel")
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the catalogue."""
+    return judge_by_row(site, row, ctx)

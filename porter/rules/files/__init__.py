@@ -1,0 +1,1 @@
+"""Files that porter could not read or rewrite: reported by the engine, not by sites."""

@@ -1,0 +1,1 @@
+"""Compilation, kernels and extensions."""

@@ -1,0 +1,32 @@
+"""Optimizers fused for CUDA.
+
+## What CUDA does
+
+`fused=True`, `capturable=True` and apex's optimizers run one kernel for all parameters.
+
+## On Neuron
+
+`torch.optim.AdamW(fused=True)` works; `capturable` serves CUDA graphs only; apex has no Neuron build, and the optimizers of
+`torch.optim` take its place.
+
+## Example
+
+```py
+optimizer = apex.optimizers.FusedAdam(model.parameters())
+```
+
+is reported with the optimizer of PyTorch that takes its place.
+"""
+
+from __future__ import annotations
+
+from porter.catalog.schema import Row
+from porter.index.site import Site
+from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.table import judge_by_row
+
+
+@rule("PRT605", "fused-optimizer")
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the catalogue."""
+    return judge_by_row(site, row, ctx)

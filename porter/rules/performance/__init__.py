@@ -1,0 +1,1 @@
+"""What runs on Neuron, but hurts. On request only."""

@@ -1,0 +1,32 @@
+"""Shapes that depend on values compile again for every new shape, or not at all.
+
+## What CUDA does
+
+`nonzero`, `masked_select`, `unique` and boolean indexing yield as many elements as the data say.
+
+## On Neuron
+
+`torch.compile` refuses them and every new shape is compiled anew, for a minute or more. Use `torch.where`, `masked_fill` or
+`nonzero_static(size=...)`.
+
+## Example
+
+```py
+index = torch.nonzero(mask)
+```
+
+is reported: `torch.nonzero_static(mask, size=n)`.
+"""
+
+from __future__ import annotations
+
+from porter.catalog.schema import Row
+from porter.index.site import Site
+from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.table import judge_by_row
+
+
+@rule("PRT902", "data-dependent-shape", default=False)
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the catalogue."""
+    return judge_by_row(site, row, ctx)

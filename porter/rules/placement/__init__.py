@@ -1,0 +1,1 @@
+"""Device placement: which device a tensor, a module or a process uses."""

@@ -1,0 +1,66 @@
+"""What holds for every rule: which rule a site goes to, and what guards make of its judgement."""
+
+from __future__ import annotations
+
+import msgspec
+
+from porter.catalog.schema import Row
+from porter.index.site import Guard, Site
+from porter.model import Effort, Verdict
+from porter.rules.base import Dismissed, Judgement
+from porter.rules.table import sentence
+
+_GUARDED = frozenset({"cuda", "else", "handled", "vendors", "import", "test"})
+_PACKAGE_RULES = frozenset({"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"})
+
+# Device strings are many things: the use decides which rule looks at one.
+_BY_USE = {
+    "compare": "cuda-device-comparison",
+    "default": "cuda-option-default",
+    "field": "cuda-option-default",
+    "option": "cuda-option-default",
+    "map_location": "cuda-map-location",
+}
+
+
+def rule_name(site: Site, row: Row) -> str:
+    """The rule that judges a site."""
+    if site.kind == "device":
+        return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
+    return row.rule
+
+
+def guarded(site: Site) -> bool:
+    """Whether the site runs only under a condition that knows of CUDA or of its absence."""
+    return any(g.kind in _GUARDED for g in site.guards)
+
+
+def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
+    """The judgement under the site's guards: code that is ready for another device stays as it is."""
+    if isinstance(result, Dismissed):
+        return result
+    for guard in result.site.guards:
+        if guard.kind in ("handled", "types"):
+            return _leave(result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only")
+        if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
+            return _leave(result, "the import may fail: the program goes on without it")
+        if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
+            return _vendors(result, guard)
+    return result
+
+
+def _leave(result: Judgement, why: str) -> Judgement:
+    return msgspec.structs.replace(
+        result, verdict=Verdict.PORTABLE, advice=sentence(why), effort=Effort.NONE, edits=(), rename=None
+    )
+
+
+def _vendors(result: Judgement, guard: Guard) -> Judgement:
+    """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron."""
+    others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
+    if guard.has_else and result.site.kind != "device":
+        return _leave(result, f"one arm of a chain over {others}, which ends in an `else` that Neuron takes")
+    advice = f"add an arm for Neuron to this chain over {others}, and leave the CUDA arm as it is"
+    return msgspec.structs.replace(
+        result, verdict=Verdict.MANUAL, advice=sentence(advice), effort=Effort.MINUTES, edits=(), rename=None
+    )

@@ -1,0 +1,136 @@
+"""Autocast for CUDA, in every spelling: `torch.cuda.amp.autocast`, `torch.autocast("cuda")`, `custom_fwd`.
+
+## What CUDA does
+
+Matrix products and convolutions run in float16 unless a dtype is given.
+
+## On Neuron
+
+`torch.autocast("neuron", dtype=torch.bfloat16)`. float16 is accepted, bfloat16 is what the hardware and the
+documentation want; porter writes the dtype out, so that the choice is in the open.
+
+## When porter rewrites
+
+`torch.cuda.amp.autocast(enabled)` takes `enabled` first, `torch.amp.autocast` the device: porter names the arguments
+that stay. A dtype that is a variable stays as it is.
+
+## Example
+
+```py
+with torch.cuda.amp.autocast(enabled=use_amp):
+```
+
+becomes
+
+```py
+with torch.amp.autocast("neuron", enabled=use_amp, dtype=torch.bfloat16):
+```
+"""
+
+from __future__ import annotations
+
+from porter.catalog.schema import Row
+from porter.index.site import Argument, Call, Site
+from porter.model import Verdict
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+
+_HALF = frozenset({"torch.float16", "torch.half"})
+_CUDA_AMP = "torch.cuda.amp."
+
+
+@rule("PRT303", "cuda-autocast")
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge autocast and the custom function decorators."""
+    name = site.name.rpartition(".")[2]
+    if name in ("custom_fwd", "custom_bwd"):
+        return _custom(site, row, ctx, name)
+    if name != "autocast" or site.kind != "symbol":
+        return judge_by_row(site, row, ctx)
+    old = site.name.startswith(_CUDA_AMP)
+    if site.role == "import":
+        return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
+    if site.call is None:
+        return by_hand(site, row, ctx, "used as an object") if old else Dismissed(site, "agnostic")
+    return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
+
+
+def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
+    """``torch.cuda.amp.autocast(enabled, dtype, cache_enabled)``."""
+    if call.unpacked:
+        return by_hand(site, row, ctx, "its arguments cannot be seen")
+    if not ctx.edits:
+        return judgement(site, row, ctx)
+    from porter.rewrite.calls import CallEditor, quote
+
+    editor = CallEditor(ctx.source.text, call).insert_first(quote(ctx.source.text, site, ctx.target.device))
+    positional = [a for a in call.arguments if a.keyword is None]
+    for argument, parameter in reversed(list(zip(positional, ("enabled", "dtype", "cache_enabled"), strict=False))):
+        editor.rename_keyword(argument, parameter)
+    dtype = call.get("dtype", 1)
+    if dtype is None and not _disabled(call.get("enabled", 0)):
+        editor.append("dtype=torch.bfloat16") if _torch_is_bound(site, ctx) else None
+    elif dtype is not None and dtype.symbol in _HALF:
+        editor.replace(dtype, _bfloat16(dtype, ctx))
+    return judgement(site, row, ctx, edits=editor.edits(), rename="torch.amp.autocast")
+
+
+def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
+    """``torch.autocast(device_type, dtype, ...)``: the device string is a site of its own, the dtype is ours."""
+    device = call.get("device_type", 0)
+    named = device is not None and isinstance(device.literal, str) and device.literal.startswith("cuda")
+    if not named:
+        return Dismissed(site, "agnostic")
+    dtype = call.get("dtype", 1)
+    if dtype is not None and dtype.symbol in _HALF:
+        return judgement(site, row, ctx, edits=ctx.edit(dtype.start, dtype.end, _bfloat16(dtype, ctx)))
+    if dtype is None and not _disabled(call.get("enabled", 2)) and not call.unpacked and ctx.edits:
+        from porter.rewrite.calls import CallEditor
+
+        edits = CallEditor(ctx.source.text, call).append("dtype=torch.bfloat16").edits()
+        return judgement(site, row, ctx, edits=edits) if _torch_is_bound(site, ctx) else Dismissed(site, "agnostic")
+    return Dismissed(site, "part")
+
+
+def _custom(site: Site, row: Row, ctx: Context, name: str) -> Judgement | Dismissed:
+    """``custom_fwd`` and ``custom_bwd`` need to be told the device type."""
+    target = f"torch.amp.{name}"
+    if action_of(ctx.answer(row)) not in ("rule", "rename"):
+        return judge_by_row(site, row, ctx)
+    if not site.name.startswith(_CUDA_AMP):
+        return Dismissed(site, "agnostic")
+    if site.role == "import":
+        return judgement(site, row, ctx, verdict=Verdict.AUTO, rename=target)
+    keyword = f'device_type="{ctx.target.device}"'
+    if site.call is None:
+        if site.role != "decorator":
+            return by_hand(site, row, ctx, "used as an object")
+        return judgement(site, row, ctx, edits=ctx.edit(site.end, site.end, f"({keyword})"), rename=target)
+    return judgement(site, row, ctx, edits=_custom_call(site, site.call, keyword, ctx), rename=target)
+
+
+def _custom_call(site: Site, call: Call, keyword: str, ctx: Context) -> Edits | None:
+    if not ctx.edits or call.unpacked:
+        return None
+    if any(a.keyword is None for a in call.arguments):
+        return None
+    from porter.rewrite.calls import CallEditor
+
+    editor = CallEditor(ctx.source.text, call).append(keyword)
+    cast = call.get("cast_inputs")
+    if cast is not None and cast.symbol in _HALF:
+        editor.replace(cast, _bfloat16(cast, ctx))
+    return editor.edits()
+
+
+def _disabled(enabled: Argument | None) -> bool:
+    return enabled is not None and enabled.literal is False
+
+
+def _bfloat16(dtype: Argument, ctx: Context) -> str:
+    """``torch.bfloat16`` in the file's own spelling of ``torch``."""
+    return ctx.text(dtype.start, dtype.end).rpartition(".")[0] + ".bfloat16"
+
+
+def _torch_is_bound(site: Site, ctx: Context) -> bool:
+    return ctx.project.binds(ctx.module, "torch")

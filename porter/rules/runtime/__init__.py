@@ -1,0 +1,1 @@
+"""The CUDA runtime: memory, streams, graphs, profiling, properties."""

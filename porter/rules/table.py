@@ -1,0 +1,119 @@
+"""Judging by the catalogue alone: what most rules do, and what the others fall back to."""
+
+from __future__ import annotations
+
+import re
+
+from porter.catalog.schema import Answer, Row
+from porter.index.site import Site
+from porter.model import Effort, Verdict
+from porter.rules.base import Context, Dismissed, Edits, Judgement
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_EDITED = (Verdict.AUTO, Verdict.REVIEW)
+_EFFORT = {
+    Verdict.PORTABLE: Effort.NONE,
+    Verdict.AUTO: Effort.NONE,
+    Verdict.REVIEW: Effort.MINUTES,
+    Verdict.MANUAL: Effort.HOURS,
+    Verdict.BLOCKED: Effort.DAYS,
+    Verdict.UNKNOWN: Effort.HOURS,
+}
+
+
+def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """The row's answer for the target, with the edit that its action asks for."""
+    answer = ctx.answer(row)
+    if answer.verdict not in _EDITED or not ctx.edits:
+        return judgement(site, row, ctx)
+    action = action_of(answer)
+    if action == "rename":
+        return judgement(site, row, ctx, rename=answer.replacement)
+    if action == "constant" and site.call is not None:
+        return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, answer.replacement))
+    if action == "delete" and site.statement is not None and site.statement.alone:
+        from porter.rewrite.calls import delete_statement
+
+        statement = site.statement
+        edit = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
+        if edit is not None:
+            return judgement(site, row, ctx, edits=(edit,))
+    return by_hand(site, row, ctx)
+
+
+def action_of(answer: Answer) -> str:
+    """What porter does for an answer; see `porter.catalog.schema.ACTIONS`."""
+    if answer.action or answer.verdict not in _EDITED:
+        return answer.action or "none"
+    return "rename" if _DOTTED.fullmatch(answer.replacement) else "rule"
+
+
+def judgement(
+    site: Site,
+    row: Row,
+    ctx: Context,
+    *,
+    verdict: Verdict | None = None,
+    message: str = "",
+    advice: str = "",
+    note: str = "",
+    edits: Edits | None = (),
+    rename: str | None = None,
+    group: str | None = None,
+) -> Judgement:
+    """A judgement that takes from the row whatever is not given.
+
+    ``edits`` is None where a builder could not make them: the judgement is then `manual`.
+    A verdict that promises an edit is never given without one (but see `Context.edits`).
+    """
+    answer = ctx.answer(row)
+    verdict = verdict or answer.verdict
+    promised = ctx.edits and verdict in _EDITED
+    if promised and not edits and rename is None:
+        verdict = Verdict.MANUAL
+    effort = answer.effort if answer.effort is not None and verdict is answer.verdict else _EFFORT[verdict]
+    return Judgement(
+        site=site,
+        row=row,
+        verdict=verdict,
+        message=message or f"{subject(site)} {row.summary}",
+        advice=sentence(advice or _advice(answer, verdict), note or answer.note),
+        effort=effort,
+        evidence=answer.evidence,
+        edits=tuple(edits or ()) if verdict in _EDITED else (),
+        rename=rename if verdict in _EDITED else None,
+        group=group,
+    )
+
+
+def by_hand(site: Site, row: Row, ctx: Context, why: str = "", message: str = "") -> Judgement:
+    """What porter would write but cannot here: `manual`, with the replacement and the reason as advice."""
+    answer = ctx.answer(row)
+    advice = answer.advice or (f"write `{answer.replacement}` by hand" if answer.replacement else "")
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=why, message=message)
+
+
+def subject(site: Site) -> str:
+    """The construct as messages name it."""
+    name = site.name
+    if site.kind in ("symbol", "method") and site.role in ("call", "decorator") and site.call is not None:
+        name += "()"
+    return f"`{name}`"
+
+
+def sentence(*parts: str) -> str:
+    """Advice and note as one text: each part a sentence."""
+    done = []
+    for part in parts:
+        part = part.strip()
+        if part:
+            done.append(part[0].upper() + part[1:] if not part.startswith("`") else part)
+    return " ".join(p if p.endswith((".", "!", "?", ":")) else p + "." for p in done)
+
+
+def _advice(answer: Answer, verdict: Verdict) -> str:
+    if answer.advice:
+        return answer.advice
+    if not answer.replacement:
+        return ""
+    return f"write `{answer.replacement}`" if verdict is not Verdict.PORTABLE else ""
