@@ -43,28 +43,38 @@ class Parameter(msgspec.Struct, frozen=True):
 class _Table:
     """Rows of one kind by exact name, and by prefix for names that end in ``*``."""
 
-    __slots__ = ("exact", "lengths", "prefixes")
+    __slots__ = ("_under", "exact")
 
     def __init__(self) -> None:
         self.exact: dict[str, Row] = {}
-        self.prefixes: dict[str, Row] = {}
-        self.lengths: tuple[int, ...] = ()
+        self._under: dict[str, dict[str, Row]] = {}  # owner, dot included -> prefixes that begin with it, longest first
+
+    @property
+    def prefixes(self) -> Iterator[str]:
+        """The names that end in ``*``, without it."""
+        return (prefix for prefixes in self._under.values() for prefix in prefixes)
 
     def add(self, name: str, row: Row) -> None:
-        if name.endswith("*"):
-            self.prefixes[name[:-1]] = row
-            self.lengths = tuple(sorted({len(prefix) for prefix in self.prefixes}, reverse=True))
-        else:
+        """Enter a row under one of its names, in the place of what was there."""
+        if not name.endswith("*"):
             self.exact[name] = row
+            return
+        owner = name[: name.rfind(".") + 1]
+        prefixes = {**self._under.get(owner, {}), name[:-1]: row}
+        self._under[owner] = dict(sorted(prefixes.items(), key=lambda item: -len(item[0])))
 
     def find(self, name: str) -> Row | None:
-        row = self.exact.get(name)
-        if row is None and self.lengths:
-            size = len(name)
-            for length in self.lengths:
-                if length <= size and (row := self.prefixes.get(name[:length])) is not None:
-                    break
-        return row
+        """The row of that name, else of the longest prefix; the work grows with the dots in the name."""
+        if (row := self.exact.get(name)) is not None:
+            return row
+        end = len(name) + 1
+        while end:
+            end = name.rfind(".", 0, end - 1) + 1
+            if (prefixes := self._under.get(name[:end])) is not None:
+                for prefix, row in prefixes.items():
+                    if name.startswith(prefix):
+                        return row
+        return None
 
 
 class Catalogue:

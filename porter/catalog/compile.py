@@ -5,13 +5,14 @@ One row a line, so that a change of one row is a change of one line.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from porter.catalog import COMPILED, digest, toml_files
 from porter.catalog.read import read_files
-from porter.catalog.schema import CatalogueFile
+from porter.catalog.schema import CatalogueError, CatalogueFile
 
 
 def render(files: Sequence[CatalogueFile], key: str) -> str:
@@ -29,10 +30,15 @@ def _json(value: object) -> str:
 
 
 def main() -> None:
-    """Compile the catalogue. Raises CatalogueError on the first defect in a TOML file."""
+    """Compile the catalogue, or exit with the first defect found in a TOML file."""
     paths = toml_files()
-    files = read_files(paths)
-    COMPILED.write_text(render(files, digest(paths)), encoding="utf-8")
+    try:
+        files = read_files(paths)
+    except CatalogueError as error:
+        sys.exit(str(error))
+    new = COMPILED.with_suffix(".new")
+    new.write_text(render(files, digest(paths)), encoding="utf-8")
+    new.replace(COMPILED)
     for path, file in zip(paths, files, strict=True):
         print(f"{path.name}: {len(file.row)} rows")
 
