@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from porter.model import Effort, Finding
+from porter.model import Effort, Finding, Verdict
 
 HOUR = 60
 DAY = 8 * HOUR  # a working day
@@ -48,7 +48,8 @@ _LESS = {Effort.DAYS: Effort.HOURS, Effort.HOURS: Effort.MINUTES, Effort.MINUTES
 MODEL = (
     "minutes = 2-10 minutes, hours = 1-4 hours, days = 1-5 working days of 8 hours. "
     "The first place of a kind (one rule, one symbol) counts in full, each further file with it one step less "
-    "(days as hours, hours as minutes), each repeat within a file 1-2 minutes. "
+    "(days as hours, hours as minutes), each repeat within a file 1-2 minutes, "
+    "and so does each replacement that is known but written by hand. "
     "Reading what porter rewrote for review is included; training runs to confirm the result are not."
 )
 
@@ -60,6 +61,8 @@ def estimate(findings: Iterable[Finding]) -> Span:
     order = list(Effort)
     for finding in sorted(findings, key=lambda f: -order.index(f.effort)):
         if finding.effort is Effort.NONE:
+            if finding.verdict is Verdict.AUTO and finding.fix is None:
+                total += REPEAT
             continue
         files = kinds.setdefault((finding.code, finding.symbol), set())
         if not files:

@@ -12,7 +12,7 @@ import msgspec
 from porter.catalog import Answer, Catalogue, Row
 from porter.index.site import KINDS
 from porter.model import TARGETS, Evidence, Verdict
-from porter.report.words import MEANINGS
+from porter.report.words import MEANINGS, first_sentence
 from porter.rules.base import FAMILIES, Rule
 
 EVIDENCE = {
@@ -41,7 +41,7 @@ def rules_page(rules: Sequence[Rule]) -> str:
         members = [rule for rule in rules if rule.family == digit]
         if members:
             lines += [f"## {family}", ""]
-            lines += [f"- {rule.code} {rule.name}: {_first_sentence(rule)}{_on_request(rule)}" for rule in members]
+            lines += [f"- {rule.code} {rule.name}: {_gist(rule)}{_on_request(rule)}" for rule in members]
             lines += [""]
     return "\n".join(lines)
 
@@ -150,9 +150,8 @@ def _documentation(rule: Rule) -> str:
     return cleandoc(sys.modules[rule.module].__doc__ or "")
 
 
-def _first_sentence(rule: Rule) -> str:
-    paragraph = " ".join(_documentation(rule).partition("\n\n")[0].split())
-    return paragraph.partition(". ")[0].rstrip(".") + "."
+def _gist(rule: Rule) -> str:
+    return first_sentence(" ".join(_documentation(rule).partition("\n\n")[0].split()))
 
 
 def _on_request(rule: Rule) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from porter.model import Finding, Verdict
-from porter.report.paint import VERDICT_STYLES, Paint
-from porter.report.words import REWRITTEN, breakdown, failing, location, plural, tally
+from porter.report.paint import Paint
+from porter.report.words import breakdown, failing, first_sentence, location, plural, tally
 
 if TYPE_CHECKING:
     from porter.engine import RewriteReport
@@ -27,14 +27,17 @@ def tell(result: RewriteReport, paint: Paint, *, done: str, following: str) -> I
         yield paint(f"{done} {plural(changed, 'file')}: {breakdown(tally(applied))}.", "bold")
     else:
         yield "Nothing to rewrite."
-    yield from _groups("Read what changed for review", [f for f in applied if f.verdict is Verdict.REVIEW], paint)
-
+    if reviews := [finding for finding in applied if finding.verdict is Verdict.REVIEW]:
+        yield "Read what changed for review:"
+        yield from _groups(reviews, paint)
     dropped = [pair for change in result.files for pair in change.dropped]
     settled = {_key(finding) for finding in applied} | {_key(finding) for finding, _ in dropped}
     left = [finding for finding in failing(result.report.findings) if _key(finding) not in settled]
-    if left:
-        yield f"Left to people: {breakdown(tally(left))}."
-        yield from _groups("", [f for f in left if f.verdict not in REWRITTEN], paint)
+    if unsafe := [finding for finding in left if finding.fix is not None]:
+        yield f"Left out by --safe-only: {breakdown(tally(unsafe))}."
+    if people := [finding for finding in left if finding.fix is None]:
+        yield f"Left to people: {breakdown(tally(people))}."
+        yield from _groups(people, paint)
     if dropped:
         yield f"Dropped, so that nothing breaks: {plural(len(dropped), 'edit')}."
         for finding, reason in dropped[:MOST]:
@@ -49,17 +52,14 @@ def _key(finding: Finding) -> tuple[str, int | None, int, int, str]:
     return finding.path, finding.cell, finding.line, finding.column, finding.code
 
 
-def _groups(title: str, findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
-    """Findings by rule, the most frequent first, each with the advice that most of them carry."""
-    groups: dict[tuple[str, Verdict], list[Finding]] = defaultdict(list)
+def _groups(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
+    """Findings by rule, the most frequent first, each with the gist of what most of them advise."""
+    groups: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        groups[finding.code, finding.verdict].append(finding)
-    if title and groups:
-        yield f"{title}:"
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0][0]))
-    for (code, verdict), members in ordered[:MOST]:
-        advice = Counter(f.advice or f.message for f in members).most_common(1)[0][0]
-        label = paint(str(verdict), VERDICT_STYLES[verdict])
-        yield f"  {len(members):>4,}  {code} {members[0].name} ({label}): {advice}"
+        groups[finding.code].append(finding)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    for code, members in ordered[:MOST]:
+        advice, _ = Counter(f.advice or f.message for f in members).most_common(1)[0]
+        yield f"  {len(members):>4,}  {code} {paint(members[0].name, 'bold')}: {first_sentence(advice)}"
     if len(ordered) > MOST:
-        yield f"        and {plural(len(ordered) - MOST, 'more kind')}: `porter check` lists them"
+        yield f"        and {plural(len(ordered) - MOST, 'more rule')}: `porter check` lists them"

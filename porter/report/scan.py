@@ -53,6 +53,8 @@ def headline(summary: Summary) -> str:
         return "No CUDA use that needs a change."
     share = percent(summary.rewritten, summary.uses)
     parts = [f"porter rewrites {summary.rewritten:,} of {plural(summary.uses, 'CUDA use')} ({share})"]
+    if summary.by_hand:
+        parts.append(f"{summary.by_hand:,} more have a known replacement, to be written by hand")
     if summary.people:
         parts.append(f"{summary.people:,} {'needs' if summary.people == 1 else 'need'} a person")
     if summary.blocked:

@@ -31,7 +31,7 @@ class Group(msgspec.Struct, frozen=True):
     verdicts: dict[Verdict, int]
     first: str  # location of the first one
     code: str = ""  # where all have the same
-    advice: str = ""  # what most of them advise
+    advice: str = ""  # what most of them advise; empty where no advice holds for most
     symbols: dict[str, int] = {}
 
 
@@ -42,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True):
     lines: int
     uses: int
     rewritten: int
+    by_hand: int  # have a known replacement that porter does not write in this kind of file, or for this target
     people: int
     blocked: int
     unknown: int
@@ -71,12 +72,14 @@ def summarise(report: Report, is_test: Callable[[str], bool]) -> Summary:
     for finding in uses:
         by_verdict[finding.verdict].append(finding)
     unknown = by_verdict[Verdict.UNKNOWN]
+    rewritten = sum(finding.fix is not None for v in REWRITTEN for finding in by_verdict[v])
     effort = {verdict: estimate(by_verdict[verdict]) for verdict in verdicts if by_verdict[verdict]}
     return Summary(
         files=report.files,
         lines=report.lines,
         uses=len(uses),
-        rewritten=sum(len(by_verdict[v]) for v in REWRITTEN),
+        rewritten=rewritten,
+        by_hand=sum(len(by_verdict[v]) for v in REWRITTEN) - rewritten,
         people=len(by_verdict[Verdict.MANUAL]),
         blocked=len(by_verdict[Verdict.BLOCKED]),
         unknown=len(unknown),
@@ -86,7 +89,7 @@ def summarise(report: Report, is_test: Callable[[str], bool]) -> Summary:
         effort_model=MODEL,
         blockers=_groups(by_verdict[Verdict.BLOCKED], lambda f: (f.code, f.symbol), lambda f: f.symbol or f.name),
         decisions=_groups(by_verdict[Verdict.MANUAL], attrgetter("code", "advice"), attrgetter("name")),
-        reviews=_groups(by_verdict[Verdict.REVIEW], attrgetter("code", "advice"), attrgetter("name")),
+        reviews=_groups(by_verdict[Verdict.REVIEW], attrgetter("code"), attrgetter("name")),
         hot_files=_groups(uses, attrgetter("path"), attrgetter("path"))[:MOST_FILES],
         families=_groups(uses, lambda f: f.code[3], lambda f: FAMILIES.get(f.code[3], "other")),
         unknown_symbols=dict(Counter(f.symbol or f.name for f in unknown).most_common()),
@@ -107,7 +110,7 @@ def _groups(
 
 def _group(findings: list[Finding], title: str) -> Group:
     first = findings[0]
-    advice = Counter(f.advice for f in findings if f.advice).most_common(1)
+    advice, share = Counter(f.advice for f in findings).most_common(1)[0]
     return Group(
         title=title,
         count=len(findings),
@@ -115,6 +118,6 @@ def _group(findings: list[Finding], title: str) -> Group:
         verdicts=tally(findings),
         first=f"{first.path}:{first.line}",
         code=first.code if all(f.code == first.code for f in findings) else "",
-        advice=advice[0][0] if advice else "",
+        advice=advice if 2 * share > len(findings) else "",
         symbols=dict(Counter(f.symbol for f in findings if f.symbol).most_common()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -10,6 +11,8 @@ from porter.model import Finding, Verdict
 # Order in which verdicts are told: from what costs nobody anything to what costs most.
 TOLD = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 REWRITTEN = (Verdict.AUTO, Verdict.REVIEW)
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 MEANINGS = {
     Verdict.AUTO: "same behaviour under another name",
@@ -56,3 +59,8 @@ def location(finding: Finding) -> str:
     """``train.py:72:10``, or ``demo.ipynb:cell 3:5:1``: cells count from 1 for people."""
     cell = "" if finding.cell is None else f"cell {finding.cell + 1}:"
     return f"{finding.path}:{cell}{finding.line}:{finding.column}"
+
+
+def first_sentence(text: str) -> str:
+    """The gist of an advice. A full stop within a name or a number ends no sentence."""
+    return _SENTENCE.split(text, maxsplit=1)[0]
