@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest._code.code import TerminalRepr
+from _pytest._code.code import TerminalRepr, Traceback
 
 from tests.literate import BadCase, Case, parse, update
 
@@ -70,6 +70,10 @@ class CaseItem(pytest.Item):
         if isinstance(excinfo.value, Disagreement):
             return f"{self.reportinfo()[0]}:{self.case.line}  {self.name}\n\n{excinfo.value}"
         return super().repr_failure(excinfo)
+
+    def _traceback_filter(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Traceback:
+        """Begin where the case does: what pytest did before is nobody's concern."""
+        return excinfo.traceback.cut(path=__file__)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.case.line - 1, self.name

@@ -15,6 +15,7 @@ A heading names a case, a fenced block is a file, and what porter must find stan
 - ``# error: [rule] verdict`` (or ``// error:``) ends a line, once for each finding; the verdict may be left out.
   porter never sees these comments. Every finding must be expected, but for `portable` ones.
 - For formats without comments a ``findings`` block follows, a line each: ``LINE rule verdict``.
+- A ``problems`` block says what porter must complain of in the file before it, a part of each message on a line.
 - A ``fixed`` block holds the text of the block before it after `porter rewrite`; ``fixed target=xla`` for that target.
 - Blocks with a ``title="path"`` under one heading are one repository; without titles each block is a case of its own.
   A title of ``pyproject.toml`` gives settings.
@@ -93,6 +94,7 @@ class File:
     text: str
     line: int
     expected: list[Expected]
+    problems: list[str] = field(default_factory=list)
     fixed: dict[str, Block] = field(default_factory=dict)
 
     @property
@@ -123,7 +125,7 @@ def parse(text: str) -> list[Case]:
         for block in blocks:
             if block.language in PROSE:
                 continue
-            if block.language in ("fixed", "findings"):
+            if block.language in ("fixed", "findings", "problems"):
                 _attach(block, case)
                 continue
             if case.files and not titled:
@@ -226,7 +228,7 @@ def _file(block: Block) -> File:
 
 
 def _attach(block: Block, case: Case) -> None:
-    """Give a ``fixed`` or ``findings`` block to the file it speaks of."""
+    """Give a ``fixed``, ``findings`` or ``problems`` block to the file it speaks of."""
     title = block.attributes.get("title")
     owners = [file for file in case.files if title in (None, file.path)]
     if not owners:
@@ -234,6 +236,9 @@ def _attach(block: Block, case: Case) -> None:
     owner = owners[-1]
     if block.language == "fixed":
         owner.fixed[block.attributes.get("target", "neuron")] = block
+        return
+    if block.language == "problems":
+        owner.problems += block.text.splitlines()
         return
     for number, line in enumerate(block.text.splitlines(), start=block.line):
         at, rule, verdict = (*line.split(), "")[:3]

@@ -54,8 +54,13 @@ def style_of(message: str) -> str | None:
 
 def _scan(case: Case, settings: Settings) -> Iterator[str]:
     report = engine.run((".",), settings)
+    wanted = [(file.path, part) for file in case.files for part in file.problems]
     for problem in report.problems:
-        yield f"{problem.path}: {problem.message}"
+        known = [(path, part) for path, part in wanted if path == problem.path and part in problem.message]
+        if not known:
+            yield f"{problem.path}: {problem.message}"
+        wanted = [other for other in wanted if other not in known]
+    yield from (f"{path}: no problem says {part!r}" for path, part in wanted)
     for file in case.files:
         found = [finding for finding in report.findings if finding.path == file.path]
         if notes := _disagreements(file, found):
