@@ -46,10 +46,19 @@ SCANNERS: dict[str, Callable[[View], Iterator[Site]]] = {
 
 
 def scan(source: Source) -> list[Site]:
-    """The sites of a file that is not Python, in order of their place. Never fails, whatever the file holds."""
-    view = View.of(source.text)
-    if source.kind == "native":
-        sites = scan_native(view, source.path)
-    else:
-        sites = SCANNERS[source.kind](view)
+    """The sites of a file that is not Python, and of the other languages in a notebook, in order of their place.
+
+    Never fails, whatever the file holds.
+    """
+    sites = list(_scan(source, source.kind, source.text, 0))
+    for fragment in source.fragments:
+        sites += _scan(source, fragment.kind, fragment.text, fragment.start)
     return sorted(sites, key=lambda site: (site.start, site.end))
+
+
+def _scan(source: Source, kind: str, text: bytes, base: int) -> Iterator[Site]:
+    view = View(text.decode("latin-1"), base, source.line)
+    if kind == "native":
+        return scan_native(view, source.path)
+    scanner = SCANNERS.get(kind)
+    return scanner(view) if scanner else iter(())

@@ -18,10 +18,9 @@ _CMAKE = {
     "find_package(CUDA)": r"find_package\s*\(\s*(?:CUDA|CUDAToolkit|CUDNN|NCCL)\b",
     "enable_language(CUDA)": r"(?:enable_language|project)\s*\([^()]{0,400}?\bCUDA\b",
     "CUDA_ARCHITECTURES": r"\b(?:CMAKE_)?CUDA_ARCHITECTURES\b|\bTORCH_CUDA_ARCH_LIST\b",
-    "CUDA_NVCC_FLAGS": r"\bCUDA_NVCC_FLAGS\b|\bCMAKE_CUDA_(?:FLAGS|COMPILER|STANDARD)",
+    "NVCC_FLAGS": r"\bCUDA_NVCC_FLAGS\b|\bCMAKE_CUDA_(?:FLAGS|COMPILER|STANDARD)",
     "cuda_add_library": r"\bcuda_(?:add_library|add_executable|compile)\b",
-    "CUDA::": r"\bCUDA::\w+|\bCUDA_(?:\w+_)?LIBRAR(?:Y|IES)\b",
-    "*.cu": r"\.cuh?(?=[\s\")])",
+    "CUDAToolkit": r"\bCUDA::\w+|\bCUDA_(?:\w+_)?LIBRAR(?:Y|IES)\b",
 }
 _TOKEN = re.compile(
     r"\#\[\[(?:[^\]]|\](?!\]))*|\#[^\n]*|" + "|".join(f"({pattern})" for pattern in _CMAKE.values()),
@@ -33,20 +32,23 @@ _NAMES = tuple(_CMAKE)
 def scan_make(view: View) -> Iterator[Site]:
     """A Makefile: variables, and the shell text of recipes and values."""
     seen: set[str] = set()
-    lines = view.lines()
-    for line in lines:
-        start, end = line.start, line.end
-        while view.text[line.start : line.end].endswith("\\") and (following := next(lines, None)):
-            line, end = following, following.end
-        if match := _ASSIGNMENT.match(view.text, start, end):
-            name = match[1]
-            if is_cuda_variable(name):
-                seen.add(name)
-                yield view.site("environment", name, match.start(1), match.end(1), role="store")
-            start = match.end()
-        while start < end and view.text[start] in _PREFIX:
-            start += 1
-        yield from scan_shell(view.cut(start, end), seen)
+    for begin, end in _logical_lines(view):
+        assignment = _ASSIGNMENT.match(view.text, begin, end)
+        if assignment and is_cuda_variable(assignment[1]):
+            seen.add(assignment[1])
+            yield view.site("environment", assignment[1], *assignment.span(1), role="store")
+        value = view.text[assignment.end() if assignment else begin : end].lstrip(_PREFIX)
+        yield from scan_shell(view.cut(end - len(value), end), seen)
+
+
+def _logical_lines(view: View) -> Iterator[tuple[int, int]]:
+    start = 0
+    for line in view.lines():
+        if not line.value.endswith("\\"):
+            yield start, line.end
+            start = line.end + 1
+    if start < len(view.text):
+        yield start, len(view.text)
 
 
 def scan_cmake(view: View) -> Iterator[Site]:

@@ -18,23 +18,33 @@ from porter.sources.files.values import is_cuda_variable, is_false, setting
 from porter.sources.files.view import View, Word, names
 
 # Programs of NVIDIA's, and launchers that start one process per GPU.
-_PROGRAMS = names("""nvidia-smi nvidia-docker nvidia-debugdump nvidia-modprobe nvidia-persistenced nvidia-ctk nvidia-container-cli
-    nvidia-cuda-mps-control nvidia-cuda-mps-server nvidia-settings nsys nsys-ui ncu ncu-ui nv-nsight-cu-cli nvprof nvvp
-    cuda-gdb cuda-memcheck compute-sanitizer dcgmi nvtop gpustat trtexec trtllm-build trtllm-serve tritonserver
-    torchrun deepspeed horovodrun""")
+_PROGRAMS = names(
+    """nvidia-smi nvidia-docker nvidia-debugdump nvidia-modprobe nvidia-persistenced nvidia-ctk nvidia-container-cli
+    nvidia-cuda-mps-control nvidia-cuda-mps-server nvidia-settings nsys nsys-ui ncu ncu-ui nv-nsight-cu-cli
+    nvprof nvvp cuda-gdb cuda-memcheck compute-sanitizer dcgmi nvtop gpustat trtexec trtllm-build trtllm-serve
+    tritonserver torchrun deepspeed horovodrun"""
+)
 _COMPILERS = frozenset(["nvcc", "ptxas", "cuobjdump", "nvdisasm", "fatbinary", "nvlink"])
 _LAUNCH_MODULES = frozenset(["torch.distributed.launch", "torch.distributed.run"])
+_LAUNCH_OPTIONS = {
+    "nproc_per_node": "torchrun --nproc_per_node",
+    "multi_gpu": "accelerate launch --multi_gpu",
+    "use_deepspeed": "accelerate launch --use_deepspeed",
+    "use_megatron_lm": "accelerate launch --use_megatron_lm",
+}
 _SCHEDULERS = names("sbatch srun salloc qsub bsub flux #SBATCH #PBS #BSUB #$ #OAR #COBALT")
 _CONTAINERS = names("docker podman nerdctl docker-compose nvidia-docker singularity apptainer")
 _MODULES = frozenset(["module", "ml"])
 # Commands whose arguments are text or files: what they mention is not run.
-_QUIET = names("""echo printf grep egrep fgrep rg sed awk cat ls rm cp mv mkdir cd pushd tee find git tar unzip wget curl ln chmod
-    pkill killall""")
+_QUIET = names(
+    """echo printf grep egrep fgrep rg sed awk cat ls rm cp mv mkdir cd pushd tee find git tar unzip wget curl ln
+    chmod pkill killall"""
+)
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
 _SLURM = re.compile(r"--gres=gpu|--gpus(?:-per-(?:node|task|socket))?|--gpu-bind|--mem-per-gpu|--cpus-per-gpu|-G|-gpu")
-_PBS = re.compile(r"(?:^|[:,])(n?gpus?)=", re.ASCII)
+_PBS = re.compile(r"(?:^|[:,])n?gpus?=", re.ASCII)
 _MODULE = re.compile(r"(?:.*/)?(cuda|cudnn|nccl|nvhpc)(?:$|[^a-zA-Z])", re.ASCII)
 _TOOLKIT = re.compile(r"/usr/local/cuda(?![a-z])", re.ASCII)
 _ARCHITECTURE = re.compile(r"-gencode|--gpu-architecture|-arch=(?:sm|compute)_", re.ASCII)
@@ -134,9 +144,9 @@ def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterato
     in_scheduler = not programs.isdisjoint(_SCHEDULERS)
     for i, word in enumerate(words):
         option = _read_option(word, words[i + 1] if i + 1 < len(words) else None)
-        site = (
-            _container(view, word, option) if in_container else _resource(view, word, option) if in_scheduler else None
-        )
+        site = _container(view, word, option) if in_container else None
+        if site is None and in_scheduler:
+            site = _resource(view, word, option)
         if site:
             yield site
         elif _ARCHITECTURE.match(word.value):
@@ -161,7 +171,7 @@ def _container(view: View, word: Word, option: _Option | None) -> Site | None:
 def _resource(view: View, word: Word, option: _Option | None) -> Site | None:
     if option is None:
         request = _PBS.search(word.value)
-        return view.site("resource", request[1], word.start, word.end, detail=word.value) if request else None
+        return view.site("resource", "ngpus", word.start, word.end, detail=word.value) if request else None
     if option.name == "container-image" and (image := image_name(option.value)):
         return view.site("container", image, option.start, option.end)
     name = "--gres=gpu" if option.text == "--gres" and option.value.startswith("gpu") else option.text
@@ -173,11 +183,10 @@ def _resource(view: View, word: Word, option: _Option | None) -> Site | None:
 def _argument(view: View, option: _Option) -> Iterator[Site]:
     """A setting given to any program: --device cuda, trainer.accelerator=gpu, --fp16."""
     key = option.name.rpartition(".")[2].replace("-", "_")
-    if key == "nproc_per_node":
-        yield view.site("command", f"torchrun --nproc_per_node={option.value}", option.start, option.end)
-        return
-    if key == "multi_gpu":
-        yield view.site("command", "accelerate launch --multi_gpu", option.start, option.end)
+    if key in _LAUNCH_OPTIONS:
+        name = "torchrun --nproc_per_node=gpu" if option.value == "gpu" else _LAUNCH_OPTIONS[key]
+        end = option.end if key == "nproc_per_node" else option.start + len(option.text)
+        yield view.site("command", name, option.start, end, detail=option.value)
         return
     found, end = setting((key,), option.value), option.end
     if found is None and not option.joined and not is_false(option.value):

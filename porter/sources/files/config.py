@@ -17,8 +17,10 @@ from porter.sources.files.view import View, Word, names
 from porter.sources.files.yaml import read_yaml
 
 # Keys whose value is shell text, and those whose list is one command, word by word.
-_SCRIPTS = names("""run script before_script after_script setup setup_script commands cmd command args entrypoint shell launch_cmd
-    before_install install post_create_command postcreatecommand test_command build_command""")
+_SCRIPTS = names(
+    """run script before_script after_script setup setup_script commands cmd command args entrypoint shell launch_cmd
+    before_install install post_create_command postcreatecommand test_command build_command"""
+)
 _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
@@ -104,7 +106,8 @@ def _resource(item: Item, key: str) -> str | None:
     if key == "runtimeClassName" and item.value.startswith("nvidia"):
         return f"{key}: {item.value}"
     if key.endswith("gke-accelerator") or (key in ("accelerators", "accelerator_type") and len(item.value) < 80):
-        return f"{key.rpartition('/')[2]}: {item.value}" if _ACCELERATOR.fullmatch(item.value) else None
+        named = key if "/" in key else f"accelerators: {item.value}"
+        return named if _ACCELERATOR.fullmatch(item.value) else None
     if key.lower() in ("instance_type", "instancetype") and (instance := _INSTANCE.fullmatch(item.value[:40])):
         return f"instance_type: {instance[1]}"
     return None
@@ -114,7 +117,7 @@ def _container(item: Item, key: str) -> str | None:
     """The image or option of a container that a value names."""
     value = item.value[:300]
     if (key, value) in (("runtime", "nvidia"), ("driver", "nvidia"), ("capabilities", "gpu")):
-        return f"{key}: {value}"
+        return "capabilities: [gpu]" if value == "gpu" else f"{key}: {value}"
     if value.startswith(("--gpus", "--runtime=nvidia")):  # runArgs of a dev container
         return value if value.startswith("--runtime") else "--gpus"
     if _IMAGES.fullmatch(key.lower()[:60]) or value.startswith("docker://"):

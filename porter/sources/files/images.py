@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 
-_CUDA = re.compile(r"cuda|cu1\d\d|gpu|nvidia|nvcr\.io|tensorrt|pytorch/pytorch", re.ASCII | re.IGNORECASE)
-_KNOWN = re.compile(r"(?:^|/)((?:nvcr\.io|nvidia)/.*|pytorch/pytorch.*)", re.ASCII)
+_CUDA = re.compile(r"cuda|cu1\d\d|gpu|nvidia|tensorrt", re.ASCII | re.IGNORECASE)
+# Publishers whose images are built for CUDA, whichever registry mirrors them.
+_KNOWN = re.compile(
+    r"(?:^|/)((?:nvcr\.io|nvidia|rapidsai)/.*|pytorch/(?:pytorch|manylinux-cuda|conda-cuda).*|vllm/vllm-openai.*"
+    r"|lmsysorg/sglang.*|runpod/pytorch.*|mosaicml/pytorch.*|deepspeed/deepspeed.*|(?:winglian|axolotlai)/axolotl.*"
+    r"|huggingface/(?:transformers-(?:pytorch|all-latest)-(?:gpu|deepspeed)|accelerate|peft-gpu|diffusers-pytorch-cuda).*"
+    r"|ghcr\.io/huggingface/text-generation-inference.*)",
+    re.ASCII,
+)
 
 
 def image_name(image: str) -> str | None:
-    """The name of an image that says that it brings CUDA, else None.
+    """The name of an image that brings CUDA: as it is, or ``image cuda: NAME`` where its publisher is not known.
 
-    Images of NVIDIA and PyTorch keep their name, whichever registry mirrors them; all others are ``image cuda: NAME``.
+    None for an image that does not say so.
     """
     image = image.removeprefix("docker://").replace("#", "/")  # Singularity; enroot
-    if len(image) > 300 or not _CUDA.search(image):
+    if len(image) > 300:
         return None
-    known = _KNOWN.search(image)
-    return known[1] if known else f"image cuda: {image}"
+    if known := _KNOWN.search(image):
+        return known[1]
+    return f"image cuda: {image}" if _CUDA.search(image) else None

@@ -13,12 +13,15 @@ _PIP = frozenset(["pip", "pip3", "uv", "pipx", "poetry", "pdm", "rye"])
 _CONDA = frozenset(["conda", "mamba", "micromamba"])
 _SYSTEM = frozenset(["apt", "apt-get", "aptitude", "yum", "dnf", "microdnf", "zypper"])
 _VERBS = frozenset(["install", "add", "create", "download", "wheel", "update", "upgrade"])
+# A package of a Linux distribution, in whose name a version may stand: libcudnn8-dev, cuda-toolkit-12-4=12.4.1-1.
 _SYSTEM_PACKAGE = re.compile(
-    r"(?:cuda|nvidia|cudnn|tensorrt|libnv|libnccl|libcu(?:da|blas|dnn|fft|file|rand|solver|sparse)|datacenter-gpu)[\w.+=:~*-]*"
+    r"(?:lib(?=cudnn|nccl|nvinfer))?((?:cuda|nvidia|cudnn|nccl|nvinfer|tensorrt|libcu|libnv|datacenter-gpu)[a-z-]*?)"
+    r"[\d.]*(?:-dev(?:el)?)?(?:-\d[\w.-]*)?(?:[=:~*+][\w.:+~*=-]*)?",
+    re.ASCII,
 )
 # Options whose next word is no requirement.
 _TAKE_A_VALUE = names(
-    "-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file"
+    """-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file"""
 )
 
 
@@ -45,11 +48,18 @@ def install_sites(view: View, words: list[Word], programs: list[str]) -> Iterato
             yield from channel_at(view, word)
         elif program in _PIP and previous in INDEX_OPTIONS:
             yield from index_at(view, word.start, word.end)
-        elif previous not in _TAKE_A_VALUE and (program not in _SYSTEM or _SYSTEM_PACKAGE.fullmatch(word.value)):
-            yield from _package(view, word)
+        elif previous not in _TAKE_A_VALUE:
+            yield from _package(view, word, program)
         previous = word.value
 
 
-def _package(view: View, word: Word) -> Iterator[Site]:
-    if name := requirement(word.value):
-        yield view.site("requirement", name.value, word.start, word.end, detail=word.value)
+def _package(view: View, word: Word, program: str) -> Iterator[Site]:
+    if program not in _SYSTEM:
+        found = requirement(word.value)
+        name = found.value if found else ""
+    elif match := _SYSTEM_PACKAGE.fullmatch(word.value):
+        name = match[1]
+    else:
+        name = ""
+    if name:
+        yield view.site("requirement", name, word.start, word.end, detail=word.value)

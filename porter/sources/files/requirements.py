@@ -1,7 +1,7 @@
 """Requirements, as pip, conda, uv, poetry and setuptools write them. The catalogue judges the names.
 
-A requirement is named by its distribution, normalised as the package index does it. What pins it to a CUDA build is part
-of the name: ``torch==2.1+cu118`` is ``torch+cu118``, ``jax[cuda12]`` is itself. An index of CUDA builds is its address.
+A requirement is named by its distribution, normalised as the package index does it. What pins it to a CUDA build is
+part of the name: ``torch==2.1+cu118`` is ``torch+cu118``, ``jax[cuda12]`` is itself. An index is its address.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ _END = re.compile(r"(?<=[ \t])(?:#|--?\w|\\$)|^#", re.ASCII)  # a comment, optio
 
 # Distributions with one build per CUDA version under one name, told apart by local version or extra.
 BUILDS = names("torch torchvision torchaudio torchtext torchcodec jax jaxlib tensorflow")
-INDEX_OPTIONS = frozenset(
-    ["-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--index", "--default-index"]
-)
+INDEX_OPTIONS = names("-i --index-url --extra-index-url -f --find-links --index --default-index")
 EDITABLE_OPTIONS = frozenset(["-e", "--editable"])
 _SETUP_KEYS = frozenset(["install_requires", "setup_requires", "tests_require"])
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from porter.sources.files.view import BLANKS, View, Word
+from porter.sources.files.view import BLANKS, View, Word, lines_of
 
 _OUTER = re.compile(
     r"""(?P<plain>[^\s'"`\\$\#;&|<>()]+)
@@ -46,6 +46,7 @@ _QUOTED = re.compile(
 )
 _DIRECTIVE = re.compile(r"#(?:SBATCH|PBS|BSUB|COBALT|OAR|\$)(?=[ \t])")
 _WORD = re.compile(r"\S+", re.ASCII)
+_RUN = re.compile(r"-[a-z]*c")
 _SHELLS = frozenset(["sh", "bash", "zsh", "dash", "ksh"])
 _NOT_SHELL = re.compile(r"(?:.*/)?(?:python[\d.]*|perl|ruby|node|awk|sed)$", re.ASCII)
 
@@ -95,6 +96,15 @@ def commands(view: View) -> Iterator[Command]:
         yield from reader.read(*reader.spans.pop())
 
 
+def _scripts(text: str, words: list[Word]) -> Iterator[tuple[int, int]]:
+    """The spans of the scripts that a command has a shell run: ``bash -c "script"``."""
+    for program, option, script in zip(words, words[1:], words[2:], strict=False):
+        if program.value.rpartition("/")[2] in _SHELLS and _RUN.fullmatch(option.value):
+            quote = text[script.start]
+            if quote in "\"'" and text[script.end - 1] == quote and script.end - script.start > 1:
+                yield script.start + 1, script.end - 1
+
+
 class _Reader:
     """Reads spans of one text. What a span holds of other scripts is put off to a span of its own."""
 
@@ -130,9 +140,8 @@ class _Reader:
                 at = start + 1
             elif kind == "comment":
                 if _DIRECTIVE.match(token):
-                    yield Command(
-                        [Word(w.group(), start + w.start(), start + w.end()) for w in _WORD.finditer(token)], []
-                    )
+                    words = [Word(word.group(), *word.span()) for word in _WORD.finditer(self.text, start, at)]
+                    yield Command(words, [])
             elif kind == "open" or (kind == "tick" and frame.closer != "`"):
                 if token == "(":
                     yield from self.done(frame, start)
@@ -158,17 +167,14 @@ class _Reader:
     def done(self, frame: _Frame, at: int) -> Iterator[Command]:
         """The frame's command, which ends here; the script in ``bash -c "script"`` is read later."""
         for command in frame.end_command(at):
-            for program, option, script in zip(command.words, command.words[1:], command.words[2:]):
-                if program.value.rpartition("/")[2] in _SHELLS and option.value in ("-c", "-lc", "-ec"):
-                    if self.text[script.start] in "\"'" and self.text[script.end - 1] == self.text[script.start]:
-                        self.spans.append((script.start + 1, script.end - 1))
+            self.spans += _scripts(self.text, command.words)
             yield command
 
     def skip_documents(self, at: int, end: int) -> int:
         """Where the here documents that start at ``at`` end. One without an end is read like any other text."""
         if self.line_starts is None:
             self.line_starts = defaultdict(list)
-            for line in View(self.text, 0, []).lines():
+            for line in lines_of(self.text):
                 self.line_starts[line.value.strip(BLANKS)].append(line.start)
         for tag, is_shell in self.tags:
             starts = self.line_starts.get(tag, [])

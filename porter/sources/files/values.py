@@ -52,6 +52,8 @@ _GPU_COUNTS = frozenset(["gpus", "num_gpus", "n_gpus", "n_gpu", "ngpus", "gpus_p
 _GPU_IDS = frozenset(["gpu", "gpu_id", "gpu_ids"])
 # Keys of which some values need CUDA.
 _CHOICES = {
+    "deepspeed": re.compile(r"[^\s]+\.json|[\w./-]*ds_[\w./-]*"),
+    "deepspeed_config_file": re.compile(r"[^\s]+"),
     "distributed_type": re.compile(r"MULTI_GPU|DEEPSPEED|MEGATRON_LM"),
     "attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
     "_attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
@@ -79,7 +81,7 @@ _VARIABLE_WORDS = (
 
 
 class Setting(NamedTuple):
-    """A normalised key and value. Not ``certain`` where only the value speaks of CUDA, and the key could mean anything."""
+    """A normalised key and value. Not ``certain`` where only the value speaks of CUDA and the key may mean anything."""
 
     name: str
     certain: bool = True
@@ -101,10 +103,8 @@ def setting(path: tuple[str, ...], value: str) -> Setting | None:
         return Setting(f"backend: {value}", _BACKEND_KEY.fullmatch(key) is not None)
     if key in _PRECISION and _HALF.fullmatch(value):
         return Setting(f"{_PRECISION[key]}: {value.removeprefix('torch.')}")
-    if (key in _GPU_COUNTS and value.lower() not in _NOTHING | {"0"}) or (
-        key in _GPU_IDS and value.lower() not in _NOTHING
-    ):
-        return Setting(f"{key}: {value}")
+    if (key in _GPU_COUNTS and value != "0") or key in _GPU_IDS:
+        return None if value.lower() in _NOTHING else Setting(f"{key}: {value}")
     if key in _CHOICES and _CHOICES[key].fullmatch(value):
         return Setting(f"{key.lstrip('_')}: {value}")
     return _switch(key, value)

@@ -1,21 +1,18 @@
 """A span of a file with one character per byte, so that positions in it are byte offsets.
 
 The scanners work on ``str``, whose methods and patterns read better than those of ``bytes``. Decoding as Latin-1 keeps
-one character per byte; what they look for is ASCII, and what is shown to people is decoded back by `readable`.
+one character per byte; what they look for is ASCII, and `readable` decodes what is shown to people.
 Patterns must use ``re.ASCII``: bytes of other characters would otherwise count as blanks or letters.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from porter.index.site import Site
 
 BLANKS = " \t\r"
-_NEWLINE = re.compile("\n")
 
 
 class Word(NamedTuple):
@@ -29,30 +26,21 @@ class Word(NamedTuple):
 class View:
     """The text of a file, or a part of it that has a grammar of its own (a shell line in a Dockerfile)."""
 
-    __slots__ = ("_newlines", "base", "text")
+    __slots__ = ("base", "line_of", "text")
 
-    def __init__(self, text: str, base: int, newlines: list[int]) -> None:
+    def __init__(self, text: str, base: int, line_of: Callable[[int], int]) -> None:
+        """``text`` stands at offset ``base`` of the file; ``line_of`` tells the line of an offset of the file."""
         self.text = text
         self.base = base
-        self._newlines = newlines
-
-    @classmethod
-    def of(cls, data: bytes) -> View:
-        """The whole of a file."""
-        text = data.decode("latin-1")
-        return cls(text, 0, [match.start() for match in _NEWLINE.finditer(text)])
+        self.line_of = line_of
 
     def cut(self, start: int, end: int, text: str | None = None) -> View:
         """The part ``start:end``, or ``text`` of the same length in its place."""
-        return View(self.text[start:end] if text is None else text, self.base + start, self._newlines)
+        return View(self.text[start:end] if text is None else text, self.base + start, self.line_of)
 
     def lines(self) -> Iterator[Word]:
-        """Lines with their spans, without line ends."""
-        start = 0
-        for line in self.text.split("\n"):
-            value = line.rstrip("\r")
-            yield Word(value, start, start + len(value))
-            start += len(line) + 1
+        """The lines with their spans, without line ends."""
+        return lines_of(self.text)
 
     def site(
         self,
@@ -73,12 +61,21 @@ class View:
             name=readable(name),
             start=at,
             end=self.base + end,
-            line=bisect_left(self._newlines, at) + 1,
+            line=self.line_of(at),
             role=role,
             place=place,
             detail=readable(detail),
             certain=certain,
         )
+
+
+def lines_of(text: str) -> Iterator[Word]:
+    """The lines of a text with their spans, without line ends."""
+    start = 0
+    for line in text.split("\n"):
+        value = line.rstrip("\r")
+        yield Word(value, start, start + len(value))
+        start += len(line) + 1
 
 
 def names(text: str) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""Environment, configuration, build and container files."""

@@ -1,0 +1,37 @@
+"""Requests for NVIDIA GPUs made to Kubernetes, Slurm, PBS or a cloud: `nvidia.com/gpu`, `--gres=gpu:8`, `p4d.24xlarge`.
+
+## What CUDA does
+
+The scheduler places the job on a machine with that many GPUs and hands them to it.
+
+## On Neuron
+
+The Neuron device plugin for Kubernetes offers `aws.amazon.com/neuron` (chips) and `aws.amazon.com/neuroncore`. A job
+takes whole Trn2 or Trn3 instances in most set-ups; Slurm knows no `gpu` there.
+
+## Example
+
+```yaml
+resources:
+  limits:
+    nvidia.com/gpu: 8
+```
+
+## What to do
+
+Count in chips or cores, not GPUs: one Trn2 chip has four logical cores, and each of them is one rank.
+"""
+
+from __future__ import annotations
+
+from porter.catalog.schema import Row
+from porter.index.site import Site
+from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.environment.advise import advise
+
+
+@rule("PRT805", "cuda-cluster-resource")
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the catalogue, and show the amount asked for."""
+    amount = f" (`{site.detail}`)" if site.detail and site.name.startswith("-") else ""
+    return advise(site, row, ctx, f"`{site.name}`{amount} {row.summary}")
