@@ -1,8 +1,9 @@
-# ruff: noqa: PTH  (thousands of files: strings cost a tenth of Path objects)
+# ruff: noqa: PTH100, PTH110, PTH112, PTH116, PTH119, PTH120, PTH123
 """From the paths on the command line to the files that porter reads, in a fixed order.
 
 Inside a git work tree git itself says what belongs to it; elsewhere a walk honours ``.gitignore`` files. Neither
-follows symbolic links. A file or link that the user names is taken as it is.
+follows symbolic links. A file or link that the user names is taken as it is. Paths are strings here: for thousands of
+files `pathlib` would cost more than everything else.
 """
 
 from __future__ import annotations
