@@ -8,7 +8,7 @@ Else it is spelled in full, if the file imports torch; else it needs a person.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -25,16 +25,17 @@ _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 _HINDERING = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 
 
-def settle(source: Source, answers: Sequence[Answer]) -> list[Answer]:
+def settle(source: Source, judgements: Sequence[Judgement], dismissed: Iterable[Dismissed] = ()) -> list[Judgement]:
     """Give every judgement with a ``rename`` its edits, or make it `manual` with the reason.
 
-    ``answers`` are all answers for one file, dismissed sites included, in any order: a use that stays is what
-    holds an import back. Also settles groups: one member that cannot be edited makes the others manual. Edits that
-    several judgements share are equal, so that `porter.rewrite.apply` makes them once.
+    ``judgements`` and ``dismissed`` are all answers for one file: a use that stays is what holds an import back.
+    Whoever is to be left alone, a suppressed finding for one, must not be among the judgements. Also settles
+    groups: one member that cannot be edited makes the others manual. Edits that several judgements share are equal,
+    so that `porter.rewrite.apply` makes them once. The result has the order of ``judgements``.
     """
-    if not any(isinstance(a, Judgement) and (a.rename or a.group) for a in answers):
-        return list(answers)
-    plan = _Plan(source, answers)
+    if not any(j.rename or j.group or (j.edits and j.site.alias is not None) for j in judgements):
+        return list(judgements)
+    plan = _Plan(source, [*judgements, *dismissed])
     while plan.hinders_more():
         pass
     return plan.settled()
@@ -209,18 +210,21 @@ class _Plan:
             return (spelled[0], *rename[len(root) :].split("."))
         return in_full(rename, self.names) if site.certain else None
 
-    def settled(self) -> list[Answer]:
-        """All answers, with their edits. What shares an import or alias becomes one group."""
+    def settled(self) -> list[Judgement]:
+        """All judgements, with their edits. What shares an import or alias becomes one group."""
         places = range(len(self.answers))
         linked = [self._linked(i) for i in places]
         labels = _merged([self._labels(i, linked[i]) for i in places])
         reviewed = {labels[i] for i in places if _verdict(self.answers[i]) is Verdict.REVIEW and i not in self.stuck}
-        return [self._settled(i, linked[i], labels[i], labels[i] in reviewed) for i in places]
+        return [
+            self._settled(i, answer, linked[i], labels[i], labels[i] in reviewed)
+            for i, answer in enumerate(self.answers)
+            if isinstance(answer, Judgement)
+        ]
 
-    def _settled(self, i: int, linked: Sequence[int], label: str | None, reviewed: bool) -> Answer:
-        answer = self.answers[i]
-        if isinstance(answer, Dismissed):
-            return answer
+    def _settled(
+        self, i: int, answer: Judgement, linked: Sequence[int], label: str | None, reviewed: bool
+    ) -> Judgement:
         if i in self.stuck:
             advice = f"{answer.advice} porter leaves it: {self.stuck[i]}.".lstrip()
             changes = {"verdict": Verdict.MANUAL, "edits": (), "rename": None, "group": None, "effort": Effort.MINUTES}

@@ -1,0 +1,202 @@
+"""Renames through the real index: every spelling of an import, and what holds one back."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from porter import catalog
+from porter.catalog.types import load_types
+from porter.index.build import index
+from porter.index.site import Site
+from porter.index.watch import watch
+from porter.model import Verdict
+from porter.rewrite.names import settle
+from porter.rules.base import Judgement, TextEdit
+from porter.sources.decode import decode
+from porter.sources.source import Source
+from tests.rewrite.helpers import applied
+
+RENAMES = {
+    "torch.cuda": "torch.neuron",
+    "torch.cuda.amp": "torch.amp",
+    "torch.cuda.amp.autocast": "torch.amp.autocast",
+    "torch.cuda.amp.GradScaler": "torch.amp.GradScaler",
+    "torch.cuda.synchronize": "torch.neuron.synchronize",
+    "torch.cuda.device_count": "torch.neuron.device_count",
+    "torch.cuda.memory_cached": "torch.neuron.memory_reserved",
+    "torch.cuda.Event": "torch.neuron.Event",
+}
+DELETED = {"torch.cuda.empty_cache"}
+
+
+def answer(site: Site) -> Judgement:
+    if site.name in RENAMES:
+        return Judgement(site, None, Verdict.AUTO, "m", rename=RENAMES[site.name])
+    if site.name in DELETED:
+        if site.role == "import" or site.call is None:
+            return Judgement(site, None, Verdict.MANUAL, "m")
+        return Judgement(site, None, Verdict.REVIEW, "m", edits=(TextEdit(site.call.start, site.call.end, "None"),))
+    return Judgement(site, None, Verdict.BLOCKED, "m", advice="Nothing to be done.")
+
+
+def settled(text: str, group: dict[str, str] | None = None) -> tuple[Source, list[Judgement]]:
+    source = decode(text.encode(), "m.py", "python")
+    assert isinstance(source, Source)
+    found = index(source, watch(catalog.load()), load_types())
+    judgements = [answer(site) for site in found.sites if site.kind == "symbol" and site.receiver is None]
+    if group:
+        judgements = [
+            Judgement(j.site, None, j.verdict, "m", edits=j.edits, rename=j.rename, group=group.get(j.site.name))
+            for j in judgements
+        ]
+    return source, settle(source, judgements)
+
+
+def rewritten(text: str) -> str:
+    source, judgements = settled(text)
+    result = applied(source.text, [edit for j in judgements for edit in j.edits]).decode()
+    ast.parse(result)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("import torch\ntorch.cuda.synchronize()\n", "import torch\ntorch.neuron.synchronize()\n"),
+        ("import torch as th\nth.cuda.amp.autocast()\n", "import torch as th\nth.amp.autocast()\n"),
+        ("import torch\nx = (torch\n  .cuda.synchronize)\n", "import torch\nx = (torch\n  .neuron.synchronize)\n"),
+        ("import torch\ntorch.cuda.memory_cached()\n", "import torch\ntorch.neuron.memory_reserved()\n"),
+        # from-imports of symbols
+        ("from torch.cuda.amp import autocast\nautocast()\n", "from torch.amp import autocast\nautocast()\n"),
+        ("from torch.cuda.amp import autocast as ac\nac()\n", "from torch.amp import autocast as ac\nac()\n"),
+        (
+            "from torch.cuda.amp import autocast, GradScaler as GS\nautocast(); GS()\n",
+            "from torch.amp import autocast, GradScaler as GS\nautocast(); GS()\n",
+        ),
+        (
+            "from torch.cuda import memory_cached\nmemory_cached()\n",
+            "from torch.neuron import memory_reserved\nmemory_reserved()\n",
+        ),
+        (
+            "from torch.cuda import memory_cached as mc\nmc()\n",
+            "from torch.neuron import memory_reserved as mc\nmc()\n",
+        ),
+        (
+            "from torch.cuda.amp import (\n    autocast,  # for speed\n    GradScaler,\n)\nautocast(), GradScaler()\n",
+            "from torch.amp import (\n    autocast,  # for speed\n    GradScaler,\n)\nautocast(), GradScaler()\n",
+        ),
+        ("from torch.cuda.amp import autocast\n", "from torch.amp import autocast\n"),
+        # from-imports of modules
+        ("from torch import cuda\ncuda.synchronize()\n", "from torch import neuron\nneuron.synchronize()\n"),
+        ("from torch import cuda as c\nc.synchronize()\n", "from torch import neuron as c\nc.synchronize()\n"),
+        ("from torch import nn, cuda\ncuda.synchronize()\n", "from torch import nn, neuron\nneuron.synchronize()\n"),
+        ("from torch.cuda import amp\namp.autocast()\n", "from torch import amp\namp.autocast()\n"),
+        ("import torch.cuda as tc\ntc.synchronize()\n", "import torch.neuron as tc\ntc.synchronize()\n"),
+        ("import torch.cuda.amp as amp\namp.autocast()\n", "import torch.amp as amp\namp.autocast()\n"),
+        (
+            "import torch\nfrom torch import cuda\ncuda.synchronize(); cuda.amp.autocast()\n",
+            "import torch\nfrom torch import neuron\nneuron.synchronize(); torch.amp.autocast()\n",
+        ),
+        # assignments
+        (
+            "import torch\ncuda = torch.cuda\ncuda.synchronize()\n",
+            "import torch\ncuda = torch.neuron\ncuda.synchronize()\n",
+        ),
+        (
+            "import torch\nsync = torch.cuda.synchronize\nsync()\n",
+            "import torch\nsync = torch.neuron.synchronize\nsync()\n",
+        ),
+        (
+            "import torch\nfrom torch import cuda\namp = cuda.amp\namp.autocast()\n",
+            "import torch\namp = torch.amp\namp.autocast()\n",
+        ),
+        # the root
+        ("import torch.cuda\ntorch.cuda.synchronize()\n", "import torch\ntorch.neuron.synchronize()\n"),
+        ("import torch\nimport torch.cuda\ntorch.cuda.synchronize()\n", "import torch\ntorch.neuron.synchronize()\n"),
+        ("import torch.cuda, os\ntorch.cuda.synchronize()\n", "import torch, os\ntorch.neuron.synchronize()\n"),
+        # parts that go apart
+        (
+            "def f():\n    from torch.cuda import synchronize, nvtx\n    synchronize(); nvtx.mark('x')\n",
+            "def f():\n    from torch.neuron import synchronize\n    from torch.cuda import nvtx\n    synchronize(); nvtx.mark('x')\n",
+        ),
+        (
+            "from torch.cuda import synchronize, nvtx  # both\nsynchronize(); nvtx.mark('x')\n",
+            "from torch.neuron import synchronize\nfrom torch.cuda import nvtx  # both\nsynchronize(); nvtx.mark('x')\n",
+        ),
+        # what is not used any more
+        ("from torch.cuda import empty_cache\nempty_cache()\n", "None\n"),
+        (
+            "from torch.cuda import empty_cache, synchronize\nempty_cache(); synchronize()\n",
+            "from torch.neuron import synchronize\nNone; synchronize()\n",
+        ),
+        ("def f():\n    from torch.cuda import empty_cache\n    empty_cache()\n", "def f():\n    None\n"),
+    ],
+)
+def test_everything_moves(before: str, after: str) -> None:
+    assert rewritten(before) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (  # one use stays, the others are spelled in full
+            "import torch\nfrom torch import cuda\ncuda.synchronize(); cuda.nvtx.mark('x')\n",
+            "import torch\nfrom torch import cuda\ntorch.neuron.synchronize(); cuda.nvtx.mark('x')\n",
+        ),
+        (  # the new name is taken
+            "import torch\nfrom torch import cuda\nneuron = 1\ncuda.synchronize()\n",
+            "import torch\nneuron = 1\ntorch.neuron.synchronize()\n",
+        ),
+        (  # a use that porter does not follow
+            "import torch\nfrom torch import cuda\nf = lambda cuda: cuda\ncuda.synchronize()\n",
+            "import torch\nfrom torch import cuda\nf = lambda cuda: cuda\ntorch.neuron.synchronize()\n",
+        ),
+        (  # no line for a second import
+            "import torch\nif x: from torch.cuda import synchronize, nvtx\nsynchronize(); nvtx.mark('x')\n",
+            "import torch\nif x: from torch.cuda import synchronize, nvtx\ntorch.neuron.synchronize(); nvtx.mark('x')\n",
+        ),
+    ],
+)
+def test_an_import_that_stays(before: str, after: str) -> None:
+    assert rewritten(before) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("from torch import cuda\ncuda.synchronize(); cuda.nvtx.mark('x')\n", "line 2 needs `torch.cuda.nvtx.mark`"),
+        ("from torch import cuda\ncuda.synchronize(); neuron = 1\n", "the file does not import torch"),
+        ("from torch import cuda\ndef f(cuda): return cuda\ncuda.synchronize()\n", "`cuda` is also used"),
+    ],
+)
+def test_uses_that_cannot_be_written_need_a_person(text: str, reason: str) -> None:
+    source, judgements = settled(text)
+    moved = [j for j in judgements if j.site.name in RENAMES]
+    assert moved
+    for judgement in moved:
+        assert (judgement.verdict, judgement.edits, judgement.rename) == (Verdict.MANUAL, (), None)
+        assert reason in judgement.advice
+
+
+def test_import_and_uses_form_a_group_with_the_uses_own() -> None:
+    text = "from torch.cuda.amp import autocast, GradScaler\nautocast(); GradScaler()\n"
+    _, judgements = settled(text, {"torch.cuda.amp.GradScaler": "scaler"})
+    assert {j.group for j in judgements} == {"scaler"}
+    shared = set.intersection(*(set(j.edits) for j in judgements))
+    assert len(shared) == 1
+
+
+def test_a_member_that_cannot_be_edited_holds_its_group() -> None:
+    text = "import torch\ntorch.cuda.synchronize(); torch.cuda.nvtx.mark('x'); torch.cuda.device_count()\n"
+    group = {"torch.cuda.synchronize": "g", "torch.cuda.nvtx.mark": "g"}
+    _, judgements = settled(text, group)
+    verdicts = {j.site.name: j.verdict for j in judgements}
+    assert verdicts["torch.cuda.synchronize"] is Verdict.MANUAL
+    assert verdicts["torch.cuda.device_count"] is Verdict.AUTO
+
+
+def test_an_import_takes_the_verdict_of_its_uses() -> None:
+    _, judgements = settled("from torch.cuda import empty_cache\nempty_cache()\n")
+    assert [j.verdict for j in judgements] == [Verdict.REVIEW, Verdict.REVIEW]
