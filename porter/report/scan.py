@@ -54,7 +54,8 @@ def headline(summary: Summary) -> str:
     share = percent(summary.rewritten, summary.uses)
     parts = [f"porter rewrites {summary.rewritten:,} of {plural(summary.uses, 'CUDA use')} ({share})"]
     if summary.by_hand:
-        parts.append(f"{summary.by_hand:,} more have a known replacement, to be written by hand")
+        have = "has" if summary.by_hand == 1 else "have"
+        parts.append(f"{summary.by_hand:,} more {have} a known replacement, to be written by hand")
     if summary.people:
         parts.append(f"{summary.people:,} {'needs' if summary.people == 1 else 'need'} a person")
     if summary.blocked:

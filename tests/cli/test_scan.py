@@ -21,7 +21,8 @@ SCALED = "Call `scaled_dot_product_attention`: the backend lowers it to a flash 
 
 
 def use(path: str, verdict: Verdict, code: str = "PRT101", symbol: str = "cuda", advice: str = "") -> Finding:
-    return finding(path, "x\n", "x", code=code, verdict=verdict, symbol=symbol, advice=advice)
+    edits = [("x", "y")] if verdict in (Verdict.AUTO, Verdict.REVIEW) else []
+    return finding(path, "x\n", "x", *edits, code=code, verdict=verdict, symbol=symbol, advice=advice)
 
 
 def port() -> list[Finding]:
@@ -56,6 +57,15 @@ def test_numbers() -> None:
     )
     assert result.verdicts[Verdict.PORTABLE] == 1
     assert sum(group.count for group in result.families) == sum(group.count for group in result.hot_files) == 25
+
+
+def test_what_porter_does_not_write_is_not_claimed() -> None:
+    by_hand = msgspec.structs.replace(use("config.yaml", Verdict.AUTO), fix=None)
+    result = summary([use("a.py", Verdict.AUTO), by_hand])
+    assert headline(result) == (
+        "porter rewrites 1 of 2 CUDA uses (50 %); 1 more has a known replacement, to be written by hand."
+    )
+    assert result.effort_total == Span(1, 2)
 
 
 def test_tests_are_counted_apart() -> None:
