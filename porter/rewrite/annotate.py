@@ -68,15 +68,22 @@ def _lines(source: Source) -> Iterator[LogicalLine]:
 
 
 def _statement(source: Source, lines: Sequence[LogicalLine], offset: int) -> int:
-    """Place of the logical line that holds ``offset``, or of its first decorator; -1 where there is none."""
+    """Place of the logical line that holds ``offset``, or of its first decorator; -1 where there is none.
+
+    In Python a line that is blank or a comment is none: in a notebook it may stand for a magic.
+    """
     at = next((i for i, line in enumerate(lines) if line.start <= offset < line.end), -1)
-    while at > 0 and source.kind in _PYTHON and _starts_with(source, lines[at - 1], b"@"):
+    if source.kind not in _PYTHON or at < 0:
+        return at
+    if _opening(source, lines[at]) in (b"", b"#"):
+        return -1
+    while at > 0 and _opening(source, lines[at - 1]) == b"@":
         at -= 1
     return at
 
 
-def _starts_with(source: Source, line: LogicalLine, sign: bytes) -> bool:
-    return source.text[line.start : line.end].lstrip().startswith(sign)
+def _opening(source: Source, line: LogicalLine) -> bytes:
+    return source.text[line.start : line.end].lstrip()[:1]
 
 
 def _edit(source: Source, lines: Sequence[LogicalLine], place: int, texts: dict[str, str]) -> TextEdit | None:

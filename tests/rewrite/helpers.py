@@ -6,7 +6,10 @@ import ast
 from collections.abc import Iterable
 
 from porter.index.site import Argument, Call
+from porter.model import Edit, Effort, Finding, Fix, Verdict
 from porter.rules.base import TextEdit
+from porter.sources.decode import decode
+from porter.sources.source import Source
 
 
 def offset(text: bytes, line: int, column: int) -> int:
@@ -24,19 +27,12 @@ def call_in(text: bytes) -> Call:
     assert isinstance(statement, ast.Expr | ast.Assign)
     node = statement.value
     assert isinstance(node, ast.Call)
+    passed = [("*", a.value) if isinstance(a, ast.Starred) else (None, a) for a in node.args]
+    passed += [(keyword.arg or "**", keyword.value) for keyword in node.keywords]
     found = []
-    for value in node.args:
-        star = isinstance(value, ast.Starred)
-        inner = value.value if isinstance(value, ast.Starred) else value
-        literal = inner.value if isinstance(inner, ast.Constant) else None
-        found.append(
-            Argument("*" if star else None, *span(text, inner), literal, is_literal=isinstance(inner, ast.Constant))
-        )
-    for keyword in node.keywords:
-        value = keyword.value
-        constant = isinstance(value, ast.Constant)
-        literal = value.value if isinstance(value, ast.Constant) else None
-        found.append(Argument(keyword.arg or "**", *span(text, value), literal, is_literal=constant))
+    for keyword, value in passed:
+        is_none = isinstance(value, ast.Constant) and value.value is None
+        found.append(Argument(keyword, *span(text, value), is_literal=is_none))
     return Call(*span(text, node), arguments=tuple(sorted(found, key=lambda a: a.start)))
 
 
@@ -48,3 +44,42 @@ def applied(text: bytes, edits: Iterable[TextEdit]) -> bytes:
         out += text[at : edit.start] + edit.text.encode()
         at = edit.end
     return out + text[at:]
+
+
+def finding(
+    edits: Iterable[tuple[int, int, str]] = (),
+    *,
+    verdict: Verdict = Verdict.AUTO,
+    line: int = 1,
+    cell: int | None = None,
+    code: str = "PRT201",
+    advice: str = "Do it.",
+) -> Finding:
+    """A finding with a fix of these edits, if any."""
+    made = tuple(sorted(Edit(*edit) for edit in edits))
+    fix = Fix("unsafe" if verdict is Verdict.REVIEW else "safe", made) if made else None
+    return Finding(
+        path="m.py",
+        line=line,
+        column=1,
+        end_line=line,
+        end_column=2,
+        cell=cell,
+        code=code,
+        name="n",
+        symbol=None,
+        verdict=verdict,
+        message="m",
+        advice=advice,
+        guarded=False,
+        effort=Effort.NONE,
+        evidence=None,
+        fix=fix,
+        fingerprint="",
+    )
+
+
+def source_of(raw: bytes, kind: str = "python") -> Source:
+    source = decode(raw, "m.py", kind)
+    assert isinstance(source, Source)
+    return source

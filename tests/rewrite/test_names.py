@@ -119,11 +119,13 @@ def rewritten(text: str) -> str:
         # parts that go apart
         (
             "def f():\n    from torch.cuda import synchronize, nvtx\n    synchronize(); nvtx.mark('x')\n",
-            "def f():\n    from torch.neuron import synchronize\n    from torch.cuda import nvtx\n    synchronize(); nvtx.mark('x')\n",
+            "def f():\n    from torch.neuron import synchronize\n    from torch.cuda import nvtx\n"
+            "    synchronize(); nvtx.mark('x')\n",
         ),
         (
             "from torch.cuda import synchronize, nvtx  # both\nsynchronize(); nvtx.mark('x')\n",
-            "from torch.neuron import synchronize\nfrom torch.cuda import nvtx  # both\nsynchronize(); nvtx.mark('x')\n",
+            "from torch.neuron import synchronize\nfrom torch.cuda import nvtx  # both\n"
+            "synchronize(); nvtx.mark('x')\n",
         ),
         # what is not used any more
         ("from torch.cuda import empty_cache\nempty_cache()\n", "None\n"),
@@ -155,7 +157,8 @@ def test_everything_moves(before: str, after: str) -> None:
         ),
         (  # no line for a second import
             "import torch\nif x: from torch.cuda import synchronize, nvtx\nsynchronize(); nvtx.mark('x')\n",
-            "import torch\nif x: from torch.cuda import synchronize, nvtx\ntorch.neuron.synchronize(); nvtx.mark('x')\n",
+            "import torch\nif x: from torch.cuda import synchronize, nvtx\n"
+            "torch.neuron.synchronize(); nvtx.mark('x')\n",
         ),
     ],
 )
@@ -172,7 +175,7 @@ def test_an_import_that_stays(before: str, after: str) -> None:
     ],
 )
 def test_uses_that_cannot_be_written_need_a_person(text: str, reason: str) -> None:
-    source, judgements = settled(text)
+    _, judgements = settled(text)
     moved = [j for j in judgements if j.site.name in RENAMES]
     assert moved
     for judgement in moved:
