@@ -27,7 +27,7 @@ def rule_name(site: Site, row: Row) -> str:
     """The rule that judges a site."""
     if site.kind == "device":
         return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
-    return row.rule
+    return "cuda-config-value" if site.kind == "config" else row.rule  # the other rules read Python
 
 
 def guarded(site: Site) -> bool:

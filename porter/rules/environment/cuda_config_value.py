@@ -18,8 +18,8 @@ model:
   device: cuda
 ```
 
-is reported with `device: neuron` as the advice. A value `cuda` under a key that names no device (`flavour: cuda`) counts only
-where the program hands that key to a device.
+is reported, and `device: neuron` is the advice. A value `cuda` under a key that names no device (`flavour: cuda`)
+counts only where the program hands that key to a device.
 
 ## What to do
 

@@ -3,8 +3,8 @@
 ## What CUDA does
 
 The driver, the libraries and PyTorch read their settings from the environment: which devices a process sees
-(`CUDA_VISIBLE_DEVICES`), whether launches block (`CUDA_LAUNCH_BLOCKING`), how memory is cut (`PYTORCH_CUDA_ALLOC_CONF`),
-which network NCCL takes (`NCCL_SOCKET_IFNAME`).
+(`CUDA_VISIBLE_DEVICES`), whether launches block (`CUDA_LAUNCH_BLOCKING`), how memory is cut
+(`PYTORCH_CUDA_ALLOC_CONF`), which network NCCL takes (`NCCL_SOCKET_IFNAME`).
 
 ## On Neuron
 
@@ -18,7 +18,7 @@ Nobody reads them, so that a setting silently has no effect: a process that was 
 os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
 ```
 
-becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In other files porter says what to write and leaves them as they are.
+becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In other files porter says what to write, and writes nothing.
 
 ## What to do
 
@@ -41,11 +41,9 @@ from porter.rules.table import judgement
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Rename the variable in Python; say how in every other file."""
     answer = ctx.answer(row)
-    verb = {"store": "is set", "load": "is read"}.get(site.role, "is named")
-    message = f"`{site.name}` {verb}: {row.summary}"
-    if ctx.source.kind not in ("python", "notebook") or not answer.replacement:
-        return advise(site, row, ctx, message)
+    if ctx.source.kind not in ("python", "notebook"):
+        return advise(site, row, ctx)
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
-        return judgement(site, row, ctx, message=message)
+        return judgement(site, row, ctx)
     edits = replace_in_string(ctx.source.text, site.start, site.end, site.name, answer.replacement)
-    return judgement(site, row, ctx, message=message, edits=edits)
+    return judgement(site, row, ctx, edits=edits)

@@ -2,8 +2,8 @@
 
 ## What CUDA does
 
-`nvidia-smi` lists and watches GPUs, `nsys` and `ncu` profile them, `torchrun --nproc_per_node=gpu` starts one process for
-every GPU, `deepspeed` and `accelerate launch --multi_gpu` likewise.
+`nvidia-smi` lists and watches GPUs, `nsys` and `ncu` profile them, `torchrun --nproc_per_node=gpu` starts one process
+for every GPU, `deepspeed` and `accelerate launch --multi_gpu` likewise.
 
 ## On Neuron
 

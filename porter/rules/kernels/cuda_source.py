@@ -19,8 +19,8 @@ __global__ void scale(float* x, float a) { x[threadIdx.x] *= a; }
 
 ## What to do
 
-Look for the reference in PyTorch that the tests compare the kernel with: it runs on Neuron as it is, and is the oracle for
-an NKI kernel. A file is reported once for every kind of construct in it, at the first one, with the count.
+Look for the reference in PyTorch that the tests compare the kernel with: it runs on Neuron as it is, and is the oracle
+for an NKI kernel. A file is reported once for every kind of construct in it, at the first one, with the count.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ from porter.rules.environment.advise import advise
 
 @rule("PRT604", "cuda-source")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue, and show what stands there."""
-    shown = site.detail if site.detail.strip("<>") and site.detail != site.name else ""
-    return advise(site, row, ctx, f"`{site.name}`{f' (`{shown}`)' if shown else ''} {row.summary}")
+    """Judge by the catalogue, and say how often the construct occurs."""
+    times = f" ({site.detail})" if site.detail else ""
+    return advise(site, row, ctx, f"`{site.name}` {row.summary}{times}")

@@ -1,9 +1,9 @@
-"""Requirements that only CUDA machines can install or use: `flash-attn`, `nvidia-*`, `torch==2.5.1+cu121`, CUDA indexes.
+"""Requirements that only CUDA machines can install or use: `flash-attn`, `nvidia-*`, `torch==2.5.1+cu121`, indexes.
 
 ## What CUDA does
 
-PyTorch has one build for every CUDA version, told apart by a local version or by the package index; kernels and libraries
-come as packages of their own, many of which compile with `nvcc` while they are installed.
+PyTorch has one build for every CUDA version, told apart by a local version or by the package index; kernels and
+libraries come as packages of their own, many of which compile with `nvcc` while they are installed.
 
 ## On Neuron
 

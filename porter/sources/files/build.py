@@ -18,9 +18,9 @@ _CMAKE = {
     "find_package(CUDA)": r"find_package\s*\(\s*(?:CUDA|CUDAToolkit|CUDNN|NCCL)\b",
     "enable_language(CUDA)": r"(?:enable_language|project)\s*\([^()]{0,400}?\bCUDA\b",
     "CUDA_ARCHITECTURES": r"\b(?:CMAKE_)?CUDA_ARCHITECTURES\b|\bTORCH_CUDA_ARCH_LIST\b",
-    "NVCC_FLAGS": r"\bCUDA_NVCC_FLAGS\b|\bCMAKE_CUDA_(?:FLAGS|COMPILER|STANDARD)",
+    "CUDA_NVCC_FLAGS": r"\bCUDA_NVCC_FLAGS\b|\bCMAKE_CUDA_(?:FLAGS|COMPILER|STANDARD)",
     "cuda_add_library": r"\bcuda_(?:add_library|add_executable|compile)\b",
-    "CUDAToolkit": r"\bCUDA::\w+|\bCUDA_(?:\w+_)?LIBRAR(?:Y|IES)\b",
+    "CUDA::": r"\bCUDA::\w+|\bCUDA_(?:\w+_)?LIBRAR(?:Y|IES)\b",
 }
 _TOKEN = re.compile(
     r"\#\[\[(?:[^\]]|\](?!\]))*|\#[^\n]*|" + "|".join(f"({pattern})" for pattern in _CMAKE.values()),

@@ -26,12 +26,6 @@ _PROGRAMS = names(
 )
 _COMPILERS = frozenset(["nvcc", "ptxas", "cuobjdump", "nvdisasm", "fatbinary", "nvlink"])
 _LAUNCH_MODULES = frozenset(["torch.distributed.launch", "torch.distributed.run"])
-_LAUNCH_OPTIONS = {
-    "nproc_per_node": "torchrun --nproc_per_node",
-    "multi_gpu": "accelerate launch --multi_gpu",
-    "use_deepspeed": "accelerate launch --use_deepspeed",
-    "use_megatron_lm": "accelerate launch --use_megatron_lm",
-}
 _SCHEDULERS = names("sbatch srun salloc qsub bsub flux #SBATCH #PBS #BSUB #$ #OAR #COBALT")
 _CONTAINERS = names("docker podman nerdctl docker-compose nvidia-docker singularity apptainer")
 _MODULES = frozenset(["module", "ml"])
@@ -169,9 +163,10 @@ def _container(view: View, word: Word, option: _Option | None) -> Site | None:
 
 
 def _resource(view: View, word: Word, option: _Option | None) -> Site | None:
+    if _PBS.search(word.value):
+        return view.site("resource", "ngpus", word.start, word.end, detail=word.value)
     if option is None:
-        request = _PBS.search(word.value)
-        return view.site("resource", "ngpus", word.start, word.end, detail=word.value) if request else None
+        return None
     if option.name == "container-image" and (image := image_name(option.value)):
         return view.site("container", image, option.start, option.end)
     name = "--gres=gpu" if option.text == "--gres" and option.value.startswith("gpu") else option.text
@@ -183,10 +178,11 @@ def _resource(view: View, word: Word, option: _Option | None) -> Site | None:
 def _argument(view: View, option: _Option) -> Iterator[Site]:
     """A setting given to any program: --device cuda, trainer.accelerator=gpu, --fp16."""
     key = option.name.rpartition(".")[2].replace("-", "_")
-    if key in _LAUNCH_OPTIONS:
-        name = "torchrun --nproc_per_node=gpu" if option.value == "gpu" else _LAUNCH_OPTIONS[key]
-        end = option.end if key == "nproc_per_node" else option.start + len(option.text)
-        yield view.site("command", name, option.start, end, detail=option.value)
+    if key == "nproc_per_node":
+        yield view.site("command", f"torchrun --nproc_per_node={option.value}", option.start, option.end)
+        return
+    if key == "multi_gpu":
+        yield view.site("command", "accelerate launch --multi_gpu", option.start, option.start + len(option.text))
         return
     found, end = setting((key,), option.value), option.end
     if found is None and not option.joined and not is_false(option.value):

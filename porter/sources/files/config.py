@@ -72,7 +72,8 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
     elif variable := _variable(item, key):
         yield view.site("environment", variable.value, variable.start, variable.end, role="store", detail=item.value)
     elif name := _resource(item, key):
-        yield view.site("resource", name, item.key.start or item.start, item.end, detail=".".join(item.path))
+        start, end = (item.key.start, item.key.end) if name == key else (item.start, item.end)
+        yield view.site("resource", name, start, end, detail=".".join(item.path))
     elif name := _container(item, key):
         yield view.site("container", name, item.start, item.end, detail=".".join(item.path))
     elif found := setting(item.path, item.value):
@@ -105,9 +106,9 @@ def _resource(item: Item, key: str) -> str | None:
             return text
     if key == "runtimeClassName" and item.value.startswith("nvidia"):
         return f"{key}: {item.value}"
-    if key.endswith("gke-accelerator") or (key in ("accelerators", "accelerator_type") and len(item.value) < 80):
-        named = key if "/" in key else f"accelerators: {item.value}"
-        return named if _ACCELERATOR.fullmatch(item.value) else None
+    kind = key.rpartition("/")[2]
+    if kind in ("gke-accelerator", "accelerators", "accelerator_type") and _ACCELERATOR.fullmatch(item.value[:80]):
+        return f"{kind}: {item.value}"
     if key.lower() in ("instance_type", "instancetype") and (instance := _INSTANCE.fullmatch(item.value[:40])):
         return f"instance_type: {instance[1]}"
     return None
@@ -117,7 +118,7 @@ def _container(item: Item, key: str) -> str | None:
     """The image or option of a container that a value names."""
     value = item.value[:300]
     if (key, value) in (("runtime", "nvidia"), ("driver", "nvidia"), ("capabilities", "gpu")):
-        return "capabilities: [gpu]" if value == "gpu" else f"{key}: {value}"
+        return f"{key}: {value}"
     if value.startswith(("--gpus", "--runtime=nvidia")):  # runArgs of a dev container
         return value if value.startswith("--runtime") else "--gpus"
     if _IMAGES.fullmatch(key.lower()[:60]) or value.startswith("docker://"):

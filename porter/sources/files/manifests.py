@@ -63,8 +63,8 @@ def _fits(path: Path, shape: Shape) -> bool:
 def _table_entry(view: View, item: Item, name: str) -> Iterator[Site]:
     """A dependency whose name is a key: ``torch = "^2.1"``, ``torch = {version = "^2.1"}``."""
     if word := requirement(f"{name} {item.value}"):
-        start = item.key.start if item.key.value == name else item.start
-        yield view.site("requirement", word.value, start, item.end, detail=f"{name} {item.value}")
+        start, end = (item.key.start, item.key.end) if item.key.value == name else (item.start, item.end)
+        yield view.site("requirement", word.value, start, end, detail=f"{name} {item.value}")
 
 
 def scan_conda(view: View) -> Iterator[Site]:

@@ -28,8 +28,8 @@ _FAMILIES = {
     "cudnn": r"\bcudnn\w*",
     "cufft": r"\bcu(?:fft|sparse|solver|rand)\w*",
     "nccl": r"\bnccl\w+",
-    "nvToolsExt.h": r"\bnvtx\w+|\bnvToolsExt\w*",
-    "TORCH_LIBRARY_IMPL CUDA": r"\bTORCH_LIBRARY_IMPL\s*\([^(),]{1,100},\s*CUDA\b",
+    "nvtx": r"\bnvtx\w+|\bnvToolsExt\w*",
+    "TORCH_LIBRARY_IMPL(CUDA)": r"\bTORCH_LIBRARY_IMPL\s*\([^(),]{1,100},\s*CUDA\b",
     "kCUDA": r"\bkCUDA\b|\bDeviceType::CUDA\b|\bDispatchKey::CUDA\b",
     "is_cuda()": r"\bis_cuda\s*\(|\bAT_ASSERT_CUDA\w*|\bCHECK_CUDA\b",
     "CUDAGuard": r"\b(?:Optional)?CUDAGuard(?:Impl)?\b|\bOptionalCUDAStreamGuard\b",
@@ -64,7 +64,7 @@ def scan_native(view: View, path: str) -> Iterator[Site]:
     if not is_cuda and not first.keys() - _CUDA_ONLY:
         return
     for name, match in first.items():
-        times = f", {counts[name]} times in this file" if counts[name] > 1 else ""
-        yield view.site("native", name, *match.span(), detail=match.group() + times)
+        times = f"{counts[name]} times in this file" if counts[name] > 1 else ""
+        yield view.site("native", name, *match.span(), detail=times)
     if is_cuda and not first:
         yield view.site("native", "*.cu", 0, min(1, len(view.text)))

@@ -27,6 +27,13 @@ _END = re.compile(r"(?<=[ \t])(?:#|--?\w|\\$)|^#", re.ASCII)  # a comment, optio
 
 # Distributions with one build per CUDA version under one name, told apart by local version or extra.
 BUILDS = names("torch torchvision torchaudio torchtext torchcodec jax jaxlib tensorflow")
+# Repositories that are not called like what they distribute.
+_DISTRIBUTIONS = {
+    "flash-attention": "flash-attn",
+    "mamba": "mamba-ssm",
+    "transformerengine": "transformer-engine",
+    "pytorch_scatter": "torch-scatter",
+}
 INDEX_OPTIONS = names("-i --index-url --extra-index-url -f --find-links --index --default-index")
 EDITABLE_OPTIONS = frozenset(["-e", "--editable"])
 _SETUP_KEYS = frozenset(["install_requires", "setup_requires", "tests_require"])
@@ -59,7 +66,8 @@ def requirement(text: str) -> Word | None:
 def _repository(address: str) -> str:
     """What the repository at an address is called: apex for git+https://github.com/NVIDIA/apex.git@24.04."""
     path = address.partition("://")[2].partition("/")[2]
-    return re.split("[@#?]", path, maxsplit=1)[0].rstrip("/").rpartition("/")[2].removesuffix(".git")
+    name = re.split("[@#?]", path, maxsplit=1)[0].rstrip("/").rpartition("/")[2].removesuffix(".git")
+    return _DISTRIBUTIONS.get(name.lower(), name)
 
 
 def normalised(name: str) -> str:

@@ -52,8 +52,6 @@ _GPU_COUNTS = frozenset(["gpus", "num_gpus", "n_gpus", "n_gpu", "ngpus", "gpus_p
 _GPU_IDS = frozenset(["gpu", "gpu_id", "gpu_ids"])
 # Keys of which some values need CUDA.
 _CHOICES = {
-    "deepspeed": re.compile(r"[^\s]+\.json|[\w./-]*ds_[\w./-]*"),
-    "deepspeed_config_file": re.compile(r"[^\s]+"),
     "distributed_type": re.compile(r"MULTI_GPU|DEEPSPEED|MEGATRON_LM"),
     "attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
     "_attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
