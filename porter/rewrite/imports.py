@@ -66,7 +66,7 @@ class Names:
     def _visit(self, tree: ast.Module) -> None:
         blocks: dict[int, int] = {}
         for node in ast.walk(tree):
-            for body in _bodies(node):
+            for body in bodies(node):
                 blocks.update((id(child), len(body)) for child in body)
             if isinstance(node, ast.Name):
                 (self.bindings if isinstance(node.ctx, ast.Store) else self.loads)[node.id] += 1
@@ -214,7 +214,7 @@ def _is_torch_child(imported: Imported) -> bool:
     return imported.binds_root and imported.local == "torch"
 
 
-def _bodies(node: ast.AST) -> Iterator[list[ast.AST]]:
+def bodies(node: ast.AST) -> Iterator[list[ast.AST]]:
     """The blocks of statements in ``node``."""
     for field in ("body", "orelse", "finalbody"):
         block = getattr(node, field, None)
@@ -224,7 +224,7 @@ def _bodies(node: ast.AST) -> Iterator[list[ast.AST]]:
 
 def _module_level(node: ast.AST) -> Iterator[ast.AST]:
     """Statements that run when the module is imported, those of classes excepted."""
-    for block in _bodies(node):
+    for block in bodies(node):
         for statement in block:
             yield statement
             if isinstance(statement, (ast.If, ast.Try, ast.With)):

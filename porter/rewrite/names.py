@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from porter.model import Effort, Verdict
 from porter.rewrite.aliases import Alias, Chain, Move, Stays, Use, decide, in_full
+from porter.rewrite.blocks import refill
 from porter.rewrite.imports import Imported, Names, rewrite_import
 from porter.rewrite.spelling import chain, respell
 from porter.rules.base import Dismissed, Judgement, TextEdit
@@ -29,16 +30,16 @@ def settle(source: Source, judgements: Sequence[Judgement], dismissed: Iterable[
     """Give every judgement with a ``rename`` its edits, or make it `manual` with the reason.
 
     ``judgements`` and ``dismissed`` are all answers for one file: a use that stays is what holds an import back.
-    Whoever is to be left alone, a suppressed finding for one, must not be among the judgements. Also settles
-    groups: one member that cannot be edited makes the others manual. Edits that several judgements share are equal,
-    so that `porter.rewrite.apply` makes them once. The result has the order of ``judgements``.
+    What is to be left alone, a suppressed finding for one, must not be among the judgements. Also settles groups:
+    one member that cannot be edited makes the others manual. Edits that several judgements share are equal, so that
+    `porter.rewrite.apply` makes them once. No block is left empty. The result has the order of ``judgements``.
     """
     if not any(j.rename or j.group or (j.edits and j.site.alias is not None) for j in judgements):
-        return list(judgements)
+        return refill(source, judgements)
     plan = _Plan(source, [*judgements, *dismissed])
     while plan.hinders_more():
         pass
-    return plan.settled()
+    return refill(source, plan.settled())
 
 
 class _Plan:

@@ -12,11 +12,12 @@ from porter.index.build import index
 from porter.index.site import Site
 from porter.index.watch import watch
 from porter.model import Verdict
+from porter.rewrite.calls import delete_statement
 from porter.rewrite.names import settle
 from porter.rules.base import Judgement, TextEdit
 from porter.sources.decode import decode
 from porter.sources.source import Source
-from tests.rewrite.helpers import applied
+from tests.rewrite.helpers import applied, source_of
 
 RENAMES = {
     "torch.cuda": "torch.neuron",
@@ -203,3 +204,28 @@ def test_a_member_that_cannot_be_edited_holds_its_group() -> None:
 def test_an_import_takes_the_verdict_of_its_uses() -> None:
     _, judgements = settled("from torch.cuda import empty_cache\nempty_cache()\n")
     assert [j.verdict for j in judgements] == [Verdict.REVIEW, Verdict.REVIEW]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("if x:\n    a()\n    b()\nc()\n", "if x:\n    pass\nc()\n"),
+        ("if x:\n    a()\n    c()\n    b()\n", "if x:\n    c()\n"),
+        ("a()\nb()\n", ""),
+        (
+            "try:\n    c()\nexcept E:\n    a()\n    b()\nelse:\n    c()\n",
+            "try:\n    c()\nexcept E:\n    pass\nelse:\n    c()\n",
+        ),
+    ],
+)
+def test_a_block_keeps_a_statement(before: str, after: str) -> None:
+    source = source_of(before.encode())
+    judgements = []
+    for name in ("a()", "b()"):
+        at = before.index(name)
+        edit = delete_statement(source.text, at, at + 3, siblings=2)
+        assert edit is not None
+        site = Site("symbol", "torch.cuda.empty_cache", at, at + 1, 1)
+        judgements.append(Judgement(site, None, Verdict.AUTO, "m", edits=(edit,)))
+    result = applied(source.text, [edit for j in settle(source, judgements) for edit in j.edits])
+    assert result.decode() == after
