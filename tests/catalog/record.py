@@ -56,7 +56,8 @@ def collect() -> dict[str, list[str]]:
     found |= {f"torch.backends.cuda.cufft_plan_cache.{name}": None for name in ("size", "max_size", "clear")}
     cudnn = torch.backends.cudnn
     found |= {f"torch.backends.cudnn.{name}": None for name in _public(type(cudnn))}
-    found |= {f"torch.backends.cudnn.{name}": value for name, value in _defined(cudnn.m)}
+    functions = _defined(vars(cudnn)["m"])  # the module that the object of switches stands in for
+    found |= {f"torch.backends.cudnn.{name}": value for name, value in functions}
     return {"names": sorted(found), "raises": sorted(name for name, value in found.items() if _raises(value))}
 
 
