@@ -52,7 +52,11 @@ def read_files(paths: Iterable[Path]) -> tuple[CatalogueFile, ...]:
     seen: dict[tuple[str, str], Path] = {}
     for path in paths:
         data = parse(path)
-        rows = tuple(_row(raw, f"{path}: row {i}", sources, None) for i, raw in enumerate(data.pop("row", []), 1))
+        rows = tuple(
+            row
+            for i, raw in enumerate(data.pop("row", []), 1)
+            for row in _with_requirement(_row(raw, f"{path}: row {i}", sources, None))
+        )
         for row in rows:
             for name in (row.name, *row.also):
                 key = (row.kind, spelling(row.kind, name))
@@ -77,10 +81,10 @@ def read_user_file(path: Path, rules: Set[str]) -> CatalogueFile:
     """
     data = {"title": path.name, "checked": {}, **parse(path)}
     sources = read_sources().keys()
-    rows = []
+    rows: list[Row] = []
     for i, raw in enumerate(data.pop("row", []), 1):
         where = f"{path}: row {i}"
-        rows.append(_row(_completed(raw, path, where), where, sources, rules))
+        rows.extend(_with_requirement(_row(_completed(raw, path, where), where, sources, rules)))
     return _convert({**data, "row": tuple(rows)}, CatalogueFile, str(path))
 
 
@@ -121,6 +125,25 @@ def _row(raw: Any, where: str, sources: Set[str], rules: Set[str] | None) -> Row
         if defect := _defect(getattr(row, target), sources):
             raise CatalogueError(f"{where}: {target}: {defect}")
     return row
+
+
+def _with_requirement(row: Row) -> tuple[Row, ...]:
+    """A row, and for a package the row of the lines that require it. The work is where the package is used."""
+    if not row.distributions:
+        return (row,)
+    name, *also = row.distributions
+    answers = {t: msgspec.structs.replace(getattr(row, t), effort=Effort.MINUTES) for t in TARGETS}
+    requirement = msgspec.structs.replace(
+        row,
+        name=name,
+        kind="requirement",
+        rule="cuda-requirement",
+        also=tuple(also),
+        distributions=(),
+        covers=(),
+        **answers,
+    )
+    return row, requirement
 
 
 def _defect(answer: Answer, sources: Set[str]) -> str | None:

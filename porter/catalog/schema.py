@@ -48,7 +48,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     portable: Answer
     xla: Answer
     also: tuple[str, ...] = ()  # other names of the same thing, answered alike: torch.cuda.memory.empty_cache
-    distributions: tuple[str, ...] = ()  # for packages: names on the package index, normalised
+    distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 
 
