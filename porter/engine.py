@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from porter.rules.policy import guarded, rule_name, temper
 from porter.sources import decode, discover
 from porter.sources.prefilter import Prefilter
 from porter.sources.source import Source
-from porter.sources.suppress import suppressions
+from porter.sources.suppress import Suppressions, suppressions
 from porter.targets import TARGETS
 
 PYTHON = frozenset({"python", "notebook"})
@@ -125,12 +125,14 @@ class Run:
         module = facts.summary.module if facts.summary is not None else ""
         sites = tuple(project.settle(site, module) for site in facts.sites) if module else facts.sites
         ctx = Context(source, self.target, self.catalogue, project, module, sites, self._edits(source))
-        answers = self._answers(sites, ctx)
-        if any(isinstance(a, Judgement) and (a.rename or a.group) for a in answers):
+        answers = list(self._answers(sites, ctx))
+        judgements = [a for a in answers if isinstance(a, Judgement)]
+        dismissed = [a for a in answers if isinstance(a, Dismissed)]
+        if any(j.rename or j.group or j.edits for j in judgements):
             from porter.rewrite import names
 
-            answers = names.settle(source, answers)
-        judged = self._locate(source, answers)
+            judgements = names.settle(source, judgements, dismissed)
+        judged = self._locate(source, judgements, dismissed)
         if unread is not None:
             judged.findings = [*unread.findings, *judged.findings]
             judged.groups = [*unread.groups, *judged.groups]
@@ -171,36 +173,33 @@ class Run:
     def _edits(self, source: Source) -> bool:
         return self.target.name == "neuron" and source.kind in PYTHON
 
-    def _answers(self, sites: Iterable[Site], ctx: Context) -> list[Judgement | Dismissed]:
-        answers: list[Judgement | Dismissed] = []
+    def _answers(self, sites: Iterable[Site], ctx: Context) -> Iterator[Judgement | Dismissed]:
+        quiet = suppressions(ctx.source)
         for site in sites:
             row = self.catalogue.find(site.kind, site.name)
             if row is None:
-                answers.append(Dismissed(site, _reason(site.kind)))
+                yield Dismissed(site, _reason(site.kind))
                 continue
             rule = self.rules[rule_name(site, row)]
-            if rule.name in self.enabled:
-                result = temper(rule.check(site, row, ctx), rule.name)
-                answers.append(msgspec.structs.replace(result, rule=rule.name) if isinstance(result, Judgement) else result)
-        return answers
+            if rule.name not in self.enabled:
+                continue
+            result = temper(rule.check(site, row, ctx), rule.name)
+            if isinstance(result, Judgement):
+                if self._silenced(rule, site, ctx.source, quiet):
+                    result = Dismissed(site, "suppressed")
+                else:
+                    result = msgspec.structs.replace(result, rule=rule.name)
+            yield result
 
-    def _locate(self, source: Source, answers: list[Judgement | Dismissed]) -> Judged:
-        quiet = suppressions(source)
-        located: list[tuple[Finding, str | None]] = []
-        for judgement in answers:
-            if isinstance(judgement, Dismissed):
-                continue
-            rule = self.rules[judgement.rule]
-            finding = _finding(source, judgement, rule)
-            if self.settings.ignores(source.path, rule.code, rule.name):
-                continue
-            start, end = source.line(judgement.site.start), source.line(judgement.site.end)
-            if quiet is not None and quiet.covers(rule.code, rule.name, start, end):
-                continue
-            located.append((finding, judgement.group))
+    def _silenced(self, rule: Rule, site: Site, source: Source, quiet: Suppressions) -> bool:
+        lines = source.line(site.start), source.line(site.end)
+        return quiet.covers(rule.code, rule.name, *lines) or self.settings.ignores(source.path, rule.code, rule.name)
+
+    def _locate(self, source: Source, judgements: Iterable[Judgement], dismissed: Iterable[Dismissed]) -> Judged:
+        located = [(_finding(source, j, self.rules[j.rule]), j.group) for j in judgements]
         located.sort(key=lambda pair: (pair[0].cell or 0, pair[0].line, pair[0].column, pair[0].code))
         fingerprinted = _fingerprint([f for f, _ in located], source)
-        shown = [_dismissal(source, a) for a in answers if isinstance(a, Dismissed)] if self.audit else []
+        shown = [_dismissal(source, d) for d in dismissed] if self.audit else []
         return Judged(source, fingerprinted, [g for _, g in located], shown)
 
 
@@ -345,6 +344,7 @@ def _fingerprint(findings: list[Finding], source: Source) -> list[Finding]:
 
 
 def _dismissal(source: Source, dismissed: Dismissed) -> Dismissal:
-    line, _, _ = source.locate(dismissed.site.start)
-    return Dismissal(source.path, line, dismissed.site.name, REASONS[dismissed.reason])
+    line, _, cell = source.locate(dismissed.site.start)
+    end_line, _, _ = source.locate(dismissed.site.end)
+    return Dismissal(source.path, line, end_line, cell, dismissed.site.name, REASONS[dismissed.reason])
 

@@ -104,5 +104,7 @@ class Dismissal(msgspec.Struct, frozen=True):
 
     path: str
     line: int
+    end_line: int
+    cell: int | None
     text: str
     reason: str

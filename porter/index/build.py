@@ -13,7 +13,7 @@ from porter.index.infer import Inference, Known
 from porter.index.scope import Binder, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
-from porter.index.visit import Found, Visitor
+from porter.index.visit import WORD, Found, Visitor
 from porter.index.watch import Watch
 from porter.model import Problem
 from porter.sources.source import Source
@@ -94,6 +94,8 @@ class _Builder:
             if known is not None:
                 certain = certain and known.certain
                 kind, name = "symbol", f"{self.inference.types.canonical(known.type)}{found.name}"
+            if not self._telling(kind, name):
+                return None
         call = self._call(moment.call, moment.scope) if moment.call is not None else None
         return Site(
             kind=kind,
@@ -117,6 +119,11 @@ class _Builder:
             sink=found.use.sink if found.use is not None else None,
             editable=_FSTRINGS_HAVE_OFFSETS or moment.fstring is None,
         )
+
+    def _telling(self, kind: str, name: str) -> bool:
+        """Whether a method is worth a site: it has a row, mentions CUDA, or its class is for the project to settle."""
+        own = kind == "symbol" and not name.startswith("torch.")
+        return self.visitor.watch.has(kind, name) or bool(WORD.search(name)) or (own and self.visitor.watch.has("method", f".{name.rpartition('.')[2]}"))
 
     def _span(self, node: ast.AST, found: Found) -> tuple[int, int]:
         if not _FSTRINGS_HAVE_OFFSETS and found.moment.fstring is not None:

@@ -160,6 +160,15 @@ class Inference:
         first = known[0]
         return first if not unknown else Known(first.type, first.why, certain=False)
 
+    def owner(self, node: ast.expr, scope: Scope) -> str | None:
+        """The class of this repository, or one that it may be, whose method is called on ``node``."""
+        binding = scope.lookup(node.id) if isinstance(node, ast.Name) and node.id not in ("self", "cls") else None
+        known = [self.infer(node, scope)] if binding is None else [self._defined(d, binding, 1) for d in binding.definitions]
+        for candidate in known:
+            if candidate is not None and not candidate.type.startswith(("torch.", "iter:", "tuple:")):
+                return candidate.type.removeprefix("result:")
+        return None
+
     def _by_use(self, binding: Binding) -> Known | None:
         for use in sorted(binding.uses):
             told = self.types.tells(use)

@@ -193,7 +193,7 @@ class Project:
         return self._memo[key]
 
     def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
-        marks = self._sinks if forward else self._sources
+        tables = (self._sinks,) if forward else (self._sources, self._sinks)
         edges = self._edges if forward else self._back
         seen = {start}
         queue = deque([start])
@@ -201,11 +201,10 @@ class Project:
         while queue and len(seen) < _STEPS:
             place = queue.popleft()
             self._bring(place)
-            for mark in marks.get(place, ()):
-                if mark.kind == kind:
-                    if mark.certain:
-                        return mark
-                    weak = weak or mark
+            for mark in (m for table in tables for m in table.get(place, ()) if m.kind == kind):
+                if mark.certain:
+                    return mark
+                weak = weak or mark
             for following in edges.get(place, ()):
                 following = self._canonical(following, "")
                 if following not in seen:

@@ -110,8 +110,8 @@ class Flow:
             self._result(place, use)
 
     def _method_result(self, func: ast.Attribute, scope: Scope) -> str | None:
-        known = self.inference.infer(func.value, scope)
-        return f"r:{known.type}.{func.attr}" if known is not None and not known.type.startswith("torch.") else None
+        owner = self.inference.owner(func.value, scope)
+        return f"r:{owner}.{func.attr}" if owner is not None else None
 
     def _result(self, place: str, use: Use) -> None:
         if use.place is not None:

@@ -8,13 +8,13 @@ import re
 import msgspec
 
 from porter.index import guards, sinks
-from porter.index.infer import Inference, Known, Reference
+from porter.index.infer import Inference, Reference
 from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope, dotted
 from porter.index.site import Guard
 from porter.index.values import Flow, Use
 from porter.index.watch import BACKEND_TEXT, DEVICE_TEXT, TOKENS, VARIABLE, Watch
 
-_WORD = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|nvtx")
+WORD = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|nvtx")
 _PLACEHOLDER = re.compile(r"%[dsi]|\{[^{}]*\}")
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
 _OPTIONS = frozenset({"add_argument", "add_option", "option"})
@@ -240,7 +240,7 @@ class Visitor:
         if name is not None:
             name = qualified if self.watch.has("symbol", qualified) else name
             self.found.append(Found("symbol", name, alias, self.moment("Import", "import"), alias=alias))
-        elif _WORD.search(qualified):
+        elif WORD.search(qualified):
             self.found.append(Found("symbol", qualified, alias, self.moment("Import", "import"), alias=alias))
 
     def _class(self, node: ast.ClassDef) -> None:
@@ -345,7 +345,7 @@ class Visitor:
             binding = self.scope.lookup(node.value.id)
             if binding is not None:
                 binding.uses.add(node.attr)
-        if node.attr in self.watch.methods or _WORD.search(node.attr):
+        if node.attr in self.watch.methods or WORD.search(node.attr):
             moment = self.moment(parent, "call" if call is not None else role, call)
             self.found.append(Found("method", f".{node.attr}", node, moment, receiver=node.value))
         if descend:
@@ -355,7 +355,7 @@ class Visitor:
         """Emit the watched part of a resolved chain."""
         name = self.watch.match(reference.qualified)
         if name is None:
-            if _WORD.search(reference.qualified):
+            if WORD.search(reference.qualified):
                 moment = self.moment(parent, role, call)
                 self.found.append(Found("symbol", reference.qualified, node, moment, reference.alias))
             return
@@ -588,15 +588,9 @@ class Callee:
     def _as_method(self, visitor: Visitor, func: ast.Attribute) -> None:
         self.device = sinks.METHODS.get(func.attr)
         self.method = f".{func.attr}"
-        root = func.value
-        if isinstance(root, ast.Name) and root.id in ("self", "cls"):
-            known: Known | None = visitor.inference.infer(root, visitor.scope)
-            if known is not None:
-                self.owner = f"{known.type}.{func.attr}"
-        elif isinstance(root, ast.Name) and root.id not in visitor.named:
-            known = visitor.inference.infer(root, visitor.scope)
-            if known is not None and not known.type.startswith(("torch.", "iter:", "result:")):
-                self.owner = f"{known.type}.{func.attr}"
+        owner = visitor.inference.owner(func.value, visitor.scope)
+        if owner is not None:
+            self.owner = f"{owner}.{func.attr}"
 
     def _as_function(self, visitor: Visitor, node: ast.Call) -> None:
         binding = visitor.scope.lookup(self.name.rpartition(".")[2])

@@ -75,6 +75,7 @@ REASONS = {
     "checkpoint-data": "data of a file that really holds the word",
     "foreign-source": "source code of another language in a string, reported where it is compiled",
     "agnostic": "works on any device",
+    "suppressed": "silenced by a comment or by the settings",
     "part": "part of a construct that is reported as a whole",
 }
 

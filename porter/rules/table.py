@@ -107,7 +107,8 @@ def sentence(*parts: str) -> str:
     for part in parts:
         part = part.strip()
         if part:
-            done.append(part[0].upper() + part[1:] if not part.startswith("`") else part)
+            name = "." in part.split()[0].rstrip(".") or "_" in part.split()[0]
+            done.append(part if name else part[0].upper() + part[1:])
     return " ".join(p if p.endswith((".", "!", "?", ":")) else p + "." for p in done)
 
 

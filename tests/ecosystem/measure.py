@@ -80,7 +80,7 @@ def reported(report: Report) -> Iterator[Place]:
 def dismissed(report: Report) -> Iterator[tuple[Place, str]]:
     """Every line that porter dismissed, with the reason."""
     for dismissal in report.dismissed:
-        for line in range(dismissal.line, dismissal.line + dismissal.text.count("\n") + 1):
+        for line in range(dismissal.line, dismissal.end_line + 1):
             yield Place(dismissal.path, dismissal.cell, line), dismissal.reason
 
 

@@ -51,7 +51,7 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, group: str | Non
         ctx,
         verdict=verdict,
         message=f"{what}, taken by {found.why}" if found.certain and found.why else what,
-        advice=f"write `{site.name.replace('cuda', ctx.target.device)}`" if ctx.target.device else "",
+        advice=f'write `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else "",
         note=note,
         edits=word_edit(site, ctx) if ctx.edits else (),
         group=group,
