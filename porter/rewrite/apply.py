@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from porter.model import Edit, Finding, Problem, Verdict
+from porter.rewrite.patch import Change, splice
 from porter.sources.decode import decode
 from porter.sources.source import Source
 
@@ -19,12 +20,12 @@ _HINDERING = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 class Result(msgspec.Struct):
     """A file after `apply`: ``after`` equals ``Source.raw`` where nothing could be done.
 
-    ``edits`` leads from one to the other, in order and without overlap. ``dropped`` has the fixes that
+    ``changes`` leads from one to the other, in order and without overlap. ``dropped`` has the fixes that
     were left out to keep the file whole, each with the reason.
     """
 
     after: bytes
-    edits: tuple[Edit, ...] = ()
+    changes: tuple[Change, ...] = ()
     applied: list[Finding] = []
     dropped: list[tuple[Finding, str]] = []
     problems: list[Problem] = []
@@ -53,23 +54,15 @@ def apply(
     edits = _flattened(edit for i in applied for edit in _edits(findings[i]))
     if annotate:
         edits = _with_comments(source, findings, edits)
-    after = splice(source, edits)
-    reason = prove(source, after) if edits else None
+    changes = tuple(Change(e.start, e.end, source.encode(e.text)) for e in edits)
+    after = splice(source.raw, changes)
+    reason = prove(source, after) if changes else None
     if reason is None:
-        return Result(after, tuple(edits), [findings[i] for i in applied], dropped)
+        return Result(after, changes, [findings[i] for i in applied], dropped)
     dropped += [(findings[i], reason) for i in applied]
     return Result(
         source.raw, (), [], dropped, [Problem(source.path, f"PRT002 rewrite-dropped: {reason}; left as it is")]
     )
-
-
-def splice(source: Source, edits: Iterable[Edit]) -> bytes:
-    """The file's bytes after ``edits``, which are in order and do not overlap."""
-    pieces, at = [], 0
-    for edit in edits:
-        pieces += [source.raw[at : edit.start], source.encode(edit.text)]
-        at = edit.end
-    return b"".join([*pieces, source.raw[at:]])
 
 
 def prove(source: Source, after: bytes) -> str | None:

@@ -169,9 +169,9 @@ def test_whatever_overlaps_the_result_is_consistent(fixes: list[tuple[list[tuple
     for group in {g for g in groups if g}:
         members = [f for f, g in zip(made, groups, strict=True) if g == group]
         assert len({any(f is done for done in result.applied) for f in members}) == 1
-    ends = [0, *(e.end for e in result.edits)]
-    assert all(e.start >= end for e, end in zip(result.edits, ends, strict=False))
-    gone = {at for e in result.edits for at in range(e.start, e.end)}
+    ends = [0, *(e.end for e in result.changes)]
+    assert all(e.start >= end for e, end in zip(result.changes, ends, strict=False))
+    gone = {at for e in result.changes for at in range(e.start, e.end)}
     for done in result.applied:  # what an applied fix replaces is gone
         assert done.fix is not None
         assert all(at in gone for e in done.fix.edits for at in range(e.start, e.end))
