@@ -126,7 +126,7 @@ class Catalogue:
 
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
-        """Prefixes under which every symbol has a row: ``torch.cuda.``, ``torch._C._cuda``; fit for ``str.startswith``."""
+        """Prefixes under which every symbol has a row: ``torch.cuda.``, ``torch._C._cuda``, for ``str.startswith``."""
         return tuple(sorted(self._names("symbol").prefixes))
 
     @cached_property
