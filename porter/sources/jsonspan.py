@@ -29,7 +29,7 @@ class Span(msgspec.Struct, frozen=True):
 def document(text: str, reader: Reader, at: int = 0) -> Any:
     """Read all of ``text`` from ``at`` on."""
     value, at = reader(text, _skip(text, at))
-    if _skip(text, at) != len(text):
+    if (at := _skip(text, at)) != len(text):
         raise JSONDecodeError("Extra data", text, at)
     return value
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
 
-from porter.catalog import Catalogue, Parameter, is_member
+from porter.catalog import Catalogue
 
 # Every name under a CUDA namespace holds one of the first six, and so do most rows. The others stand for families of
 # rows that share them. A setup script also lists requirements.
@@ -39,20 +40,30 @@ _CONFIGURED = frozenset({"string", "environment", "command", "container", "resou
 # Arguments that take a device: it is the value that ties a program to CUDA, and it holds the word.
 _DEVICES = frozenset({"device", "device_type", "device_types", "map_location"})
 # Classes whose members a file may use on objects of classes that another file derives from them.
-_INHERITED = frozenset({"torch.Tensor", "torch.nn.Module"})
-_SHORT = 6  # letters below which a word stands inside others: `ncu` in `concurrent`, `mode` in `model`
+_INHERITED = ("torch.Tensor", "torch.nn.Module", ".module.Module")
+_SHORT = 6  # letters below which a word stands inside others: `ncu` in `concurrent`
 
-_IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)([\w., \t]+)")
-_FROM = re.compile(rb"from[ \t]+(\w+)")
+_IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)(\([^)]*|[\w., \t]+(?:\\\r?\n[\w., \t]+)*)")
+_FROM = re.compile(rb"from[ \t]+([\w.]+)")
+_ATTRIBUTE = re.compile(rb"\.(\w+)")
+_NAME = re.compile(rb"\w+")
 _WORD = re.compile(r"[^\s*{}:\[\]]+")
 
 
-class Prefilter:
-    """What a file must hold to be worth a closer look. Kinds of file that are not in ``tokens`` always are.
+class Use(NamedTuple):
+    """What is beside a name in a file that uses it: a part of its path, and an argument. Empty: nothing needs to be."""
 
+    within: frozenset[bytes]
+    arguments: frozenset[bytes]
+
+
+class Prefilter:
+    """What a file must hold to be worth a closer look.
+
+    Kinds of file that are not in ``tokens`` always are: they are few, and most are about requirements or commands.
     ``tokens`` says, for each kind, of which byte strings one must be there. For Python the same holds of each
-    pair in ``gated``, if the file holds one of its first half, and of each package in ``imports``, if the file imports
-    it; no words there means that the import is enough.
+    pair in ``gated``, if the file holds one of its first half. ``imports`` has the names of each package that matter
+    in a file that imports it; the empty name stands for the import itself.
     """
 
     def __init__(self, catalogue: Catalogue, rules: Container[str]) -> None:
@@ -62,7 +73,7 @@ class Prefilter:
             if row.rule in rules:
                 names.setdefault(row.kind, []).extend((row.name, *row.also))
         symbols = names.get("symbol", [])
-        members = [name for name in symbols if _owner(name) in _INHERITED]
+        members = [name for name in symbols if name.rpartition(".")[0].endswith(_INHERITED)]
         anywhere = [f".{name.rpartition('.')[2]}" for name in (*members, *names.get("method", ()))]
         python = _minimal(_PYTHON, (*anywhere, *map(_literal, names.get("string", ()))))
         commands = (name for name in names.get("command", ()) if " " not in name)  # in Python one word is enough
@@ -70,12 +81,11 @@ class Prefilter:
             (_ENVIRONMENT, _minimal((), _quoted(names.get("environment", ())))),
             (_COMMANDS, _minimal((), _quoted(commands))),
         )
-        self.imports = _imports(catalogue, rules, [name for name in symbols if _owner(name) not in _INHERITED])
+        self.imports = _imports(catalogue, rules, set(symbols).difference(members))
         configured = (_literal(name).lower() for kind in _CONFIGURED for name in names.get(kind, ()))
         native = (_literal(name).lower() for name in names.get("native", ()))
         self.tokens = {
             "python": python,
-            "notebook": python,
             "native": _minimal(_NATIVE, (word for word in native if len(word) > 2)),
             **dict.fromkeys(
                 ("yaml", "json", "toml"), _minimal(_CONFIGURATION, (word for word in configured if len(word) > 2))
@@ -87,13 +97,22 @@ class Prefilter:
         tokens = self.tokens.get(kind)
         if tokens is None or raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or path.endswith(_CUDA_FILES):
             return True
-        if kind != "python" and kind != "notebook":
+        if kind != "python":
             return _holds(raw.lower(), tokens)
-        return (
-            _holds(raw, tokens)
-            or any(_holds(raw, gate) and _holds(raw, words) for gate, words in self.gated)
-            or any(_enough(raw, self.imports[package]) for package in _packages(raw) & self.imports.keys())
-        )
+        if _holds(raw, tokens) or any(_holds(raw, gate) and _holds(raw, words) for gate, words in self.gated):
+            return True
+        names = _imported(raw)
+        packages = names & self.imports.keys()
+        if packages:
+            names.update(_ATTRIBUTE.findall(raw), (b"",))
+        return any(self._used(raw, names, self.imports[package]) for package in packages)
+
+    def _used(self, raw: bytes, names: set[bytes], uses: dict[bytes, Use]) -> bool:
+        for name in names & uses.keys():
+            within, arguments = uses[name]
+            if (not within or names & within) and (not arguments or _holds(raw, arguments)):
+                return True
+        return False
 
 
 def mentions(raw: bytes, names: Iterable[bytes]) -> bool:
@@ -108,56 +127,34 @@ def _holds(raw: bytes, tokens: Iterable[bytes]) -> bool:
     return False
 
 
-def _enough(raw: bytes, words: tuple[bytes, ...]) -> bool:
-    return not words or _holds(raw, words)
-
-
-def _packages(raw: bytes) -> set[bytes]:
-    """The top-level packages that a Python file may import; a few words too many do no harm."""
-    found = set(_FROM.findall(raw))
+def _imported(raw: bytes) -> set[bytes]:
+    """The names that a Python file may import and import from; a few words too many do no harm."""
+    found: set[bytes] = set()
+    for names in _FROM.findall(raw):
+        found.update(names.split(b"."))
     for names in _IMPORT.findall(raw):
-        found.update(name.strip().partition(b".")[0].partition(b" ")[0] for name in names.split(b","))
+        found.update(_NAME.findall(names))
     return found
 
 
-def _imports(catalogue: Catalogue, rules: Container[str], symbols: Iterable[str]) -> dict[bytes, tuple[bytes, ...]]:
-    """For each package, the words of which a file that imports it must hold one; none where the import is enough."""
-    needed: dict[str, set[str]] = {}
-    for name in symbols:
-        package, _, rest = name.rstrip(".*").partition(".")
-        if not _holds(name.encode(), _PYTHON) or not rest:
-            needed.setdefault(package, set()).update(_telling(rest))
+def _imports(catalogue: Catalogue, rules: Container[str], symbols: Iterable[str]) -> dict[bytes, dict[bytes, Use]]:
+    """The names of each package that matter, by their last part."""
+    needs = [(symbol.rstrip(".*"), "") for symbol in symbols if not _holds(symbol.encode(), _PYTHON)]
     for function, parameters in catalogue.arguments.items():
-        package, _, rest = function.partition(".")
-        chosen = [parameter for parameter in parameters.values() if parameter.row.rule in rules]
-        needed.setdefault(package, set()).update(_argument(rest, chosen))
-    return {
-        package.encode(): () if "" in words else _minimal((), words)
-        for package, words in needed.items()
-        if words and not _holds(package.encode(), _PYTHON)
-    }
+        chosen = (p for p in parameters.values() if p.row.rule in rules and p.name not in _DEVICES)
+        needs += ((function, p.name if p.position is None else "") for p in chosen)
+    found: dict[bytes, dict[bytes, list[tuple[bytes, bytes]]]] = {}
+    for path, argument in needs:
+        package, *rest = path.encode().split(b".")
+        *above, name = rest or [b""]
+        within = above[-1] if above else b""
+        found.setdefault(package, {}).setdefault(name, []).append((within, argument.encode()))
+    return {package: {name: _use(pairs) for name, pairs in names.items()} for package, names in found.items()}
 
 
-def _owner(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
-def _telling(name: str) -> list[str]:
-    """Words, one of which is in any file that uses what ``name`` (without its package) stands for.
-
-    All parts of a name are in such a file, but for members of objects; so one of them, long enough to be told, will do.
-    """
-    parts = (_owner(name) if is_member(name) else name).split(".")
-    word = parts[-1] if len(parts[-1]) >= _SHORT else max(parts, key=len)
-    return [word] if len(word) >= _SHORT or not word else [f".{word}", f"import {word}", f", {word}"]
-
-
-def _argument(function: str, parameters: Collection[Parameter]) -> list[str]:
-    """Words, one of which is in any file that passes one of ``parameters``: their names, where they are needed."""
-    named = [parameter for parameter in parameters if parameter.name not in _DEVICES]
-    if any(parameter.position is not None or len(parameter.name) < _SHORT for parameter in named):
-        return _telling(function)
-    return [parameter.name for parameter in named]
+def _use(pairs: list[tuple[bytes, bytes]]) -> Use:
+    within, arguments = (frozenset(words) for words in zip(*pairs, strict=True))
+    return Use(within if all(within) else frozenset(), arguments if all(arguments) else frozenset())
 
 
 def _literal(name: str) -> str:
