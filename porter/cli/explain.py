@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +76,7 @@ def _shown(markdown: str) -> str:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console(file=io.StringIO(), width=min(width(), WIDEST), force_terminal=True, legacy_windows=False)
+    console = Console(width=min(width(), WIDEST), force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:
         console.print(Markdown(markdown))
     return capture.get()

@@ -1,6 +1,6 @@
 """How much work is left for people: a range, from a model that is printed beside it.
 
-Ten uses of one construct are not ten decisions. A kind of finding (one rule, one symbol) costs
+Ten uses of one construct are not ten decisions. A kind of finding (one rule, one advice) costs
 its full effort once, one step less in every further file, and a minute or two per repeat within
 a file.
 """
@@ -47,7 +47,7 @@ _LESS = {Effort.DAYS: Effort.HOURS, Effort.HOURS: Effort.MINUTES, Effort.MINUTES
 
 MODEL = (
     "minutes = 2-10 minutes, hours = 1-4 hours, days = 1-5 working days of 8 hours. "
-    "The first place of a kind (one rule, one symbol) counts in full, each further file with it one step less "
+    "The first place of a kind (one rule, one advice) counts in full, each further file with it one step less "
     "(days as hours, hours as minutes), each repeat within a file 1-2 minutes, "
     "and so does each replacement that is known but written by hand. "
     "Reading what porter rewrote for review is included; training runs to confirm the result are not."
@@ -57,14 +57,14 @@ MODEL = (
 def estimate(findings: Iterable[Finding]) -> Span:
     """The work that ``findings`` leave to people. The dearest place of a kind is taken as its first."""
     total = Span(0, 0)
-    kinds: dict[tuple[str, str | None], set[str]] = {}
+    kinds: dict[tuple[str, str], set[str]] = {}
     order = list(Effort)
     for finding in sorted(findings, key=lambda f: -order.index(f.effort)):
         if finding.effort is Effort.NONE:
             if finding.verdict is Verdict.AUTO and finding.fix is None:
                 total += REPEAT
             continue
-        files = kinds.setdefault((finding.code, finding.symbol), set())
+        files = kinds.setdefault((finding.code, finding.advice), set())
         if not files:
             total += COST[finding.effort]
         elif finding.path in files:

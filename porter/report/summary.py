@@ -23,7 +23,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Findings that are told as one: a blocked construct, a rule, a file, a family."""
+    """Findings that are told as one: those of one rule with one advice, of one file, of one family."""
 
     title: str
     count: int
@@ -87,7 +87,7 @@ def summarise(report: Report, is_test: Callable[[str], bool]) -> Summary:
         effort=effort,
         effort_total=sum(effort.values(), Span(0, 0)),
         effort_model=MODEL,
-        blockers=_groups(by_verdict[Verdict.BLOCKED], lambda f: (f.code, f.symbol), lambda f: f.symbol or f.name),
+        blockers=_groups(by_verdict[Verdict.BLOCKED], attrgetter("code", "advice"), attrgetter("name")),
         decisions=_groups(by_verdict[Verdict.MANUAL], attrgetter("code", "advice"), attrgetter("name")),
         reviews=_groups(by_verdict[Verdict.REVIEW], attrgetter("code"), attrgetter("name")),
         hot_files=_groups(uses, attrgetter("path"), attrgetter("path"))[:MOST_FILES],

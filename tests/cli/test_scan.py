@@ -80,10 +80,11 @@ def test_a_repository_of_tests_alone_is_scored() -> None:
     assert (result.uses, result.tests) == (1, None)
 
 
-def test_blockers_are_grouped_by_construct_and_decisions_by_advice() -> None:
+def test_what_needs_a_person_is_grouped_by_advice() -> None:
     result = summary(port())
     [blocker] = result.blockers
-    assert (blocker.title, blocker.count, blocker.first) == ("flash_attn.flash_attn_func", 2, "src/model.py:1")
+    assert (blocker.title, blocker.count, blocker.first) == ("attention-implementation", 2, "src/model.py:1")
+    assert blocker.symbols == {"flash_attn.flash_attn_func": 2}
     streams, parallel = result.decisions
     assert (streams.count, set(streams.symbols)) == (2, {"torch.cuda.Stream", "torch.cuda.Event"})
     assert parallel.advice == "Start one process per device."
