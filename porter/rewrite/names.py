@@ -50,7 +50,7 @@ class _Plan:
         self.text = source.text
         self.parts = [chain(source.text, answer.site) for answer in answers]
         self.stuck: dict[int, str] = {}  # why a judgement that wants to edit cannot
-        self.frozen: set[int] = set()  # starts of import statements that cannot be rewritten
+        self.frozen: set[int] = set()  # starts of import statements and of assigned values that cannot be rewritten
         self.uses: dict[int, list[int]] = defaultdict(list)  # by offset of the alias
         self.definitions: dict[int, int] = {}  # likewise
         for i, answer in enumerate(answers):
@@ -61,10 +61,17 @@ class _Plan:
                     self.uses[site.start]  # an import is an alias even if nothing uses it
                 elif site.alias is not None:
                     self.uses[site.alias].append(i)
+        for offset in [offset for offset in self.uses if not self._concerns(offset)]:
+            del self.uses[offset]
         self.names = _names(source) if self.uses else None
         self.imported = self.names.imports if self.names else {}
         sites = {self.parts[i][0] for uses in self.uses.values() for i in uses if self.parts[i]}
         self.seen = Counter(part.name for part in sites)
+
+    def _concerns(self, offset: int) -> bool:
+        """Whether anything is edited that the alias at ``offset`` defines or names; if not, it need not be read."""
+        places = [*self.uses[offset], self.definitions.get(offset)]
+        return any(i is not None and _verdict(self.answers[i]) in _EDITED for i in places)
 
     # -- decisions -----------------------------------------------------------------------------
 
@@ -82,6 +89,8 @@ class _Plan:
             if offset not in self.imported and offset in self.definitions:
                 self.targets[self.definitions[offset]] = self.moves[offset].target if offset in self.moves else None
         self._rewrite_imports()
+        values = [place for place, target in self.targets.items() if target is not None]
+        self.frozen.update(self.answers[place].site.start for place in values if self._edits(place) is None)
         for i in range(len(self.answers)):
             if self._wants(i) and self._edits(i) is None:
                 self.stuck[i] = self._hindrance(i)
@@ -100,6 +109,8 @@ class _Plan:
             if imported.statement.start in self.frozen:
                 raise Stays("its import statement cannot be split")
             alias = Alias(imported.qualified, imported.local, imported.renamed, droppable=True)
+        elif offset in self.frozen:
+            raise Stays("its value cannot be spelled anew")
         elif place is not None and (parts := self.parts[self.uses[offset][0]]):
             alias = Alias(self.answers[place].site.name, parts[0].name, keeps_name=True, droppable=False)
         else:
@@ -196,7 +207,7 @@ class _Plan:
             is_named = self.text.endswith(old, site.start, site.end)
             return (TextEdit(site.end - len(old), site.end, new),) if is_named else None
         move = self.moves.get(site.alias) if site.alias is not None else None
-        if move is not None:
+        if move is not None and i in move.spelled:
             return respell(parts, move.spelled[i])
         new_chain = self._from_root(i, rename)
         return respell(parts, new_chain) if parts and new_chain else None
