@@ -28,6 +28,6 @@ def test_a_clean_check_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_porter_on_porter_is_clean() -> None:
-    command = [sys.executable, "-m", "porter", "check", "--no-cache", "."]
+    command = [sys.executable, "-m", "porter", "check", "--no-cache", "--format", "concise", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
