@@ -76,7 +76,8 @@ def _shown(markdown: str) -> str:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console(width=min(width(), WIDEST), force_terminal=True, color_system="standard", legacy_windows=False)
+    columns = min(width(), WIDEST)
+    console = Console(width=columns, height=100, force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:
         console.print(Markdown(markdown))
     return capture.get()

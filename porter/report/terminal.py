@@ -39,6 +39,7 @@ def layout(blocks: Iterable[Block], *, width: int, color: bool) -> str:
     console = Console(
         file=io.StringIO(),
         width=width,
+        height=100,  # of no meaning, but without it a dumb terminal would have 80 columns
         force_terminal=color,
         color_system="standard" if color else None,
         legacy_windows=False,
