@@ -17,10 +17,23 @@ RULES = rules.load()
 
 HEADINGS = ("Hit", "Near miss", "Alias", "Shadowed name", "Guard", "Suppression", "Notebook")
 SECTIONS = ("What CUDA does", "On Neuron", "Example")
+FILE_SECTIONS = ("What to do", "Example")  # of the rules that speak of a file as a whole
 
-# Headings that a rule's page may lack, with the reason.
+# Headings that a rule's page may lack, with the reason. A rule that may lack them all needs no page.
+NAMES = ("Alias", "Shadowed name", "Guard", "Notebook")
 NO_PYTHON = "judges files that are not Python: no names, no branches, no cells"
-EXEMPT: dict[str, tuple[tuple[str, ...], str]] = {}
+EXEMPT: dict[str, tuple[tuple[str, ...], str]] = {
+    "unparsable-file": ((*NAMES, "Suppression"), "where nothing parses there are no names, and no comments to trust"),
+    "rewrite-dropped": (HEADINGS, "reported where an edit of porter's own is wrong: no source provokes it"),
+    "cuda-source": (NAMES, NO_PYTHON),
+    "cuda-requirement": (NAMES, NO_PYTHON),
+    "cuda-config-value": (NAMES, NO_PYTHON),
+    "cuda-container": (NAMES, NO_PYTHON),
+    "cuda-launch-command": (NAMES, NO_PYTHON),
+    "cuda-cluster-resource": (NAMES, NO_PYTHON),
+}
+
+JUDGED = [rule for rule in RULES if EXEMPT.get(rule, ((), ""))[0] != HEADINGS]
 
 
 def page_of(rule: str) -> Path:
@@ -50,11 +63,12 @@ def test_rows_name_rules() -> None:
 def test_the_docstring_is_a_page(rule: str) -> None:
     page = sys.modules[RULES[rule].module].__doc__ or ""
     assert page.strip(), "a rule's module begins with its documentation"
-    missing = [section for section in SECTIONS if f"## {section}\n" not in page]
+    sections = FILE_SECTIONS if RULES[rule].family == "0" else SECTIONS
+    missing = [section for section in sections if f"## {section}\n" not in page]
     assert not missing
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", JUDGED)
 def test_a_rule_has_cases_for_what_trips_rules_up(rule: str) -> None:
     assert page_of(rule).exists(), f"{page_of(rule).relative_to(TESTS)} is missing"
     cases = cases_of(rule)
@@ -63,7 +77,7 @@ def test_a_rule_has_cases_for_what_trips_rules_up(rule: str) -> None:
     assert [h for h in exempt if h in cases] == [], "exempt, and yet there"
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", JUDGED)
 def test_hits_are_hits_and_near_misses_are_not(rule: str) -> None:
     cases = cases_of(rule)
     for heading, wanted in {"Hit": True, "Near miss": False}.items():
