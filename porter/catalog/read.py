@@ -157,7 +157,7 @@ def _defect(answer: Answer, sources: Set[str]) -> str | None:
         return f"verdict `{answer.verdict}` needs `advice`: what should the reader do?"
     if answer.verdict is Verdict.AUTO and answer.evidence is Evidence.D:
         return "verdict `auto` needs better evidence than D: say where it is known from, or use `review`"
-    if edits and not answer.replacement and answer.action not in ("delete", "rule"):
+    if edits and not answer.replacement and answer.action not in ("argument", "delete", "rule"):
         return f"verdict `{answer.verdict}` needs `replacement`, or `action` delete or rule"
     if answer.action == "rename" and not _DOTTED.fullmatch(answer.replacement):
         return f"action `rename` needs a dotted name as `replacement`, not `{answer.replacement}`"

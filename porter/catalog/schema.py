@@ -9,6 +9,7 @@ from porter.model import Effort, Evidence, Verdict
 ACTIONS = {
     "rename": "`replacement` is a dotted name that takes the symbol's place, arguments untouched",
     "constant": "`replacement` is an expression that takes the place of the whole call",
+    "argument": "`replacement` is the argument, `bf16=True`, that takes this one's place; without it this one goes",
     "delete": "the statement goes, where it is nothing but this call or assignment",
     "rule": "the row's rule edits it, and may find that it cannot",
     "none": "porter leaves it",
@@ -48,6 +49,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     portable: Answer
     xla: Answer
     also: tuple[str, ...] = ()  # other names of the same thing, answered alike: torch.cuda.memory.empty_cache
+    values: tuple[str, ...] = ()  # of an argument: globs of the literals that it is about, by repr; none: all
     distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 from porter.catalog.schema import Answer, Row
-from porter.index.site import Site
+from porter.index.site import Call, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 
@@ -23,15 +24,19 @@ _EFFORT = {
 
 def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """The row's answer for the target, with the edit that its action asks for."""
+    if row.values and not any(fnmatchcase(site.detail, value) for value in row.values):
+        return Dismissed(site, "agnostic")
     answer = ctx.answer(row)
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
+    if action == "argument" and site.call is not None:
+        return judgement(site, row, ctx, edits=_argument(site, site.call, answer.replacement, ctx))
     if action == "rename":
         return judgement(site, row, ctx, rename=answer.replacement)
     if action == "constant" and site.call is not None:
         return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, answer.replacement))
-    if action == "delete" and site.statement is not None and site.statement.alone:
+    if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
         from porter.rewrite.calls import delete_statement
 
         statement = site.statement
@@ -39,6 +44,22 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if edit is not None:
             return judgement(site, row, ctx, edits=(edit,))
     return by_hand(site, row, ctx)
+
+
+def _argument(site: Site, call: Call, replacement: str, ctx: Context) -> Edits | None:
+    """Put ``name=value`` in the place of the argument at the site, or take it out where ``replacement`` is empty."""
+    from porter.rewrite.calls import CallEditor
+
+    argument = next((a for a in call.arguments if a.start == site.start), None)
+    name, _, value = replacement.partition("=")
+    if argument is None or call.get(name) not in (None, argument):
+        return None
+    editor = CallEditor(ctx.source.text, call)
+    if not replacement:
+        return editor.remove(argument).edits()
+    if argument.keyword not in (None, name):
+        editor.rename_keyword(argument, name)
+    return editor.replace(argument, value).edits()
 
 
 def action_of(answer: Answer) -> str:

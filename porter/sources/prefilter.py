@@ -141,7 +141,7 @@ def _imports(catalogue: Catalogue, rules: Container[str], symbols: Iterable[str]
     """The names of each package that matter, by their last part."""
     needs = [(symbol.rstrip(".*"), "") for symbol in symbols if not _holds(symbol.encode(), _PYTHON)]
     for function, parameters in catalogue.arguments.items():
-        chosen = (p for p in parameters.values() if p.row.rule in rules and p.name not in _DEVICES)
+        chosen = (p for p in parameters.values() if p.row.rule in rules and (p.name not in _DEVICES or p.row.values))
         needs += ((function, p.name if p.position is None else "") for p in chosen)
     found: dict[bytes, dict[bytes, list[tuple[bytes, bytes]]]] = {}
     for path, argument in needs:

@@ -171,7 +171,7 @@ def test_a_call_with_an_equivalent_in_torch_names_it(name: str, replacement: str
     [
         ("transformers.TrainingArguments(fp16)", "bf16=True"),
         ("accelerate.Accelerator(mixed_precision)", 'mixed_precision="bf16"'),
-        ("transformers.AutoModel.from_pretrained(attn_implementation)", 'attn_implementation="sdpa"'),
+        ("transformers.AutoModel.from_pretrained(use_flash_attention_2)", 'attn_implementation="sdpa"'),
         ("transformers.pipeline(device)", 'device="neuron"'),
     ],
 )
