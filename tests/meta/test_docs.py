@@ -1,0 +1,45 @@
+"""What README and CONTRIBUTING tell people to write is what porter takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from porter import catalog, rules
+from porter.catalog.read import read_files
+from porter.config import check_selectors, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def toml_in(page: str, word: str) -> str:
+    """The first TOML block of a page that holds ``word``, without its indentation."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^( *)```toml\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return next(re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in blocks if word in body)
+
+
+def test_the_configuration_in_the_readme_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "cuda-wrappers.toml").write_text(toml_in("README.md", "[[row]]"), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(toml_in("README.md", "[tool.porter]"), encoding="utf-8")
+    settings = load(tmp_path)
+    check_selectors(settings, rules.load().values())
+    row = catalog.load([Path(file) for file in settings.catalogue]).find("symbol", "ourlib.device.fast_sync")
+    assert row is not None
+    assert row.neuron.replacement == "ourlib.device.sync"
+
+
+def test_the_row_in_contributing_is_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "row.toml"
+    file.write_text('title = "t"\nchecked = {}\n\n' + toml_in("CONTRIBUTING.md", "[[row]]"), encoding="utf-8")
+    (built_in,) = read_files([file])
+    assert built_in.row[0].rule in rules.load()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"])
+def test_links_within_the_repository_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", text)]
+    assert not [target for target in targets if target and not (ROOT / page).parent.joinpath(target).exists()]
