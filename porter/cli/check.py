@@ -9,7 +9,7 @@ from porter.cli import FAILED, FOUND
 from porter.cli.options import Common, common
 from porter.cli.output import Progress, emit
 from porter.report import CHECK_FORMATS, renderer
-from porter.report.words import breakdown, failing, plural, tally
+from porter.report.words import breakdown, failing, plural, tally, unreported
 
 
 @click.command("check", short_help="List CUDA uses and fail where there are any.")
@@ -26,7 +26,7 @@ def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
     Uses that work on the target as they are do not count; -v shows them too, and on standard error
     the places that mention CUDA and are no uses. `-` reads standard input.
 
-    Exit status: 0 clean, 1 findings, 2 wrong usage or settings, or files that could not be checked.
+    Exit status: 0 clean, 1 findings, 2 wrong usage or settings, or files that could not be read.
     """
     from porter import engine
 
@@ -41,14 +41,15 @@ def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
 
     for dismissal in report.dismissed:
         talk.say(talk.paint(f"{dismissal.path}:{dismissal.line}: no use: {dismissal.reason}: {dismissal.text}", "dim"))
-    for problem in report.problems:
+    problems = unreported(report)
+    for problem in problems:
         talk.problem(problem)
     if found:
         talk.say(f"Found {plural(len(found), 'finding')}: {breakdown(tally(found))}.")
         if fixable := sum(finding.fix is not None for finding in found):
             talk.say(f"{talk.paint('[*]', 'cyan')} {fixable:,} can be rewritten with `porter rewrite`.")
-    elif not report.problems:
-        talk.say("All checks passed!")
-    if report.problems:
+        return FOUND
+    if problems:
         return FAILED
-    return FOUND if found else 0
+    talk.say("All checks passed!")
+    return 0

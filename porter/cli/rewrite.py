@@ -18,6 +18,7 @@ from porter.cli.write import WriteError, replace
 from porter.report.outcome import tell
 from porter.report.paint import Paint
 from porter.report.patch import colorize, unified
+from porter.report.words import unreported
 
 if TYPE_CHECKING:
     from porter.engine import FileChange
@@ -61,10 +62,11 @@ def command(
     with Progress(talk) as progress:
         result = engine.rewrite(paths, settings, stdin=stdin, safe_only=safe_only, annotate=annotate, progress=progress)
     files = [change for change in result.files if change.after != change.before]
-    for problem in result.report.problems:
+    problems = unreported(result.report)
+    for problem in problems:
         talk.problem(problem)
 
-    failed = bool(result.report.problems)
+    failed = bool(problems)
     again = f"porter rewrite --write {shlex.join(paths)}"
     if write and stdin:
         emit_bytes(files[0].after if files else stdin[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from porter.model import Finding
 from porter.report.excerpt import columns, display
 from porter.report.paint import VERDICT_STYLES
-from porter.report.words import MEANINGS, location
+from porter.report.words import MEANINGS, is_file, location
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -39,8 +39,9 @@ def _block(finding: Finding, view: View) -> Iterator[str]:
         yield f"{gutter} {bar}"
         yield from _frame(finding, source, view, len(gutter))
         yield f"{gutter} {bar}"
-    verdict = paint(str(finding.verdict), "bold " + VERDICT_STYLES[finding.verdict])
-    yield f"{gutter} {paint('=', 'blue')} {verdict}: {finding.advice or MEANINGS[finding.verdict]}"
+    if not is_file(finding):
+        verdict = paint(str(finding.verdict), "bold " + VERDICT_STYLES[finding.verdict])
+        yield f"{gutter} {paint('=', 'blue')} {verdict}: {finding.advice or MEANINGS[finding.verdict]}"
     if fixed:
         yield f"{paint('help', 'bold cyan')}: `porter rewrite` changes this"
         for change in fixed:

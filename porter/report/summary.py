@@ -11,7 +11,7 @@ import msgspec
 
 from porter.model import Finding, Verdict
 from porter.report.effort import MODEL, Span, estimate
-from porter.report.words import REWRITTEN, failing, tally
+from porter.report.words import REWRITTEN, failing, is_file, tally
 from porter.rules.base import FAMILIES
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ class Summary(msgspec.Struct, frozen=True):
 def summarise(report: Report, is_test: Callable[[str], bool]) -> Summary:
     """Sum up a scan. Findings in paths that are tests are counted apart, unless there are no others."""
     apart = {path for path in {finding.path for finding in report.findings} if is_test(path)}
-    tests = [finding for finding in report.findings if finding.path in apart]
-    product = [finding for finding in report.findings if finding.path not in apart]
+    found = [finding for finding in report.findings if not is_file(finding)]
+    tests = [finding for finding in found if finding.path in apart]
+    product = [finding for finding in found if finding.path not in apart]
     if not product:
         tests, product = [], tests
     uses = failing(product)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from porter.model import Finding, Verdict
+from porter.model import Finding, Problem, Verdict
+
+if TYPE_CHECKING:
+    from porter.engine import Report
 
 # Order in which verdicts are told: from what costs nobody anything to what costs most.
 TOLD = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
@@ -32,6 +36,17 @@ def plural(count: int, noun: str, many: str = "") -> str:
 def failing(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that ask for a change: all but those that work on the target as they are."""
     return [f for f in findings if f.verdict is not Verdict.PORTABLE]
+
+
+def unreported(report: Report) -> list[Problem]:
+    """The problems that no finding tells of: files that cannot be read, unlike those that do not parse."""
+    told = {finding.path for finding in report.findings if is_file(finding)}
+    return [problem for problem in report.problems if problem.path not in told]
+
+
+def is_file(finding: Finding) -> bool:
+    """Whether the finding is about a whole file, and no CUDA use: PRT0xx."""
+    return finding.code.startswith("PRT0")
 
 
 def tally(findings: Iterable[Finding]) -> dict[Verdict, int]:

@@ -119,12 +119,24 @@ def test_check_of_standard_input(porter, monkeypatch: pytest.MonkeyPatch) -> Non
     assert '6 |     device = torch.device("cuda")' in outcome.out
 
 
-def test_file_that_cannot_be_checked_fails_the_gate(porter) -> None:  # type: ignore[no-untyped-def]
-    Path("a.py").write_bytes(b"import torch\nx = 'caf\xe9 cuda'\n")
+def test_file_that_does_not_parse_is_a_finding(porter) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text("import torch\ndef f(:\n    torch.cuda.synchronize()\n")
     outcome = porter("check")
-    assert outcome.status == 2
-    assert "warning: a.py" in outcome.err
-    assert "All checks passed" not in outcome.err
+    assert outcome.status == 1
+    assert "PRT001 does not parse" in outcome.out
+    assert "warning" not in outcome.err  # said once
+    assert len(msgspec.json.decode(porter("check", "--format", "json").out)["errors"]) == 1
+    assert porter("check", "--per-file-ignores", "a.py:PRT001").status == 0
+    scan = porter("scan").out
+    assert "No CUDA use that needs a change." in scan
+    assert "Not looked at\na.py:2: does not parse" in scan
+
+
+def test_file_that_cannot_be_read_fails_the_gate(porter) -> None:  # type: ignore[no-untyped-def]
+    os.mkfifo("a.py")
+    outcome = porter("check", "a.py")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "warning: a.py: is not a regular file" in outcome.err
 
 
 def test_scan_never_fails(porter, train) -> None:  # type: ignore[no-untyped-def]
