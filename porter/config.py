@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -71,7 +71,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     catalogue: tuple[str, ...] = ()  # TOML files with rows of the user's own; absolute once loaded
     test_paths: tuple[str, ...] = DEFAULT_TEST_PATHS
     output_format: Literal["full", "concise", "json"] = "full"
-    jobs: int = 0  # processes; 0: as many as the work is worth
+    jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     cache_dir: str = ".porter_cache"  # absolute once loaded
     root: str = ""  # directory that patterns and paths are relative to
 
@@ -212,6 +212,7 @@ def _convert(table: dict[str, Any], where: str) -> Settings:
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         key = path.strip("`").lstrip(".") or "tool.porter"
+        reason = reason.replace(" | null", "").replace("array", "list")
         raise ConfigError(f"{where}: `{key}`: {reason[:1].lower()}{reason[1:]}") from error
 
 

@@ -43,7 +43,7 @@ _DEVICES = frozenset({"device", "device_type", "device_types", "map_location"})
 _INHERITED = ("torch.Tensor", "torch.nn.Module", ".module.Module")
 _SHORT = 6  # letters below which a word stands inside others: `ncu` in `concurrent`
 
-_IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)(\([^)]*|[\w., \t]+(?:\\\r?\n[\w., \t]+)*)")
+_IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)(\([^)]*|(?:[\w., \t]|\\\r?\n)+)")
 _FROM = re.compile(rb"from[ \t]+([\w.]+)")
 _ATTRIBUTE = re.compile(rb"\.(\w+)")
 _NAME = re.compile(rb"\w+")
