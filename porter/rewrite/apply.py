@@ -137,20 +137,20 @@ def _disjoint(
 ) -> tuple[list[list[int]], list[tuple[Finding, str]]]:
     """The units that do not get in one another's way, the first in the file before the others; and the others."""
     ordered = sorted((unit for unit in units if unit), key=lambda u: min(e for i in u for e in _edits(findings[i])))
-    rivals: dict[int, dict[int, int]] = defaultdict(dict)
     owned = sorted({(edit, n) for n, unit in enumerate(ordered) for i in unit for edit in _edits(findings[i])})
-    for (a, m), (b, n) in _conflicts(owned):
-        rivals[m].setdefault(n, b.start)
-        rivals[n].setdefault(m, a.start)
+    rivals: dict[int, set[int]] = defaultdict(set)
+    for (_, m), (_, n) in _conflicts(owned):
+        rivals[m].add(n)
+        rivals[n].add(m)
     accepted: dict[int, list[int]] = {}
     dropped = []
     for n, unit in enumerate(ordered):
-        against = n if n in rivals[n] else next((m for m in rivals[n] if m in accepted), None)
+        against = next((m for m in sorted(rivals[n]) if m == n or m in accepted), None)
         if against is None:
             accepted[n] = unit
-        else:
-            reason = f"overlaps the fix of line {findings[ordered[against][0]].line}"
-            dropped += [(findings[i], reason) for i in unit]
+            continue
+        reason = f"overlaps the fix of line {findings[ordered[against][0]].line}"
+        dropped += [(findings[i], reason) for i in unit]
     return list(accepted.values()), dropped
 
 

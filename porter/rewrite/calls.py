@@ -8,18 +8,16 @@ arguments of one call belong into one `CallEditor`: give the same edits to each 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from porter.rewrite.commas import CommaList, elements
-from porter.rules.base import TextEdit
+from porter.rules.base import Edits, TextEdit
 
 if TYPE_CHECKING:
     import libcst
 
     from porter.index.site import Argument, Call, Site
-
-Edits = tuple[TextEdit, ...]
 
 _FSTRING = re.compile(rb"\b(?:[fF][rR]?|[rR][fF])('''|\"\"\"|'|\")")
 _BINDS_TIGHTER = frozenset({"Attribute", "Await", "BinOp", "Compare", "Starred", "Subscript", "UnaryOp"})
@@ -67,7 +65,7 @@ class CallEditor:
             return None
         gone = [self._list.elements[i] for i in self._removed]
         kept = [e for e in self._edits if not any(g.start <= e.start and e.end <= g.end for g in gone)]
-        return tuple(sorted([*kept, *listed]))
+        return _joined([*listed, *kept])
 
     def replace(self, argument: Argument, text: str) -> CallEditor:
         """Put ``text`` in place of the argument's value."""
@@ -140,6 +138,18 @@ class CallEditor:
             isinstance(a.value, libcst.GeneratorExp) and not a.value.lpar for a in self._node.args
         ):
             self._possible = False
+
+
+def _joined(edits: Iterable[TextEdit]) -> Edits:
+    """Edits in order; insertions at one place become one, in the order given."""
+    insertions: dict[int, str] = {}
+    others = []
+    for edit in edits:
+        if edit.start == edit.end:
+            insertions[edit.start] = insertions.get(edit.start, "") + edit.text
+        else:
+            others.append(edit)
+    return tuple(sorted([*others, *(TextEdit(at, at, text) for at, text in insertions.items())]))
 
 
 def cuda_to(text: bytes, call: Call, device: str, value: str | None = None) -> Edits | None:

@@ -128,6 +128,7 @@ def test_one_operation(source: str, operation: tuple[object, ...], expected: str
         ("f(a, b)", [("remove", 1), ("append", "x=1")], "f(a, x=1)"),
         ("f(a, b,)", [("remove", 1), ("append", "x=1")], "f(a, x=1,)"),
         ("f(a, b)", [("remove", 0), ("insert_first", "x")], "f(x, b)"),
+        ("f(a)", [("rename_keyword", 0, "k"), ("insert_first", "x")], "f(x, k=a)"),
         ("f(a, b)", [("append", "x=1"), ("append", "y=2"), ("remove", 0)], "f(b, x=1, y=2)"),
         ("f(a, b)", [("insert_first", "x"), ("insert_first", "y")], "f(x, y, a, b)"),
         ("f(\n    a,\n    b,\n)", [("remove", 1), ("append", "x=1")], "f(\n    a,\n    x=1,\n)"),
