@@ -24,7 +24,7 @@ demo: $(BIN)/porter  ## scan and rewrite a CUDA training program: report, then p
 	@$(BIN)/porter rewrite $(DEMO) --diff
 
 test: lint  ## everything CI runs: ruff, mypy, pytest
-	$(BIN)/pytest -rs
+	$(BIN)/pytest -rfEs
 
 lint: $(VENV)/dev  ## ruff and mypy
 	$(BIN)/ruff check $(CODE)
