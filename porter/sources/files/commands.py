@@ -59,7 +59,7 @@ def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site
     """
     words = command.words
     yield from _environment(view, command, seen)
-    programs = [word.value.rpartition("/")[2] for word in words]
+    programs = [word.value.rpartition("/")[2].removeprefix("@") for word in words]  # @ is make's
     if not words or programs[0] in _QUIET:
         return
     installs = list(install_sites(view, words, programs))

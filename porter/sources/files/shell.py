@@ -19,7 +19,7 @@ _OUTER = re.compile(
     r"""(?P<plain>[^\s'"`\\$\#;&|<>()]+)
       | (?P<blank>(?:[^\S\n]|\\\r?\n)+)
       | (?P<comment>\#[^\n]*)
-      | (?P<single>'[^']*'?)
+      | (?P<single>'[^']*')
       | (?P<quote>")
       | (?P<open>\$?\()
       | (?P<close>\))
@@ -30,7 +30,7 @@ _OUTER = re.compile(
       | (?P<escape>\\[^\n])
       | (?P<redirect>[<>]+&?)
       | (?P<break>[;&|\n])
-      | (?P<other>.)""",
+      | (?P<other>.)  # an apostrophe that nothing closes, too""",
     re.VERBOSE | re.ASCII | re.DOTALL,
 )
 _QUOTED = re.compile(
@@ -126,7 +126,7 @@ class _Reader:
             if kind in ("plain", "other"):
                 frame.add(token, start)
             elif kind == "single":
-                frame.add(token.strip("'"), start)
+                frame.add(token[1:-1], start)
             elif kind == "escape":
                 frame.add(token[1:], start)
             elif kind == "variable":
