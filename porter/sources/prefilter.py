@@ -27,7 +27,7 @@ _PYTHON = (
 _CONFIGURATION = (
     *(b"cuda", b"nccl", b"nvidia", b"gpu", b"torch", b"triton", b"cudnn", b"nvtx", b"nvcc", b"flash_att"),
     *(b"fp16", b"float16", b"half", b"precision", b"tf32", b"8bit", b"4bit", b"fused", b"apex", b"paged", b"bnb"),
-    *(b"accelerator", b"instance", b"install", b"pip", b"image", b"container", b"megatron"),
+    *(b"accelerator", b"instance_type", b"instancetype", b"install", b"pip:", b"megatron"),
 )
 _NATIVE = (b"cuda", b"__global__", b"__device__", b"<<<", b"nccl", b"cudnn", b"nvtx", b"half")
 _CUDA_FILES = (".cu", ".cuh", ".ptx")
@@ -82,14 +82,12 @@ class Prefilter:
             (_COMMANDS, _minimal((), _quoted(commands))),
         )
         self.imports = _imports(catalogue, rules, set(symbols).difference(members))
-        configured = (_literal(name).lower() for kind in _CONFIGURED for name in names.get(kind, ()))
-        native = (_literal(name).lower() for name in names.get("native", ()))
+        configured = (name.lower() for kind in _CONFIGURED for name in names.get(kind, ()))
+        native = (name.lower() for name in names.get("native", ()))
         self.tokens = {
             "python": python,
-            "native": _minimal(_NATIVE, (word for word in native if len(word) > 2)),
-            **dict.fromkeys(
-                ("yaml", "json", "toml"), _minimal(_CONFIGURATION, (word for word in configured if len(word) > 2))
-            ),
+            "native": _lower(_NATIVE, native),
+            **dict.fromkeys(("yaml", "json", "toml"), _lower(_CONFIGURATION, configured)),
         }
 
     def wanted(self, kind: str, raw: bytes, path: str = "") -> bool:
@@ -160,6 +158,11 @@ def _use(pairs: list[tuple[bytes, bytes]]) -> Use:
 def _literal(name: str) -> str:
     """The longest part of a row's name that stands in the file as it is: no blanks, no wildcard."""
     return max(_WORD.findall(name), key=len, default="")
+
+
+def _lower(base: tuple[bytes, ...], names: Iterable[str]) -> tuple[bytes, ...]:
+    """``base``, and a word of each name (in lower case) that holds none of it."""
+    return _minimal(base, (_literal(name) for name in names if len(name) > 2 and not _holds(name.encode(), base)))
 
 
 def _quoted(names: Iterable[str]) -> Iterator[str]:
