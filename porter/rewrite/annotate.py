@@ -37,8 +37,8 @@ def comments(source: Source, findings: Iterable[Finding]) -> list[TextEdit]:
     for finding in findings:
         offset = starts.get((finding.line, finding.cell))
         if finding.verdict in _WANTED and offset is not None:
-            text = " ".join((finding.advice or finding.message).split())
-            wanted[_statement(source, lines, offset)].setdefault(finding.code, f"# TODO(porter) {finding.code}: {text}")
+            text = f"# TODO(porter) {finding.code}: {_wording(finding)}"
+            wanted[_statement(source, lines, offset)].setdefault(finding.code, text)
     edits = (_edit(source, lines, place, texts) for place, texts in wanted.items() if place >= 0)
     return sorted(edit for edit in edits if edit is not None)
 
@@ -50,6 +50,12 @@ def strip(source: Source) -> list[TextEdit]:
         for line in _lines(source)
         if _COMMENT.fullmatch(source.text, line.start, line.end)
     ]
+
+
+def _wording(finding: Finding) -> str:
+    """The advice on one line, without line numbers: the comments themselves would make them wrong."""
+    text = " ".join((finding.advice or finding.message).split())
+    return re.sub(r"\bline \d+", "another line", re.sub(r", line \d+", "", text))
 
 
 def _lines(source: Source) -> Iterator[LogicalLine]:
