@@ -17,7 +17,8 @@ from porter.index.scope import Binding, Definition, Scope, dotted, instance_clas
 if TYPE_CHECKING:
     from porter.catalog.types import Types
 
-_DEPTH = 8  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
+_DEFINITIONS = 24  # of one name that are looked at
+_DEPTH = 12  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
 _PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "iter", "reversed", "list", "tuple", "sorted"}
 
 _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
@@ -47,7 +48,10 @@ class Inference:
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
         self._memo: dict[tuple[int, int], Known | None] = {}
-        self._active: set[int] = set()
+        self._bound: dict[Binding, Reference | None] = {}
+        self._held: dict[Binding, Known | None] = {}
+        self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
+        self._cycled = False
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -73,9 +77,15 @@ class Inference:
 
     def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
         """What an imported, defined or aliased name stands for."""
+        if binding not in self._bound:
+            self._bound[binding] = None  # for names defined by themselves
+            self._bound[binding] = self._stands_for(binding, depth)
+        return self._bound[binding]
+
+    def _stands_for(self, binding: Binding, depth: int) -> Reference | None:
         found: list[Reference] = []
         others = 0
-        for definition in binding.definitions:
+        for definition in binding.definitions[:_DEFINITIONS]:
             reference = self._definition(definition, binding, depth)
             if reference is not None:
                 found.append(reference)
@@ -119,18 +129,21 @@ class Inference:
         """The class of the object that ``node`` yields; None if not known."""
         if depth > _DEPTH:
             return None
+        handler = _HANDLERS.get(type(node))
+        if handler is None:
+            return None
         key = (id(node), id(scope))
         if key in self._memo:
             return self._memo[key]
-        if id(node) in self._active:
+        if key in self._open:
+            self._cycled = True
             return None
-        self._active.add(id(node))
+        self._open.add(key)
         try:
-            handler = _HANDLERS.get(type(node))
-            known = handler(self, node, scope, depth + 1) if handler is not None else None
+            known = handler(self, node, scope, depth + 1)
         finally:
-            self._active.discard(id(node))
-        if depth == 0 or known is not None:
+            self._open.discard(key)
+        if known is not None or not self._cycled:
             self._memo[key] = known
         return known
 
@@ -143,16 +156,29 @@ class Inference:
 
     def binding(self, binding: Binding, depth: int = 0) -> Known | None:
         """The class of what a variable holds: all definitions whose class is known must agree."""
-        if depth > _DEPTH:
+        if binding in self._held:
+            return self._held[binding]
+        if binding in self._open:
+            self._cycled = True
             return None
+        self._open.add(binding)
+        try:
+            self._held[binding] = held = self._holds(binding, depth)
+        finally:
+            self._open.discard(binding)
+        return held
+
+    def _holds(self, binding: Binding, depth: int) -> Known | None:
         known: list[Known] = []
         unknown = 0
-        for definition in binding.definitions:
+        for definition in binding.definitions[:_DEFINITIONS]:
+            self._cycled = False
             found = self._defined(definition, binding, depth + 1)
             if found is not None:
                 known.append(found)
-            elif not _is_none(definition):
+            elif not self._cycled and not _is_none(definition):
                 unknown += 1
+        self._cycled = False
         if not known:
             return self._by_use(binding)
         if len({self.types.canonical(k.type) for k in known}) > 1:

@@ -14,6 +14,7 @@ from porter.index.summary import ClassInfo, Mark, Summary
 
 _STEPS = 400  # places followed per question: a value that travels further is not followed by readers either
 _HOPS = 6  # re-exports followed
+_LOADS = 200  # files without CUDA that are read for the sake of others, in one run
 
 
 class Project:
@@ -36,12 +37,12 @@ class Project:
         self._sinks: dict[str, list[Mark]] = {}
         self._sources: dict[str, list[Mark]] = {}
         self._memo: dict[tuple[str, str, bool], Mark | None] = {}
-        self._resolved: dict[tuple[str, str], str] = {}
+        self._resolved: dict[tuple[str, str, bool], str] = {}
         self._paths: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
+        self._loads = 0
         self._index_modules(paths)
-        for summary in summaries:
-            self._add(summary)
+        self._merge(list(summaries))
 
     def _index_modules(self, paths: Iterable[str]) -> None:
         paths = list(paths)
@@ -62,38 +63,42 @@ class Project:
             if (f"{folder}/{root}" if folder else root) in packages:
                 self.own.add(root)
 
-    def _add(self, summary: Summary) -> None:
-        self._summaries[summary.module] = summary
-        self._classes.update(summary.classes)
-        for source, target in summary.edges:
-            source = self._canonical(source, summary.module)
-            target = self._canonical(target, summary.module)
-            self._edges.setdefault(source, []).append(target)
-            self._back.setdefault(target, []).append(source)
-        for mark in summary.marks:
-            table = self._sinks if mark.sink else self._sources
-            table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
+    def _merge(self, summaries: list[Summary]) -> None:
+        """Add files whose names may refer to each other's."""
+        for summary in summaries:
+            self._summaries[summary.module] = summary
+            self._classes.update(summary.classes)
+        for summary in summaries:
+            for source, target in summary.edges:
+                source = self._canonical(source, summary.module)
+                target = self._canonical(target, summary.module)
+                self._edges.setdefault(source, []).append(target)
+                self._back.setdefault(target, []).append(source)
+            for mark in summary.marks:
+                table = self._sinks if mark.sink else self._sources
+                table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
 
     # -- names ---------------------------------------------------------------------------------
 
     def summary(self, module: str) -> Summary | None:
         """The summary of a module by its path-based name; loaded now if it was not analysed."""
-        if module not in self._summaries:
-            path = self._paths.get(module)
-            loaded = self._load(path) if path is not None else None
+        if module not in self._summaries and module in self._paths and self._loads < _LOADS:
+            self._loads += 1
             self._summaries[module] = Summary(module)
+            loaded = self._load(self._paths[module])
             if loaded is not None:
-                self._add(loaded)
-        return self._summaries[module]
+                self._merge([loaded])
+                self._resolved.clear()
+        return self._summaries.get(module)
 
-    def resolve(self, qualified: str, module: str, hops: int = _HOPS) -> str:
+    def resolve(self, qualified: str, module: str, *, load: bool = True) -> str:
         """The path-based name of what ``qualified`` means in ``module``; itself where it is not of this repository."""
-        key = (qualified, module)
+        key = (qualified, module, load)
         if key not in self._resolved:
-            self._resolved[key] = self._resolve(qualified, module, hops)
+            self._resolved[key] = self._resolve(qualified, module, load, _HOPS)
         return self._resolved[key]
 
-    def _resolve(self, qualified: str, module: str, hops: int) -> str:
+    def _resolve(self, qualified: str, module: str, load: bool, hops: int) -> str:
         parts = qualified.split(".")
         if parts[0] == "torch" or hops == 0:
             return qualified
@@ -102,11 +107,11 @@ class Project:
             if found is None:
                 continue
             rest = parts[cut:]
-            summary = self.summary(found)
+            summary = self.summary(found) if load and rest else self._summaries.get(found)
             if rest and summary is not None and rest[0] in summary.exports:
                 target = ".".join([summary.exports[rest[0]], *rest[1:]])
                 if target != qualified:
-                    return self.resolve(target, found, hops - 1)
+                    return self._resolve(target, found, load, hops - 1)
             return ".".join([found, *rest])
         return qualified
 
@@ -199,52 +204,51 @@ class Project:
         queue = deque([start])
         weak: Mark | None = None
         while queue and len(seen) < _STEPS:
-            place = queue.popleft()
-            self._bring(place)
+            place = self._known(queue.popleft())
             for mark in (m for table in tables for m in table.get(place, ()) if m.kind == kind):
                 if mark.certain:
                     return mark
                 weak = weak or mark
             for following in edges.get(place, ()):
-                following = self._canonical(following, "")
                 if following not in seen:
                     seen.add(following)
                     queue.append(following)
         return weak
 
-    def _bring(self, place: str) -> None:
-        """Load the module that a place lies in, if it was not analysed."""
-        if place[0] in "prga":
+    def _known(self, place: str) -> str:
+        """The place under its own file's name for it, that file read if need be."""
+        if place[:2] in ("p:", "r:", "g:"):
             self.summary(self._owner(place[2:]))
+        return self._canonical(place, "")
 
     def _canonical(self, place: str, module: str) -> str:
-        """Places of other files under the name their own file gives them."""
+        """Places of other files under the name their own file gives them, as far as files are read."""
         kind, name = place[:2], place[2:]
         if kind in ("k:", "v:", "a:") or (module and name.startswith(module + ".") and "#" not in name):
             return place
         if kind == "p:":
             function, _, parameter = name.rpartition(".")
-            function = self.resolve(function, module) if function else function
+            function = self.resolve(function, module, load=False) if function else function
             return self._parameter(function, parameter)
-        return kind + self.resolve(name, module) if name else place
+        return kind + self.resolve(name, module, load=False) if name else place
 
     def _parameter(self, function: str, parameter: str) -> str:
-        owner = self._owner(function)
-        summary = self._summaries.get(owner) if owner in self._summaries else self.summary(owner) if owner else None
+        """A parameter by name, where a call gives its position; a class stands for its constructor."""
+        summary = self._summaries.get(self._owner(function))
         if summary is None:
             return f"p:{function}.{parameter}"
+        position = int(parameter[1:]) if parameter.startswith("#") else None
         info = summary.functions.get(function)
-        is_method = function.rpartition(".")[0] in summary.classes
+        offset = 1 if function.rpartition(".")[0] in summary.classes else 0
         if info is None and function in summary.classes:
-            cls = summary.classes[function]
             info = summary.functions.get(f"{function}.__init__")
             if info is None:
-                field = cls.fields[int(parameter[1:])] if parameter[0] == "#" and int(parameter[1:]) < len(cls.fields) else parameter
-                return f"a:{function}.{field}"
-            function, is_method = f"{function}.__init__", True
-        if parameter.startswith("#") and info is not None:
-            index = int(parameter[1:]) + (1 if is_method else 0)
-            parameter = info.parameters[index] if index < len(info.parameters) else parameter
+                fields = summary.classes[function].fields
+                name = fields[position] if position is not None and position < len(fields) else parameter
+                return f"a:{function}.{name}"
+            function, offset = f"{function}.__init__", 1
+        if position is not None and info is not None and position + offset < len(info.parameters):
+            parameter = info.parameters[position + offset]
         return f"p:{function}.{parameter}"
 
     # -- sites ---------------------------------------------------------------------------------
