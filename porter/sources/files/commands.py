@@ -147,7 +147,7 @@ def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterato
             if programs.isdisjoint(_COMPILERS):  # else the compiler is the finding
                 yield view.site("native", "-gencode", word.start, word.end, detail=word.value)
                 return
-        elif option and i:
+        elif option and (i or option.text.startswith("-")):
             yield from _argument(view, option)
 
 

@@ -23,6 +23,9 @@ def image_name(image: str) -> str | None:
     image = image.removeprefix("docker://").replace("#", "/")  # Singularity; enroot
     if len(image) > 300:
         return None
-    if known := _KNOWN.search(image):
+    known = _KNOWN.search(image)
+    if known and not re.search("[:_-]cpu", image):
         return known[1]
-    return f"image cuda: {image}" if _CUDA.search(image) else None
+    host, slash, name = image.partition("/")
+    name = name if slash and re.search("[.:]", host) else image  # a registry's host says nothing of the image
+    return f"image cuda: {image}" if _CUDA.search(name) else None

@@ -46,6 +46,7 @@ _QUOTED = re.compile(
 )
 _DIRECTIVE = re.compile(r"#(?:SBATCH|PBS|BSUB|COBALT|OAR|\$)(?=[ \t])")
 _WORD = re.compile(r"\S+", re.ASCII)
+_OPTIONS = re.compile(r"(?:^.|\s)--\w", re.ASCII)
 _RUN = re.compile(r"-[a-z]*c")
 _SHELLS = frozenset(["sh", "bash", "zsh", "dash", "ksh"])
 _NOT_SHELL = re.compile(r"(?:.*/)?(?:python[\d.]*|perl|ruby|node|awk|sed)$", re.ASCII)
@@ -97,7 +98,11 @@ def commands(view: View) -> Iterator[Command]:
 
 
 def _scripts(text: str, words: list[Word]) -> Iterator[tuple[int, int]]:
-    """The spans of the scripts that a command has a shell run: ``bash -c "script"``."""
+    """The spans of shell text in quotes: what ``bash -c "script"`` runs, arguments kept in ``ARGS="--device cuda"``."""
+    for word in words:
+        name, _, value = text[word.start : word.end].partition("=")
+        if value[:1] in ('"', "'") and value[-1] == value[0] and name.isidentifier() and _OPTIONS.search(value):
+            yield word.end - len(value) + 1, word.end - 1
     for program, option, script in zip(words, words[1:], words[2:], strict=False):
         if program.value.rpartition("/")[2] in _SHELLS and _RUN.fullmatch(option.value):
             quote = text[script.start]

@@ -36,11 +36,11 @@ class Grammar(NamedTuple):
 
 def _grammar(separator: str, inside: str) -> Grammar:
     """``separator`` ends a key; it is part of a plain scalar where ``inside`` matches."""
-    token = rf"""(?P<string>"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?)
+    token = rf"""\s*(?:(?P<string>"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?)
       | (?P<open>[{{\[]) | (?P<close>[}}\]]) | (?P<comma>,)
-      | (?P<blank>\s+|\#[^\n]*|//[^\n]*)
+      | (?P<comment>\#[^\n]*|//[^\n]*)
       | (?P<plain>(?:[^\s,{{}}\[\]"'\#{separator}]|(?<=\S)["'\#]|[ \t]+(?=[^\s,{{}}\[\]\#{separator}])|{inside})+)
-      | (?P<other>.)"""
+      | (?P<other>.))"""
     return Grammar(re.compile(token, re.VERBOSE | re.ASCII | re.DOTALL), re.compile(rf"[ \t]*{separator}", re.ASCII))
 
 
@@ -71,8 +71,9 @@ def flow(
     here = (path, key)  # where the next scalar stands
     while at < end:
         match = grammar.token.match(text, at, end)
-        assert match is not None  # the last alternative takes any character
-        kind, start, at = match.lastgroup, at, match.end()
+        if match is None:  # nothing but blanks is left
+            break
+        kind, at = match.lastgroup, match.end()
         if kind == "open":
             stack.append(here)
         elif kind == "comma" and stack:
@@ -82,7 +83,7 @@ def flow(
             if not stack:
                 return at
         elif kind in ("string", "plain"):
-            word = unquoted(text, start, at)
+            word = unquoted(text, match.start(kind), at)
             if separator := grammar.key_end.match(text, at, end):
                 at = separator.end()
                 here = (below(stack[-1][0] if stack else path, word.value), word)

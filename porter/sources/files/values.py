@@ -77,6 +77,8 @@ _VARIABLE_WORDS = (
     "GPU",
 )
 
+_CREDENTIALS = ("_TOKEN", "_KEY", "_SECRET", "_PASSWORD", "_USER", "_URL")  # for NVIDIA's services
+
 
 class Setting(NamedTuple):
     """A normalised key and value. Not ``certain`` where only the value speaks of CUDA and the key may mean anything."""
@@ -116,7 +118,7 @@ def _switch(key: str, value: str) -> Setting | None:
 
 def is_cuda_variable(name: str) -> bool:
     """Whether an environment variable's name speaks of NVIDIA's software or of what PyTorch builds on it."""
-    return name.isupper() and any(word in name for word in _VARIABLE_WORDS)
+    return name.isupper() and any(word in name for word in _VARIABLE_WORDS) and not name.endswith(_CREDENTIALS)
 
 
 def is_false(value: str) -> bool:
