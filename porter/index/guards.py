@@ -12,6 +12,7 @@ from porter.index.site import Guard
 
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
 _VENDOR = re.compile(r"(?:^|[^a-z])(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:[^a-z]|$)", re.I)
+VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)
 _SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa"})
 _NEURON = frozenset({"neuron", "neuronx"})
 Qualify = Callable[[ast.expr], "str | None"]
@@ -22,6 +23,9 @@ class Condition(msgspec.Struct, frozen=True):
 
     cuda: int
     vendors: frozenset[str]
+
+
+NEUTRAL = Condition(0, frozenset())
 
 
 def condition(test: ast.expr, qualify: Qualify) -> Condition:
@@ -80,12 +84,14 @@ def _is_cuda_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda")
 
 
-def chain(node: ast.If | ast.IfExp, qualify: Qualify) -> tuple[list[Condition], bool]:
+def chain(
+    node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]
+) -> tuple[list[Condition], bool]:
     """The conditions of an ``if``/``elif`` chain or nested ternaries, and whether it ends in an ``else``."""
     conditions: list[Condition] = []
     current: ast.If | ast.IfExp = node
     while True:
-        conditions.append(condition(current.test, qualify))
+        conditions.append(classify(current.test))
         orelse = current.orelse
         if isinstance(orelse, list):
             if len(orelse) == 1 and isinstance(orelse[0], ast.If):

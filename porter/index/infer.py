@@ -8,6 +8,7 @@ the whole repository can settle: ``result:pkg.fn`` (what a function elsewhere re
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,8 +44,9 @@ class Known(msgspec.Struct, frozen=True):
 class Inference:
     """Answers questions about expressions of one file. Memoised; gives up rather than search long."""
 
-    def __init__(self, types: Types, scopes: dict[ast.AST, Scope]) -> None:
+    def __init__(self, types: Types, scopes: dict[ast.AST, Scope], aliases: Mapping[str, str]) -> None:
         self.types = types
+        self.aliases = aliases
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
         self._memo: dict[tuple[int, int], Known | None] = {}
@@ -71,9 +73,11 @@ class Inference:
         base = self.bound(binding)
         if base is None:
             return None
-        if not names:
-            return base
-        return Reference(".".join([base.qualified, *names]), base.alias, base.certain)
+        if names:
+            base = Reference(".".join([base.qualified, *names]), base.alias, base.certain)
+        if self.aliases and base.qualified in self.aliases:
+            return Reference(self.aliases[base.qualified], base.alias, base.certain)
+        return base
 
     def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
         """What an imported, defined or aliased name stands for."""

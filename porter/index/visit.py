@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 import msgspec
 
 from porter.index import guards, sinks
+from porter.index.callee import Callee, option_name, short
 from porter.index.infer import Inference, Reference
 from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope, dotted
 from porter.index.site import Guard
 from porter.index.values import Flow, Use
-from porter.index.watch import BACKEND_TEXT, DEVICE_TEXT, TOKENS, VARIABLE, Watch
+from porter.index.watch import Watch
+from porter.sources.source import Source
 
 WORD = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|nvtx")
-_PLACEHOLDER = re.compile(r"%[dsi]|\{[^{}]*\}")
+_CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
-_OPTIONS = frozenset({"add_argument", "add_option", "option"})
-_FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@lru_cache(maxsize=4096)
+def _wordy(name: str) -> bool:
+    """Whether a name mentions CUDA."""
+    return WORD.search(name) is not None
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -54,9 +61,10 @@ class Visitor:
     """Walks one module and collects `Found`s, edges and marks."""
 
     def __init__(
-        self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, starts: list[int]
+        self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source
     ) -> None:
-        self.starts = starts
+        self.starts = source.line_starts
+        self.text = source.text
         self.binder = binder
         self.inference = inference
         self.flow = Flow(inference)
@@ -162,7 +170,7 @@ class Visitor:
             self.expr(node.value, "Return")
 
     def _if(self, node: ast.If) -> None:
-        self._arms(node, *guards.chain(node, self.qualify))
+        self._arms(node, *guards.chain(node, self.condition))
 
     def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int = 0) -> None:
         self.expr(node.test, "test")
@@ -266,7 +274,7 @@ class Visitor:
         if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
             scope = self.binder.scopes[node]
             name = decorator.func.attr
-            if name == "option" and (option := _option_name(decorator)):
+            if name == "option" and (option := option_name(decorator)):
                 self.flow.edges.append((f"k:{option}", f"p:{scope.qualified}.{option}"))
             if name == "parametrize" and len(decorator.args) >= 2 and isinstance(decorator.args[0], ast.Constant):
                 use = Use("argument", f"p:{scope.qualified}.{decorator.args[0].value}", detail="parametrize")
@@ -302,17 +310,18 @@ class Visitor:
 
     def children(self, node: ast.AST) -> None:
         """Visit the expressions below a node that has no handler of its own."""
-        name = type(node).__name__
-        for field in node._fields:
-            if field in _LEAF_FIELDS:
-                continue
+        kind = type(node)
+        fields = _CHILDREN.get(kind)
+        if fields is None:
+            fields = _CHILDREN[kind] = tuple(f for f in kind._fields if f not in _LEAF_FIELDS)
+        for field in fields:
             value = getattr(node, field, None)
             if isinstance(value, list):
                 for element in value:
-                    if isinstance(element, ast.AST):
-                        self.expr(element, name)
-            elif isinstance(value, ast.AST):
-                self.expr(value, name)
+                    if element is not None:  # `**other` in a dict has no key
+                        self.expr(element, kind.__name__)
+            elif value is not None:
+                self.expr(value, kind.__name__)
 
     def expr(self, node: ast.AST, parent: str, role: str = "load") -> None:
         """Visit one expression; ``parent`` is the class name of the node around it."""
@@ -345,7 +354,7 @@ class Visitor:
             binding = self.scope.lookup(node.value.id)
             if binding is not None:
                 binding.uses.add(node.attr)
-        if node.attr in self.watch.methods or WORD.search(node.attr):
+        if node.attr in self.watch.methods or _wordy(node.attr):
             moment = self.moment(parent, "call" if call is not None else role, call)
             self.found.append(Found("method", f".{node.attr}", node, moment, receiver=node.value))
         if descend:
@@ -382,9 +391,13 @@ class Visitor:
             self.expr(keyword.value, "keyword")
 
     def _arguments(self, node: ast.Call, reference: Reference | None) -> None:
+        if not node.args and not node.keywords:
+            return
         callee = Callee(self, node, reference)
         for i, argument in enumerate(node.args):
-            self.flow.into(argument, callee.positional(i, argument), self.scope)
+            use = callee.positional(i, argument)
+            if use.place is not None or use.sink is not None or use.detail:
+                self.flow.into(argument, use, self.scope)
         for keyword in node.keywords:
             self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
         name = reference.qualified if reference is not None else callee.method
@@ -428,11 +441,11 @@ class Visitor:
             other = operands[i - 1] if i else operands[1]
             if isinstance(operand, (ast.Constant, ast.JoinedStr, ast.Tuple, ast.List, ast.Set, ast.BinOp, ast.Call)):
                 place = self.flow.place(other, self.scope)
-                self.flow.into(operand, Use("compare", place, detail=_short(other)), self.scope)
+                self.flow.into(operand, Use("compare", place, detail=short(other)), self.scope)
             self.expr(operand, "Compare")
 
     def _choice(self, node: ast.IfExp, parent: str) -> None:
-        conditions, _ = guards.chain(node, self.qualify)
+        conditions, _ = guards.chain(node, self.condition)
         self._ternary(node, conditions, 0)
 
     def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], index: int) -> None:
@@ -495,32 +508,13 @@ class Visitor:
 
     def string(self, node: ast.expr, value: str, parent: str) -> None:
         """A text that mentions CUDA, by what kind of text it is."""
-        kind, name = self.text_kind(value)
+        kind, name = self.watch.text_kind(value)
         if kind is None:
             return
         use = self.flow.uses.get(id(node)) or Use("text")
         if use.use == "dynamic":
             return
         self.found.append(Found(kind, name, node, self.moment(parent, "text"), use=use, detail=use.detail))
-
-    def text_kind(self, value: str) -> tuple[str | None, str]:
-        """The site kind and name of a text; None where it is of no interest."""
-        if len(value) > 4000:
-            return ("string", value[:80]) if TOKENS.search(value) else (None, "")
-        if "cuda" in value:
-            device = _PLACEHOLDER.sub("{}", value)
-            if DEVICE_TEXT.fullmatch(device):
-                return "device", device + "{}" if device.endswith(":") else device
-        if BACKEND_TEXT.fullmatch(value):
-            return "backend", value.lower()
-        if VARIABLE.fullmatch(value) and self.watch.has("environment", value):
-            return "environment", value
-        if self.watch.has("string", value):
-            return "string", value
-        word = value.split(None, 1)[0] if value[:1].isalnum() and not value.isspace() else ""
-        if word and self.watch.has("command", word):
-            return "command", word
-        return ("string", value[:200]) if TOKENS.search(value) else (None, "")
 
     def _joined(self, node: ast.JoinedStr, parent: str) -> None:
         parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
@@ -546,6 +540,13 @@ class Visitor:
         reference = self.reference(node)
         return reference.qualified if reference is not None else None
 
+    def condition(self, test: ast.expr) -> guards.Condition:
+        """What a test says of the device; a look at its text spares most tests a closer one."""
+        start, end = self.span(test)
+        if guards.VENDOR_BYTES.search(self.text, start, end) is None:
+            return guards.NEUTRAL
+        return guards.condition(test, self.qualify)
+
     def moment(self, parent: str, role: str, call: ast.Call | None = None) -> Moment:
         """What surrounds the node being visited."""
         return Moment(
@@ -556,88 +557,6 @@ class Visitor:
         """Byte offsets of a node."""
         start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
-
-
-class Callee:
-    """Where the arguments of one call go."""
-
-    def __init__(self, visitor: Visitor, node: ast.Call, reference: Reference | None) -> None:
-        self.node = node
-        self.name = reference.qualified if reference is not None else ""
-        self.method = ""
-        self.option: str | None = None
-        self.owner = self.name
-        self.function: Scope | None = None
-        func = node.func
-        short = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-        self.short = short
-        self.device = sinks.DEVICE.get(self.name)
-        self.backend = sinks.BACKEND.get(self.name)
-        if reference is None and isinstance(func, ast.Attribute):
-            self._as_method(visitor, func)
-        elif self.name and not self.name.startswith("torch."):
-            self._as_function(visitor, node)
-        if short in _OPTIONS or short in _FLAGS:
-            self.option = _option_name(node)
-        elif short in ("startswith", "endswith", "__contains__") and isinstance(func, ast.Attribute):
-            place = visitor.flow.place(func.value, visitor.scope)
-            self.compared: Use | None = Use("compare", place, detail=_short(func.value))
-            return
-        self.compared = None
-
-    def _as_method(self, visitor: Visitor, func: ast.Attribute) -> None:
-        self.device = sinks.METHODS.get(func.attr)
-        self.method = f".{func.attr}"
-        owner = visitor.inference.owner(func.value, visitor.scope)
-        if owner is not None:
-            self.owner = f"{owner}.{func.attr}"
-
-    def _as_function(self, visitor: Visitor, node: ast.Call) -> None:
-        binding = visitor.scope.lookup(self.name.rpartition(".")[2])
-        for definition in binding.definitions if binding is not None else ():
-            if definition.kind == "def":
-                self.function = visitor.binder.scopes.get(definition.node)
-        visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
-
-    def positional(self, index: int, argument: ast.expr) -> Use:
-        """What positional argument ``index`` (from 0) is used for."""
-        if self.compared is not None:
-            return self.compared
-        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
-            if sink is not None and sink[1] == index:
-                return self._sink(kind, sink[0])
-        if self.option is not None:
-            flag_default = self.short in _FLAGS and index == 1
-            return Use("option", f"k:{self.option}", detail=self.option) if flag_default else Use("text")
-        place = f"p:{self.owner}.#{index}" if self.owner else None
-        return Use("argument", place, detail=self.label)
-
-    def keyword(self, keyword: ast.keyword) -> Use:
-        """What a keyword argument is used for."""
-        name = keyword.arg
-        if name is None:
-            return Use("argument", detail=self.label)
-        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
-            if sink is not None and sink[0] == name:
-                return self._sink(kind, name)
-        if self.name.startswith("torch.") and name in sinks.TORCH_KEYWORDS:
-            return self._sink("device", name)
-        if self.name.startswith("torch.distributed") and name == "backend":
-            return self._sink("backend", name)
-        if self.option is not None:
-            return Use("option" if name in ("default", "choices", "const") else "text", f"k:{self.option}", detail=self.option)
-        place = f"p:{self.owner}.{name}" if self.owner else f"k:{name}"
-        likely = name in sinks.LIKELY_KEYWORDS
-        return Use("keyword", place, "device" if likely else None, not likely, f"{name}=")
-
-    def _sink(self, kind: str, parameter: str) -> Use:
-        use = "map_location" if parameter == "map_location" else "argument"
-        return Use(use, None, kind, True, self.label)
-
-    @property
-    def label(self) -> str:
-        """The callee as a reader would write it."""
-        return f"`{self.name or self.method or self.short}()`"
 
 
 _STATEMENTS = {
@@ -673,18 +592,6 @@ _EXPRESSIONS = {
 }
 
 
-def _option_name(node: ast.Call) -> str | None:
-    """The attribute that an option's value ends up in: ``--local-rank`` is ``local_rank``."""
-    for keyword in node.keywords:
-        if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
-            return str(keyword.value.value)
-    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    if isinstance(node.func, ast.Attribute) and node.func.attr in _FLAGS:
-        return texts[0] if texts else None
-    long = [t for t in texts if t.startswith("--")] or [t for t in texts if t]
-    return long[0].lstrip("-").split("/")[0].replace("-", "_") if long else None
-
-
 def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
@@ -695,6 +602,3 @@ def _last_name(node: ast.expr) -> str:
     return ""
 
 
-def _short(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= 60 else text[:57] + "..."

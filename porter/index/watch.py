@@ -13,20 +13,26 @@ from porter.catalog import is_member
 if TYPE_CHECKING:
     from porter.catalog import Catalogue
 
-DEVICE_TEXT = re.compile(r"cuda(?::(?:\d+|\{\}|))?")
-BACKEND_TEXT = re.compile(r"nccl|(?:\w+:\w+,)*(?:\w+:nccl|cuda:\w+)(?:,\w+:\w+)*", re.I)
-TOKENS = re.compile(r"cuda|nccl|cudnn|nvtx|nvidia|triton|flash_attn|gpu", re.I)
-VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_PLACEHOLDER = re.compile(r"%[dsi]|\{[^{}]*\}")
+_DEVICE = re.compile(r"cuda(?::(?:\d+|\{\}|))?")
+_BACKEND = re.compile(r"nccl|(?:\w+:\w+,)*(?:\w+:nccl|cuda:\w+)(?:,\w+:\w+)*", re.I)
+_WORDS = re.compile(r"cuda|nccl|cudnn|nvtx|nvidia|triton|flash_attn|gpu", re.I)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_MEMORY = re.compile(r"(?:cuda.*)?out of memory|oom", re.I)
+_LONG = 4000  # characters: longer texts are programs or data, not names
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Names, methods, arguments and strings that have a row."""
+    """Names, methods, arguments and texts that have a row."""
 
     symbols: frozenset[str]
     namespaces: tuple[str, ...]  # with a final dot
     roots: frozenset[str]
     methods: frozenset[str]
     arguments: dict[str, dict[str, int | None]]  # callable -> parameter -> position
+    texts: frozenset[str]  # strings that have a row, without those that `has` finds by a prefix
+    text_prefixes: tuple[str, ...]
+    commands: frozenset[str]
     has: Callable[[str, str], bool]  # (kind, name): is there a row?
 
     def match(self, qualified: str) -> str | None:
@@ -37,11 +43,45 @@ class Watch(msgspec.Struct, frozen=True):
         name = qualified
         while name and name not in self.symbols:
             name = name.rpartition(".")[0]
-        if qualified.startswith(self.namespaces):
+        if dot and qualified.startswith(self.namespaces):
             space = max((n for n in self.namespaces if qualified.startswith(n)), key=len)
             if len(name) < len(space):
                 return space + qualified[len(space) :].partition(".")[0]
         return name or None
+
+    def text_kind(self, value: str) -> tuple[str | None, str]:
+        """The site kind and name of a text; None where it is of no interest."""
+        if value in self.texts or (self.text_prefixes and value.startswith(self.text_prefixes)):
+            return "string", value
+        if _WORDS.search(value) is None:
+            return self._plain(value)
+        if len(value) > _LONG:
+            return "string", value[:80]
+        if "cuda" in value:
+            device = _PLACEHOLDER.sub("{}", value)
+            if _DEVICE.fullmatch(device):
+                return "device", device + "{}" if device.endswith(":") else device
+        if _BACKEND.fullmatch(value):
+            return "backend", value.lower()
+        if _VARIABLE.fullmatch(value) and self.has("environment", value):
+            return "environment", value
+        if _MEMORY.match(value):
+            return "string", "CUDA out of memory"
+        word = value.split(None, 1)[0] if value[:1].isalnum() else ""
+        if word in self.commands:
+            return "command", word
+        return "string", value[:200]
+
+    def _plain(self, value: str) -> tuple[str | None, str]:
+        """Texts without a telling word: variables and commands by their own names."""
+        if len(value) > 200:
+            return None, ""
+        if value.isupper() and _VARIABLE.fullmatch(value) and self.has("environment", value):
+            return "environment", value
+        if value.endswith("emory") and _MEMORY.match(value):
+            return "string", "CUDA out of memory"
+        word = value.partition(" ")[0]
+        return ("command", word) if word in self.commands else (None, "")
 
 
 def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
@@ -54,11 +94,15 @@ def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
     symbols = frozenset(filter(on, catalogue.symbols))
     owners = {name.rpartition(".")[2] for name in symbols if is_member(name)}
     free = {n for n in catalogue.methods if (row := catalogue.find("method", f".{n}")) and (rules is None or row.rule in rules)}
+    strings = {n for row in catalogue.rows() if row.kind == "string" for n in (row.name, *row.also)}
     return Watch(
         symbols=symbols,
         namespaces=catalogue.namespaces,
         roots=frozenset(n.partition(".")[0] for n in (*symbols, *catalogue.namespaces)),
         methods=frozenset(owners | free),
         arguments={f: {n: p.position for n, p in ps.items()} for f, ps in catalogue.arguments.items()},
+        texts=frozenset(n for n in strings if not n.endswith("*")),
+        text_prefixes=tuple(sorted(n[:-1] for n in strings if n.endswith("*"))),
+        commands=frozenset(n for row in catalogue.rows() if row.kind == "command" for n in (row.name, *row.also)),
         has=lambda kind, name: catalogue.find(kind, name) is not None,
     )

@@ -1,0 +1,110 @@
+"""Where the arguments of a call go: into a device, a backend, a parameter of the repository, an option."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from porter.index import sinks
+from porter.index.infer import Reference
+from porter.index.values import Use
+
+if TYPE_CHECKING:
+    from porter.index.visit import Visitor
+
+_OPTIONS = frozenset({"add_argument", "add_option", "option"})
+_FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
+_COMPARING = frozenset({"startswith", "endswith", "__contains__"})
+_NOWHERE = Use("argument")
+LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.IfExp, ast.BoolOp, ast.BinOp, ast.Call)
+
+
+class Callee:
+    """Where the arguments of one call go."""
+
+    def __init__(self, visitor: Visitor, node: ast.Call, reference: Reference | None) -> None:
+        self.name = reference.qualified if reference is not None else ""
+        self.method = ""
+        self.owner = self.name  # qualified name of the function called, as far as it is known
+        func = node.func
+        self.short = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+        self.device = sinks.DEVICE.get(self.name)
+        self.backend = sinks.BACKEND.get(self.name)
+        self.option: str | None = None
+        self.compared: Use | None = None
+        if reference is not None:
+            if not self.name.startswith("torch."):
+                visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
+        elif isinstance(func, ast.Attribute):
+            self._as_method(visitor, func)
+        if self.short in _OPTIONS or self.short in _FLAGS:
+            self.option = option_name(node)
+
+    def _as_method(self, visitor: Visitor, func: ast.Attribute) -> None:
+        self.device = sinks.METHODS.get(func.attr)
+        self.method = f".{func.attr}"
+        owner = visitor.inference.owner(func.value, visitor.scope)
+        if owner is not None:
+            self.owner = f"{owner}.{func.attr}"
+        if func.attr in _COMPARING:
+            place = visitor.flow.place(func.value, visitor.scope)
+            self.compared = Use("compare", place, detail=short(func.value))
+
+    def positional(self, index: int, argument: ast.expr) -> Use:
+        """What positional argument ``index`` (from 0) is used for."""
+        if self.compared is not None:
+            return self.compared
+        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
+            if sink is not None and sink[1] == index:
+                return self._sink(kind, sink[0])
+        if self.option is not None:
+            flag_default = self.short in _FLAGS and index == 1
+            return Use("option", f"k:{self.option}", detail=self.option) if flag_default else Use("text")
+        if not self.owner and not isinstance(argument, LITERALS):
+            return _NOWHERE
+        place = f"p:{self.owner}.#{index}" if self.owner else None
+        return Use("argument", place, detail=self.label)
+
+    def keyword(self, keyword: ast.keyword) -> Use:
+        """What a keyword argument is used for."""
+        name = keyword.arg
+        if name is None:
+            return Use("argument", detail=self.label)
+        for sink, kind in ((self.device, "device"), (self.backend, "backend")):
+            if sink is not None and sink[0] == name:
+                return self._sink(kind, name)
+        if self.name.startswith("torch.") and name in sinks.TORCH_KEYWORDS:
+            return self._sink("device", name)
+        if self.name.startswith("torch.distributed") and name == "backend":
+            return self._sink("backend", name)
+        if self.option is not None:
+            return Use("option" if name in ("default", "choices", "const") else "text", f"k:{self.option}", detail=self.option)
+        place = f"p:{self.owner}.{name}" if self.owner else f"k:{name}"
+        likely = name in sinks.LIKELY_KEYWORDS
+        return Use("keyword", place, "device" if likely else None, not likely, f"{name}=")
+
+    def _sink(self, kind: str, parameter: str) -> Use:
+        use = "map_location" if parameter == "map_location" else "argument"
+        return Use(use, None, kind, True, self.label)
+
+    @property
+    def label(self) -> str:
+        """The callee as a reader would write it."""
+        return f"`{self.name or self.method or self.short}()`"
+
+
+def option_name(node: ast.Call) -> str | None:
+    """The attribute that an option's value ends up in: ``--local-rank`` is ``local_rank``."""
+    for keyword in node.keywords:
+        if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
+            return str(keyword.value.value)
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _FLAGS:
+        return texts[0] if texts else None
+    long = [t for t in texts if t.startswith("--")] or [t for t in texts if t]
+    return long[0].lstrip("-").split("/")[0].replace("-", "_") if long else None
+
+
+def short(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= 60 else text[:57] + "..."
