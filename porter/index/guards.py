@@ -23,6 +23,7 @@ class Condition(msgspec.Struct, frozen=True):
 
     cuda: int
     vendors: frozenset[str]
+    mentions: bool = False  # it speaks of CUDA, whatever it makes of it
 
 
 NEUTRAL = Condition(0, frozenset())
@@ -34,9 +35,8 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
     for node in ast.walk(test):
         vendors.update(_words(node))
     cuda = _cuda(test, qualify)
-    vendors.discard("gpu")
-    vendors.discard("cuda")
-    return Condition(cuda, frozenset(vendors))
+    mentions = bool(vendors & {"gpu", "cuda"})
+    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), mentions)
 
 
 def _words(node: ast.AST) -> list[str]:
@@ -118,10 +118,34 @@ def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end
         return Guard("cuda", start, end, others, has_else)
     if cuda < 0:
         return Guard("else", start, end, others, has_else)
+    if index < len(conditions) and conditions[index].mentions:
+        return Guard("mention", start, end, others, has_else)
     return None
 
 
-def catches_import_error(node: ast.Try, names: Callable[[ast.expr], str | None]) -> bool:
+def whole(conditions: list[Condition], has_else: bool, start: int, end: int) -> Guard | None:
+    """The guard on a chain's own tests: where it serves Neuron or several vendors, they stay."""
+    guard = arm(conditions, 0, has_else, start, end)
+    return guard if guard is not None and guard.kind in ("handled", "vendors") else None
+
+
+def exits(body: list[ast.stmt]) -> bool:
+    """Whether what follows a block is not reached from it."""
+    return isinstance(body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
+
+
+def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> Guard | None:
+    """The guard on what follows an ``if`` without ``else`` whose body leaves the block."""
+    if node.orelse or not exits(node.body):
+        return None
+    if conditions[0].vendors & _NEURON:
+        return Guard("handled", start, end, tuple(sorted(conditions[0].vendors)), True)
+    kinds = {1: "else", -1: "cuda"}
+    kind = kinds.get(conditions[0].cuda)
+    return Guard(kind, start, end, (), True) if kind is not None else None
+
+
+def catches_import_error(node: ast.Try) -> bool:
     """Whether a ``try`` survives a missing package."""
     wide = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
     for handler in node.handlers:

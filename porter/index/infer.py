@@ -8,7 +8,7 @@ the whole repository can settle: ``result:pkg.fn`` (what a function elsewhere re
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -441,7 +441,7 @@ class Inference:
         return self.infer(node.value, scope, depth)
 
 
-_HANDLERS = {
+_HANDLERS: dict[type, Callable[..., Known | None]] = {
     ast.Name: Inference._name,
     ast.Call: Inference._call,
     ast.Attribute: Inference._attribute,

@@ -26,10 +26,17 @@ class Project:
         paths: Iterable[str],
         types: Types,
         load: Callable[[str], Summary | None],
+        mentioning: Callable[[str], list[str]],
     ) -> None:
-        """``paths`` are all Python files, analysed or not; ``load`` summarises one of them by path."""
+        """Merge ``summaries``.
+
+        ``paths`` are all Python files, analysed or not. ``load`` summarises one of them by path; ``mentioning``
+        lists the files that were not analysed, hold a word, and may put it on a device.
+        """
         self.types = types
         self._load = load
+        self._mentioning = mentioning
+        self._channels: set[str] = set()  # names that files which were not analysed have been searched for
         self._summaries: dict[str, Summary] = {}
         self._classes: dict[str, ClassInfo] = {}
         self._edges: dict[str, list[str]] = {}
@@ -195,7 +202,18 @@ class Project:
         key = (start, kind, forward)
         if key not in self._memo:
             self._memo[key] = self._walk(start, kind, forward)
+            if self._memo[key] is None and forward and start[:2] in ("k:", "a:") and self._widen(start):
+                self._memo[key] = self._walk(start, kind, forward)
         return self._memo[key]
+
+    def _widen(self, place: str) -> bool:
+        """Read files without CUDA that use an attribute or key of this name; whether there were any."""
+        name = place.rpartition(".")[2] if place.startswith("a:") else place[2:]
+        if name in self._channels or not name.isidentifier():
+            return False
+        self._channels.add(name)
+        found = [module_name(path) for path in self._mentioning(name)]
+        return any([self.summary(module) is not None for module in found if module not in self._summaries])
 
     def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
         tables = (self._sinks,) if forward else (self._sources, self._sinks)
@@ -254,7 +272,9 @@ class Project:
     # -- sites ---------------------------------------------------------------------------------
 
     def settle(self, site: Site, module: str) -> Site:
-        """The site with its name settled by what other files say of its receiver's class."""
+        """The site with its name settled by what other files say of its receiver's class, or of its key."""
+        if site.kind == "config" and not site.certain and self.reaches(site.place, "device", ""):
+            return msgspec.structs.replace(site, certain=True)
         if site.receiver is None:
             if site.kind == "symbol" and site.name.partition(".")[0] in self.own:
                 return msgspec.structs.replace(site, kind="own")

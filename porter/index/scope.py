@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -269,7 +269,7 @@ class Binder:
                 scope.outer[name] = owner
 
 
-_STATEMENTS: dict[type, object] = {
+_STATEMENTS: dict[type, Callable[..., None]] = {
     ast.Import: Binder._import,
     ast.ImportFrom: Binder._import_from,
     ast.FunctionDef: Binder._function,
@@ -324,13 +324,3 @@ def dotted(node: ast.expr) -> tuple[ast.Name, list[str]] | None:
         names.reverse()
         return node, names
     return None
-
-
-def walk_expressions(node: ast.AST) -> Iterator[ast.AST]:
-    """Like `ast.walk`, but stays out of nested functions and classes."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        yield current
-        if not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            stack.extend(ast.iter_child_nodes(current))

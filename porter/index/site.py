@@ -94,7 +94,9 @@ class Guard(msgspec.Struct, frozen=True):
     else      runs where CUDA is absent
     handled   in a chain of branches that has an arm for Neuron already
     vendors   in a chain with arms for other accelerators (xla, npu, xpu, hpu, mps)
-    import    in ``try`` with a handler for ImportError or a wider one, or in that handler
+    mention   in the arm of a test that speaks of CUDA among other things: ``is_available() or FORCE_CUDA``
+    import    in ``try`` with a handler for ImportError or a wider one
+    fallback  in such a handler: runs only where the import before it fails
     test      under a skip decorator, ``pytest.mark`` or the like
     types     under ``if TYPE_CHECKING``
     """

@@ -7,6 +7,7 @@ a comparison); `Flow` follows the expression through whatever hands its value on
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 import msgspec
 
@@ -126,9 +127,10 @@ class Flow:
     def _default_of_getter(self, node: ast.Call, name: str, use: Use, scope: Scope) -> None:
         """``args.get("device", "cuda")``, ``getattr(args, "device", "cuda")``: the default goes where the call goes."""
         arguments = node.args[1:] if name == "getattr" else node.args
-        if not arguments or not isinstance(arguments[0], ast.Constant):
+        key = _text(arguments[0]) if arguments else None
+        if key is None:
             return
-        place = f"k:{arguments[0].value}"
+        place = f"k:{key}"
         self._result(place, use)
         for default in arguments[1:2]:
             self.into(default, msgspec.structs.replace(use, place=use.place or place), scope)
@@ -145,9 +147,9 @@ class Flow:
         if isinstance(node, ast.Attribute):
             return self._attribute_place(node, scope)
         if isinstance(node, ast.Subscript):
-            key = node.slice
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                return f"k:{key.value}"
+            key = _text(node.slice)
+            if key is not None:
+                return f"k:{key}"
             return self.place(node.value, scope)
         if isinstance(node, ast.Call):
             return self._call_place(node, scope)
@@ -163,8 +165,9 @@ class Flow:
             return self.place(func.value, scope)
         if self._getter(func, name):
             arguments = node.args[1:] if name == "getattr" else node.args
-            if arguments and isinstance(arguments[0], ast.Constant):
-                return f"k:{arguments[0].value}"
+            key = _text(arguments[0]) if arguments else None
+            if key is not None:
+                return f"k:{key}"
         return f"r:{reference.qualified}" if reference is not None else None
 
     def _name_place(self, node: ast.Name, scope: Scope) -> str | None:
@@ -186,12 +189,16 @@ class Flow:
             if owner is not None:
                 return f"k:{node.attr}"
         reference: Reference | None = self.inference.reference(node, scope)
-        if reference is not None:
-            return f"g:{reference.qualified}"
-        return f"k:{node.attr}"
+        if reference is None:
+            return f"k:{node.attr}"
+        place = f"g:{reference.qualified}"
+        if isinstance(node.value, ast.Attribute):  # a module's variable, or a member of an object that it holds
+            self.edges.append((f"k:{node.attr}", place))
+            self.edges.append((place, f"k:{node.attr}"))
+        return place
 
 
-_HANDLERS = {
+_HANDLERS: dict[type, Callable[..., None]] = {
     ast.Constant: Flow._literal,
     ast.JoinedStr: Flow._literal,
     ast.Name: Flow._variable,
@@ -209,6 +216,11 @@ _HANDLERS = {
     ast.Starred: Flow._inner,
     ast.Await: Flow._inner,
 }
+
+
+def _text(node: ast.expr) -> str | None:
+    """The text of a string literal."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _is_device_attribute(node: ast.expr) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -94,7 +95,7 @@ class Visitor:
 
     def block(self, body: list[ast.stmt]) -> None:
         """Visit statements of one block."""
-        saved = self.statement, self.siblings
+        saved = self.statement, self.siblings, self.guards
         for node in body:
             self.statement, self.siblings = node, len(body)
             handler = _STATEMENTS.get(type(node))
@@ -102,7 +103,7 @@ class Visitor:
                 handler(self, node)
             else:
                 self.children(node)
-        self.statement, self.siblings = saved
+        self.statement, self.siblings, self.guards = saved
 
     def guarded(self, guard: Guard | None, body: list[ast.stmt]) -> None:
         """Visit a block under a guard."""
@@ -170,9 +171,15 @@ class Visitor:
             self.expr(node.value, "Return")
 
     def _if(self, node: ast.If) -> None:
-        self._arms(node, *guards.chain(node, self.condition))
+        conditions, has_else = guards.chain(node, self.condition)
+        start, end = self.span(node.test)
+        saved = self.guards
+        self._add(guards.whole(conditions, has_else, start, end))
+        self._arms(node, conditions, has_else, 0)
+        self.guards = saved
+        self._add(guards.behind(node, conditions, start, end))  # until the end of the block
 
-    def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int = 0) -> None:
+    def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int) -> None:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
         self.guarded(guards.arm(conditions, index, has_else, start, end), node.body)
@@ -181,6 +188,10 @@ class Visitor:
             self._arms(node.orelse[0], conditions, has_else, index + 1)
         elif node.orelse:
             self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
+
+    def _add(self, guard: Guard | None) -> None:
+        if guard is not None:
+            self.guards = (guard, *self.guards)
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
         self.expr(node.iter, "For")
@@ -207,16 +218,18 @@ class Visitor:
         self.block(node.body)
 
     def _try(self, node: ast.Try) -> None:
-        guard = None
-        if guards.catches_import_error(node, self.qualify):
+        guard = fallback = None
+        if guards.catches_import_error(node):
             start, _ = self.span(node)
             guard = Guard("import", start, start, (), True)
+            imports = any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in node.body)
+            fallback = Guard("fallback", start, start, (), True) if imports else guard
         self.guarded(guard, node.body)
         for handler in node.handlers:
             if handler.type is not None:
                 self.statement = handler
                 self.expr(handler.type, "ExceptHandler")
-            self.guarded(guard, handler.body)
+            self.guarded(fallback, handler.body)
         self.guarded(guard, node.orelse)
         self.block(node.finalbody)
 
@@ -276,8 +289,9 @@ class Visitor:
             name = decorator.func.attr
             if name == "option" and (option := option_name(decorator)):
                 self.flow.edges.append((f"k:{option}", f"p:{scope.qualified}.{option}"))
-            if name == "parametrize" and len(decorator.args) >= 2 and isinstance(decorator.args[0], ast.Constant):
-                use = Use("argument", f"p:{scope.qualified}.{decorator.args[0].value}", detail="parametrize")
+            first = decorator.args[0] if decorator.args else None
+            if name == "parametrize" and len(decorator.args) >= 2 and isinstance(first, ast.Constant):
+                use = Use("argument", f"p:{scope.qualified}.{first.value!s}", detail="parametrize")
                 self.flow.into(decorator.args[1], use, self.scope)
         self.expr(decorator, "decorator", role="decorator")
 
@@ -446,28 +460,34 @@ class Visitor:
 
     def _choice(self, node: ast.IfExp, parent: str) -> None:
         conditions, _ = guards.chain(node, self.condition)
+        saved = self.guards
+        self._add(guards.whole(conditions, True, *self.span(node.test)))
         self._ternary(node, conditions, 0)
+        self.guards = saved
 
     def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], index: int) -> None:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
         saved = self.guards
-        if (guard := guards.arm(conditions, index, True, start, end)) is not None:
-            self.guards = (guard, *saved)
+        self._add(guards.arm(conditions, index, True, start, end))
         self.expr(node.body, "IfExp")
         self.guards = saved
         if isinstance(node.orelse, ast.IfExp):
             self._ternary(node.orelse, conditions, index + 1)
             return
-        if (guard := guards.arm(conditions, len(conditions), True, start, end)) is not None:
-            self.guards = (guard, *saved)
+        self._add(guards.arm(conditions, len(conditions), True, start, end))
         self.expr(node.orelse, "IfExp")
         self.guards = saved
 
     def _dict(self, node: ast.Dict, parent: str) -> None:
         if not any(id(key) in self.flow.uses for key in node.keys):
             self.flow.into(node, Use("entry"), self.scope)
+        saved = self.guards
+        if any(isinstance(key, ast.Constant) and key.value == "neuron" for key in node.keys):
+            start, _ = self.span(node)
+            self._add(Guard("handled", start, start, ("neuron",), True))
         self.children(node)
+        self.guards = saved
 
     def _lambda(self, node: ast.Lambda, parent: str) -> None:
         saved = self.scope
@@ -559,7 +579,7 @@ class Visitor:
         return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
 
 
-_STATEMENTS = {
+_STATEMENTS: dict[type, Callable[..., None]] = {
     ast.Expr: Visitor._expr_statement,
     ast.Assign: Visitor._assign,
     ast.AnnAssign: Visitor._ann_assign,
@@ -581,7 +601,7 @@ _STATEMENTS = {
 if hasattr(ast, "TryStar"):
     _STATEMENTS[ast.TryStar] = Visitor._try
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type, Callable[..., None]] = {
     ast.Compare: Visitor._compare,
     ast.IfExp: Visitor._choice,
     ast.Dict: Visitor._dict,

@@ -10,7 +10,7 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Dismissed, Judgement
 from porter.rules.table import sentence
 
-_GUARDED = frozenset({"cuda", "else", "handled", "vendors", "import", "test"})
+_GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
 _PACKAGE_RULES = frozenset({"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"})
 
 # Device strings are many things: the use decides which rule looks at one.
@@ -44,6 +44,8 @@ def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
             return _leave(result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only")
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return _leave(result, "the import may fail: the program goes on without it")
+        if guard.kind == "fallback" and result.site.name.startswith("torch."):
+            return _leave(result, "runs only where the import before it fails")
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
     return result
