@@ -76,7 +76,7 @@ def _index(
     inference = Inference(types, binder.scopes, aliases)
     visitor = Visitor(tree, binder, inference, watch, source)
     builder = _Builder(source, visitor)
-    sites = [site for found in visitor.found if (site := builder.site(found)) is not None]
+    sites = [site for found in visitor.found for site in builder.sites(found)]
     return FileIndex(sites, summarise(module, binder, visitor))
 
 
@@ -102,7 +102,19 @@ class _Builder:
         self.visitor = visitor
         self.inference = visitor.inference
 
+    def sites(self, found: Found) -> list[Site]:
+        """The sites that one find amounts to: mostly one."""
+        if found.kind == "requirement":
+            from porter.sources.files.requirements import requirement_sites
+
+            start, _ = self._span(found.node, found)
+            sites = requirement_sites(found.name, start + 1, found.node.lineno)  # type: ignore[attr-defined]
+            return [s for s in sites if self.visitor.watch.has("requirement", s.name)]
+        site = self.site(found)
+        return [site] if site is not None else []
+
     def site(self, found: Found) -> Site | None:
+        """The site of a find; None where its receiver turns out to mean nothing."""
         node, moment = found.node, found.moment
         start, end = self._span(node, found)
         kind, name, certain, receiver = found.kind, found.name, found.certain, None

@@ -59,20 +59,18 @@ class Inference:
 
     def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
         """The qualified name of a dotted expression; None where its root is an ordinary variable."""
-        chain = dotted(node)
-        if chain is None:
+        root = node
+        while type(root) is ast.Attribute:
+            root = root.value
+        if type(root) is not ast.Name:
             return None
-        root, names = chain
-        if root.id in ("self", "cls") and names:
-            owner = instance_class(root.id, scope)
-            if owner is not None:
-                return None
         binding = scope.lookup(root.id)
         if binding is None:
             return None
         base = self.bound(binding)
-        if base is None:
+        if base is None or (root is not node and instance_class(root.id, scope) is not None):
             return None
+        names = _names(node)
         if names:
             base = Reference(".".join([base.qualified, *names]), base.alias, base.certain)
         if self.aliases and base.qualified in self.aliases:
@@ -356,7 +354,7 @@ class Inference:
         annotated = self.annotation(function.returns, scope.parent or scope)
         if annotated is not None:
             return annotated
-        values = [r.value for r in returns_of(function) if r.value is not None and not _none(r.value)]
+        values = [r.value for r in scope.returns if r.value is not None and not _none(r.value)]
         return self._join([self.infer(v, scope, depth + 1) for v in values[:6]]) if values else None
 
     def _method(self, func: ast.Attribute, scope: Scope, depth: int) -> Known | None:
@@ -459,20 +457,14 @@ _HANDLERS: dict[type, Callable[..., Known | None]] = {
 }
 
 
-def returns_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Return]:
-    """The return statements of a function, not those of functions inside it."""
-    found: list[ast.Return] = []
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Return):
-            found.append(node)
-        elif isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            stack.extend(c for c in ast.iter_child_nodes(node) if isinstance(c, (ast.stmt, ast.ExceptHandler)))
-        elif isinstance(node, ast.ExceptHandler):
-            stack.extend(node.body)
-    found.reverse()
-    return found
+def _names(node: ast.expr) -> list[str]:
+    """The attributes of a chain, from its root outwards."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    names.reverse()
+    return names
 
 
 def argument_value(call: ast.Call, name: str, position: int | None, function: Scope) -> ast.expr | None:

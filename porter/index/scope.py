@@ -52,7 +52,7 @@ class Binding:
 class Scope:
     """A module, class, function, lambda or comprehension."""
 
-    __slots__ = ("attributes", "bindings", "kind", "node", "outer", "parent", "qualified")
+    __slots__ = ("attributes", "bindings", "kind", "node", "outer", "parent", "qualified", "returns")
 
     def __init__(self, kind: str, qualified: str, node: ast.AST, parent: Scope | None) -> None:
         self.kind = kind
@@ -62,6 +62,7 @@ class Scope:
         self.bindings: dict[str, Binding] = {}
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
+        self.returns: list[ast.Return] = []  # functions: their return statements
 
     def bind(self, name: str, definition: Definition) -> None:
         """Record one more definition of ``name``."""
@@ -256,6 +257,9 @@ class Binder:
                     scope.bind(name, Definition("other", case, scope))
             self._block(case.body, scope)
 
+    def _return(self, node: ast.Return, scope: Scope) -> None:
+        scope.returns.append(node)
+
     def _global(self, node: ast.Global, scope: Scope) -> None:
         for name in node.names:
             scope.outer[name] = scope.root
@@ -286,6 +290,7 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
     ast.If: Binder._branch,
     ast.While: Binder._branch,
     ast.Match: Binder._match,
+    ast.Return: Binder._return,
     ast.Global: Binder._global,
     ast.Nonlocal: Binder._nonlocal,
 }

@@ -66,6 +66,7 @@ class Visitor:
     ) -> None:
         self.starts = source.line_starts
         self.text = source.text
+        self.is_setup = b"setup(" in source.text  # its lists of strings may be requirements
         self.binder = binder
         self.inference = inference
         self.flow = Flow(inference)
@@ -528,6 +529,8 @@ class Visitor:
 
     def string(self, node: ast.expr, value: str, parent: str) -> None:
         """A text that mentions CUDA, by what kind of text it is."""
+        if self.is_setup and parent in ("List", "Tuple", "Set"):
+            self.found.append(Found("requirement", value, node, self.moment(parent, "text")))
         kind, name = self.watch.text_kind(value)
         if kind is None:
             return

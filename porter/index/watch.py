@@ -26,7 +26,8 @@ class Watch(msgspec.Struct, frozen=True):
     """Names, methods, arguments and texts that have a row."""
 
     symbols: frozenset[str]
-    namespaces: tuple[str, ...]  # with a final dot
+    namespaces: frozenset[str]  # with a final dot
+    stems: tuple[str, ...]  # beginnings of names that have a row: torch._C._cuda
     roots: frozenset[str]
     methods: frozenset[str]
     arguments: dict[str, dict[str, int | None]]  # callable -> parameter -> position
@@ -37,16 +38,19 @@ class Watch(msgspec.Struct, frozen=True):
 
     def match(self, qualified: str) -> str | None:
         """The watched part of a qualified name: ``torch.cuda.Event`` of ``torch.cuda.Event.__init__``."""
-        root, dot, _ = qualified.partition(".")
-        if root not in self.roots:
+        if qualified.partition(".")[0] not in self.roots:
             return None
         name = qualified
         while name and name not in self.symbols:
             name = name.rpartition(".")[0]
-        if dot and qualified.startswith(self.namespaces):
-            space = max((n for n in self.namespaces if qualified.startswith(n)), key=len)
-            if len(name) < len(space):
-                return space + qualified[len(space) :].partition(".")[0]
+        space = qualified
+        while space and f"{space}." not in self.namespaces:
+            space = space.rpartition(".")[0]
+        if self.stems and qualified.startswith(self.stems):
+            stem = next(stem for stem in self.stems if qualified.startswith(stem))
+            return ".".join(qualified.split(".")[: stem.count(".") + 1])
+        if space and space != qualified and len(name) <= len(space):
+            return f"{space}.{qualified[len(space) + 1 :].partition('.')[0]}"
         return name or None
 
     def text_kind(self, value: str) -> tuple[str | None, str]:
@@ -97,7 +101,8 @@ def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
     strings = {n for row in catalogue.rows() if row.kind == "string" for n in (row.name, *row.also)}
     return Watch(
         symbols=symbols,
-        namespaces=catalogue.namespaces,
+        namespaces=frozenset(n for n in catalogue.namespaces if n.endswith(".")),
+        stems=tuple(n for n in catalogue.namespaces if not n.endswith(".")),
         roots=frozenset(n.partition(".")[0] for n in (*symbols, *catalogue.namespaces)),
         methods=frozenset(owners | free),
         arguments={f: {n: p.position for n, p in ps.items()} for f, ps in catalogue.arguments.items()},
