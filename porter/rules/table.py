@@ -11,7 +11,10 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_NAME = re.compile(r"[._\d]")
+_NAMES_CUDA = re.compile(rb"cuda|cudnn|nccl|nvtx|nvidia", re.I)
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
+_LEFT = (Verdict.MANUAL, Verdict.BLOCKED)
 _EFFORT = {
     Verdict.PORTABLE: Effort.NONE,
     Verdict.AUTO: Effort.NONE,
@@ -23,10 +26,17 @@ _EFFORT = {
 
 
 def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """The row's answer for the target, with the edit that its action asks for."""
+    """The row's answer for the target, with the edit that its action asks for.
+
+    What works as it is and does not even say CUDA is no finding, nor is what another finding of the file says.
+    """
+    answer = ctx.answer(row)
     if row.values and not any(fnmatchcase(site.detail, value) for value in row.values):
         return Dismissed(site, "agnostic")
-    answer = ctx.answer(row)
+    if answer.verdict is Verdict.PORTABLE and not _NAMES_CUDA.search(ctx.source.text, site.start, site.end):
+        return Dismissed(site, "agnostic")
+    if answer.verdict in _LEFT and site.kind == "symbol" and _told_elsewhere(site, row, ctx):
+        return Dismissed(site, "part")
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
@@ -44,6 +54,19 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if edit is not None:
             return judgement(site, row, ctx, edits=(edit,))
     return by_hand(site, row, ctx)
+
+
+def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
+    """Whether another site stands for this one: a package is reported where it is imported, a name where it is used."""
+    if f"{row.name}.*" not in row.also:
+        return site.role == "import" and any(s.name == site.name and s.role != "import" for s in ctx.sites)
+    told = None
+    for other in ctx.sites:
+        if other.role == "import" and ctx.catalogue.find(other.kind, other.name) is row:
+            told = told or other
+            if not other.guards:  # an import that may fail does not stand for one that may not
+                return other.start != site.start
+    return told is not None and told.start != site.start
 
 
 def _argument(site: Site, call: Call, replacement: str, ctx: Context) -> Edits | None:
@@ -90,16 +113,15 @@ def judgement(
     answer = ctx.answer(row)
     verdict = verdict or answer.verdict
     promised = ctx.edits and verdict in _EDITED
-    if promised and not edits and rename is None:
+    if promised and (edits is None or (not edits and rename is None)):
         verdict = Verdict.MANUAL
-    effort = answer.effort if answer.effort is not None and verdict is answer.verdict else _EFFORT[verdict]
     return Judgement(
         site=site,
         row=row,
         verdict=verdict,
         message=message or f"{subject(site)} {row.summary}",
         advice=sentence(advice or _advice(answer, verdict), note or answer.note),
-        effort=effort,
+        effort=_effort(answer, verdict),
         evidence=answer.evidence,
         edits=tuple(edits or ()) if verdict in _EDITED else (),
         rename=rename if verdict in _EDITED else None,
@@ -107,11 +129,20 @@ def judgement(
     )
 
 
-def by_hand(site: Site, row: Row, ctx: Context, why: str = "", message: str = "") -> Judgement:
+def _effort(answer: Answer, verdict: Verdict) -> Effort:
+    if verdict is answer.verdict and answer.effort is not None:
+        return answer.effort
+    known = verdict is Verdict.MANUAL and answer.verdict in _EDITED
+    return Effort.MINUTES if known else _EFFORT[verdict]  # to write by hand what porter would have written is no riddle
+
+
+def by_hand(
+    site: Site, row: Row, ctx: Context, why: str = "", message: str = "", group: str | None = None
+) -> Judgement:
     """What porter would write but cannot here: `manual`, with the replacement and the reason as advice."""
     answer = ctx.answer(row)
     advice = answer.advice or (f"write `{answer.replacement}` by hand" if answer.replacement else "")
-    return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=why, message=message)
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=why, message=message, group=group)
 
 
 def subject(site: Site) -> str:
@@ -125,11 +156,9 @@ def subject(site: Site) -> str:
 def sentence(*parts: str) -> str:
     """Advice and note as one text: each part a sentence."""
     done = []
-    for part in parts:
-        part = part.strip()
-        if part:
-            name = "." in part.split()[0].rstrip(".") or "_" in part.split()[0]
-            done.append(part if name else part[0].upper() + part[1:])
+    for part in filter(None, map(str.strip, parts)):
+        name = _NAME.search(part.split()[0].rstrip("."))
+        done.append(part if name else part[0].upper() + part[1:])
     return " ".join(p if p.endswith((".", "!", "?", ":")) else p + "." for p in done)
 
 
