@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -20,13 +21,14 @@ from porter.index.summary import Summary
 from porter.index.watch import Watch, watch
 from porter.model import Dismissal, Edit, Effort, Finding, Fix, Problem, Verdict
 from porter.rules.base import REASONS, Context, Dismissed, Judgement, Rule
-from porter.rules.policy import guarded, rule_name, temper
+from porter.rules.policy import guarded, link, rule_name, temper
 from porter.sources import decode, discover
 from porter.sources.prefilter import Prefilter
 from porter.sources.source import Source
 from porter.sources.suppress import Suppressions, suppressions
 from porter.targets import TARGETS
 
+_MENTIONING = 8  # files without CUDA that one name is followed into
 PYTHON = frozenset({"python", "notebook"})
 
 
@@ -101,7 +103,14 @@ class Run:
         self.files = len(tasks)
         facts = analyse(tasks, Prefilter(self.catalogue, self.enabled), self.watch, self.types, progress)
         python = {task.display: task.path for task in tasks if task.kind == "python"}
-        project = Project((f.summary for f in facts if f.summary), python, self.types, self._loader(python))
+        rejected = [f.display for f in facts if f.summary is None and f.kind == "python"]
+        project = Project(
+            (f.summary for f in facts if f.summary),
+            python,
+            self.types,
+            self._loader(python),
+            lambda name: _mentioning(name, [(display, python[display]) for display in rejected if display in python]),
+        )
         return [judged for f in facts if (judged := self._file(f, project)) is not None]
 
     def _loader(self, paths: dict[str, str]) -> Callable[[str], Summary | None]:
@@ -126,7 +135,7 @@ class Run:
         sites = tuple(project.settle(site, module) for site in facts.sites) if module else facts.sites
         ctx = Context(source, self.target, self.catalogue, project, module, sites, self._edits(source))
         answers = list(self._answers(sites, ctx))
-        judgements = [a for a in answers if isinstance(a, Judgement)]
+        judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
         if any(j.rename or j.group or j.edits for j in judgements):
             from porter.rewrite import names
@@ -201,6 +210,19 @@ class Run:
         fingerprinted = _fingerprint([f for f, _ in located], source)
         shown = [_dismissal(source, d) for d in dismissed] if self.audit else []
         return Judged(source, fingerprinted, [g for _, g in located], shown)
+
+
+def _mentioning(name: str, files: Iterable[tuple[str, str]]) -> list[str]:
+    """The files that hold ``name`` as an attribute or key, and may put something on a device; the first few."""
+    word = re.compile(rb"[.\"']" + name.encode() + rb"\b")
+    found: list[str] = []
+    for display, path in files:
+        raw = decode.read_bytes(path, display)
+        if isinstance(raw, bytes) and (b".to(" in raw or b"torch.device(" in raw) and word.search(raw):
+            found.append(display)
+            if len(found) == _MENTIONING:
+                break
+    return found
 
 
 def run(

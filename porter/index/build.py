@@ -147,7 +147,7 @@ class _Builder:
             detail=found.detail,
             certain=certain and (found.use.certain if found.use is not None else True),
             sink=found.use.sink if found.use is not None else None,
-            editable=_FSTRINGS_HAVE_OFFSETS or moment.fstring is None,
+            editable=self._exact(found),
         )
 
     def _telling(self, kind: str, name: str) -> bool:
@@ -156,9 +156,22 @@ class _Builder:
         return self.visitor.watch.has(kind, name) or bool(WORD.search(name)) or (own and self.visitor.watch.has("method", f".{name.rpartition('.')[2]}"))
 
     def _span(self, node: ast.AST, found: Found) -> tuple[int, int]:
-        if not _FSTRINGS_HAVE_OFFSETS and found.moment.fstring is not None:
-            return self.visitor.span(found.moment.fstring)
-        return self.visitor.span(node)
+        if self._exact(found):
+            return self.visitor.span(node)
+        assert found.moment.fstring is not None
+        return self.visitor.span(found.moment.fstring)
+
+    def _exact(self, found: Found) -> bool:
+        """Whether the node's offsets are true: before Python 3.12 `ast` may get them wrong inside f-strings."""
+        if _FSTRINGS_HAVE_OFFSETS or found.moment.fstring is None:
+            return True
+        node = found.moment.call or found.node
+        start, end = self.visitor.span(node)
+        try:
+            there = ast.parse(self.source.text[start:end].decode(), mode="eval").body
+        except (SyntaxError, ValueError):
+            return False
+        return ast.dump(there) == ast.dump(node)
 
     def _receiver(self, found: Found, known: Known | None) -> Receiver:
         assert found.receiver is not None

@@ -13,6 +13,9 @@ from porter.index.site import Guard
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
 _VENDOR = re.compile(r"(?:^|[^a-z])(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:[^a-z]|$)", re.I)
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)
+VERSION_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER", re.I)
+_VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
+_VERSION_FLAG = re.compile(r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|is_torch_\w*(?:ge|greater)", re.I)
 _SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa"})
 _NEURON = frozenset({"neuron", "neuronx"})
 Qualify = Callable[[ast.expr], "str | None"]
@@ -24,6 +27,7 @@ class Condition(msgspec.Struct, frozen=True):
     cuda: int
     vendors: frozenset[str]
     mentions: bool = False  # it speaks of CUDA, whatever it makes of it
+    modern: int = 0  # +1 if it holds for every PyTorch that Neuron runs on, -1 if for none
 
 
 NEUTRAL = Condition(0, frozenset())
@@ -36,7 +40,21 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
         vendors.update(_words(node))
     cuda = _cuda(test, qualify)
     mentions = bool(vendors & {"gpu", "cuda"})
-    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), mentions)
+    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), mentions, _modern(test, qualify))
+
+
+def _modern(test: ast.expr, qualify: Qualify) -> int:
+    """What a test of PyTorch's version comes to: Neuron needs 2.13."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return -_modern(test.operand, qualify)
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "hasattr" and test.args:
+        owner = qualify(test.args[0]) or ""
+        return 1 if owner == "torch" or owner.startswith("torch.amp") else 0
+    if isinstance(test, ast.Name) and _VERSION_FLAG.search(test.id):
+        return 1
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and _VERSION.search(ast.unparse(test.left))):
+        return 0
+    return {ast.Lt: -1, ast.LtE: -1, ast.Gt: 1, ast.GtE: 1}.get(type(test.ops[0]), 0)
 
 
 def _words(node: ast.AST) -> list[str]:
@@ -106,6 +124,8 @@ def chain(
 
 def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
     """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else)."""
+    if any(c.modern > 0 for c in conditions[:index]) or (index < len(conditions) and conditions[index].modern < 0):
+        return Guard("fallback", start, end, (), has_else)
     vendors = frozenset().union(*(c.vendors for c in conditions))
     own = conditions[index].vendors if index < len(conditions) else frozenset()
     others = tuple(sorted(vendors))
@@ -147,14 +167,30 @@ def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> G
 
 def catches_import_error(node: ast.Try) -> bool:
     """Whether a ``try`` survives a missing package."""
-    wide = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    return _catches(node, {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+def catches_missing_name(node: ast.Try) -> bool:
+    """Whether a ``try`` survives a name or argument that older versions of PyTorch lack."""
+    return _catches(node, {"AttributeError", "TypeError"})
+
+
+def _catches(node: ast.Try, names: set[str]) -> bool:
     for handler in node.handlers:
         if handler.type is None:
-            return True
+            return "Exception" in names
         types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-        if any(isinstance(t, ast.Name) and t.id in wide for t in types):
+        if any(isinstance(t, ast.Name) and t.id in names for t in types):
             return True
     return False
+
+
+_NEURON_PREDICATE = re.compile(rb"\bis_(?:torch_)?neuronx?\w*\(")
+
+
+def serves_neuron(text: bytes, start: int, end: int) -> bool:
+    """Whether a function asks for Neuron by a predicate of its own: it then knows what it does."""
+    return _NEURON_PREDICATE.search(text, start, end) is not None
 
 
 _SKIP = re.compile(r"skip|require|mark\.|slow|gpu|cuda|xfail|only", re.I)

@@ -24,6 +24,16 @@ _PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "iter", "
 
 _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
 
+# Attributes that other classes have, too: two of them together are evidence.
+_HINTS = {
+    "torch.nn.Module": frozenset(
+        {"eval", "train", "parameters", "state_dict", "load_state_dict", "requires_grad_", "zero_grad", "apply", "module"}
+    ),
+    "torch.Tensor": frozenset(
+        {"size", "detach", "view", "numel", "dim", "contiguous", "backward", "long", "permute", "device", "dtype", "shape"}
+    ),
+}
+
 
 class Reference(msgspec.Struct, frozen=True):
     """The qualified name an expression stands for."""
@@ -198,10 +208,16 @@ class Inference:
         return None
 
     def _by_use(self, binding: Binding) -> Known | None:
+        """What the attributes read from a variable say of it: one that only tensors have, or two that go together."""
         for use in sorted(binding.uses):
             told = self.types.tells(use)
             if told is not None:
-                return Known(told, f"`{binding.name}.{use}` is used beside it", certain=True)
+                return Known(told, f"`{binding.name}.{use}` is used beside it")
+        hints = {name: sorted(binding.uses & words) for name, words in _HINTS.items()}
+        likely = [name for name, found in hints.items() if len(found) > 1]
+        if len(likely) == 1:
+            words = " and ".join(f"`.{word}`" for word in hints[likely[0]][:2])
+            return Known(likely[0], f"{words} are used beside it", certain=False)
         return None
 
     def _defined(self, definition: Definition, binding: Binding, depth: int) -> Known | None:

@@ -195,6 +195,21 @@ class Project:
         """Evidence that what ``place`` holds is a device or backend: used as one, or filled with one."""
         return self._search(place, kind, module, forward=True) or self._search(place, kind, module, forward=False)
 
+    def feeds(self, source: str | None, target: str | None, module: str) -> bool:
+        """Whether a value in ``source`` may get to ``target``."""
+        if source is None or target is None:
+            return False
+        start, end = self._canonical(source, module), self._canonical(target, module)
+        seen, queue = {start}, deque([start])
+        while queue and len(seen) < _STEPS:
+            place = queue.popleft()
+            if place == end:
+                return True
+            fresh = [p for p in self._edges.get(place, ()) if p not in seen]
+            seen.update(fresh)
+            queue.extend(fresh)
+        return False
+
     def _search(self, place: str | None, kind: str, module: str, forward: bool) -> Mark | None:
         if place is None:
             return None

@@ -225,6 +225,9 @@ class Visitor:
             guard = Guard("import", start, start, (), True)
             imports = any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in node.body)
             fallback = Guard("fallback", start, start, (), True) if imports else guard
+        elif guards.catches_missing_name(node):
+            start, _ = self.span(node)
+            fallback = Guard("fallback", start, start, (), True)
         self.guarded(guard, node.body)
         for handler in node.handlers:
             if handler.type is not None:
@@ -281,7 +284,11 @@ class Visitor:
         scope = self.binder.scopes[node]
         self.parameters(node.args, scope)
         self.annotation(node.returns)
-        self._inside(scope, node.body, self._test_guard(node.decorator_list))
+        guard = self._test_guard(node.decorator_list)
+        start, end = self.span(node)
+        if guards.serves_neuron(self.text, start, end):
+            guard = Guard("handled", start, start, ("neuron",), True)
+        self._inside(scope, node.body, guard)
 
     def _decorator(self, decorator: ast.expr, node: Function) -> None:
         """A click option becomes a parameter; pytest's parametrize fills one."""
@@ -566,7 +573,8 @@ class Visitor:
     def condition(self, test: ast.expr) -> guards.Condition:
         """What a test says of the device; a look at its text spares most tests a closer one."""
         start, end = self.span(test)
-        if guards.VENDOR_BYTES.search(self.text, start, end) is None:
+        vendors = guards.VENDOR_BYTES.search(self.text, start, end)
+        if vendors is None and guards.VERSION_BYTES.search(self.text, start, end) is None:
             return guards.NEUTRAL
         return guards.condition(test, self.qualify)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
-from porter.rules.base import Dismissed, Judgement
+from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
@@ -27,12 +29,20 @@ def rule_name(site: Site, row: Row) -> str:
     """The rule that judges a site."""
     if site.kind == "device":
         return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
+    if site.role == "dynamic" and site.name.startswith("torch.cuda"):
+        return "dynamic-cuda-access"
     return "cuda-config-value" if site.kind == "config" else row.rule  # the other rules read Python
 
 
 def guarded(site: Site) -> bool:
     """Whether the site runs only under a condition that knows of CUDA or of its absence."""
     return any(g.kind in _GUARDED for g in site.guards)
+
+
+# Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
+_CUDA_BY_NAME = re.compile(
+    r"(?:^|\.)(?:Cuda[A-Z_]\w*|CUDA\w*|cuda|half|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
+)
 
 
 def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
@@ -48,6 +58,25 @@ def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
             return _leave(result, "runs only where the import before it fails")
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
+    if result.verdict in (Verdict.AUTO, Verdict.REVIEW) and (named := _CUDA_BY_NAME.search(result.site.scope)):
+        advice = f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
+        return _by_hand(result, advice)
+    return result
+
+
+def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """A test changes only if what it tests for does: where a file keeps `"cuda"`, tests of that value keep it too."""
+    kept = [r.site for r in results if r.site.kind in ("device", "backend") and r.site.use != "compare" and not r.edits]
+    if not kept:
+        return results
+    return [_linked(r, kept, ctx) if r.site.use == "compare" and r.edits else r for r in results]
+
+
+def _linked(result: Judgement, kept: list[Site], ctx: Context) -> Judgement:
+    place = result.site.place
+    for site in kept:
+        if site.kind == result.site.kind and ctx.project.feeds(site.place, place, ctx.module):
+            return _by_hand(result, f"line {site.line} sets what is tested here, and stays: change both together")
     return result
 
 
@@ -63,6 +92,10 @@ def _vendors(result: Judgement, guard: Guard) -> Judgement:
     if guard.has_else and result.site.kind != "device":
         return _leave(result, f"one arm of a chain over {others}, which ends in an `else` that Neuron takes")
     advice = f"add an arm for Neuron to this chain over {others}, and leave the CUDA arm as it is"
+    return _by_hand(result, advice)
+
+
+def _by_hand(result: Judgement, advice: str) -> Judgement:
     return msgspec.structs.replace(
         result, verdict=Verdict.MANUAL, advice=sentence(advice), effort=Effort.MINUTES, edits=(), rename=None
     )
