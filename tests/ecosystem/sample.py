@@ -1,11 +1,12 @@
 """Samples for judging by hand: findings, dismissals and hunks, each with its source, as Markdown with boxes to tick.
 
-Drawn with a seed over all projects together, so that a rate of errors in the sample estimates the rate in all.
+Drawn with a seed and from every project in turn: a project with ten thousand kernels must not crowd out the others.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -24,17 +25,20 @@ def write_samples(
     folder: Path, proofs: Sequence[tuple[str, Path, Proof]], findings: int, hunks: int, seed: int
 ) -> None:
     """Write ``findings.md``, ``dismissals.md`` and ``hunks.md``."""
-    found = [(name, tree, finding) for name, tree, proof in proofs for finding in proof.report.findings]
-    explained = [(name, tree, dismissal) for name, tree, proof in proofs for dismissal in proof.report.dismissed]
-    edited = [(name, hunk) for name, _, proof in proofs for hunk in all_hunks(proof)]
+    found = [[(name, tree, finding) for finding in proof.report.findings] for name, tree, proof in proofs]
+    explained = [[(name, tree, dismissal) for dismissal in proof.report.dismissed] for name, tree, proof in proofs]
+    edited = [[(name, hunk) for hunk in all_hunks(proof)] for name, _, proof in proofs]
     write(folder / "findings.md", (about_finding(*item) for item in draw(found, findings, seed)))
     write(folder / "dismissals.md", (about_dismissal(*item) for item in draw(explained, findings, seed)))
     write(folder / "hunks.md", (f"{name}\n\n```diff\n{hunk}```" for name, hunk in draw(edited, hunks, seed)))
 
 
-def draw(items: list[T], count: int, seed: int) -> list[T]:
-    """``count`` of the items, the same for the same seed."""
-    return random.Random(seed).sample(items, min(count, len(items)))
+def draw(groups: list[list[T]], count: int, seed: int) -> list[T]:
+    """``count`` of the items, one of every group in turn, the same for the same seed."""
+    chance = random.Random(seed)
+    shuffled = [chance.sample(group, len(group)) for group in groups]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*shuffled))
+    return list(itertools.islice((item for item in turns if item is not None), count))
 
 
 def write(path: Path, entries: Iterator[str]) -> None:
