@@ -63,11 +63,17 @@ def measure(name: str, tree: Path, settings: Settings) -> Measurement:
             for mention in mentions(path):
                 place = Place(path.relative_to(tree).as_posix(), mention.cell, mention.line)
                 truth.setdefault(place, []).append(mention)
-    found = set(reported(proof.report)) & truth.keys()
+    lines = set(reported(proof.report))
+    found = {place for place, said in truth.items() if any(reach(place, mention) & lines for mention in said)}
     explained = {place: reason for place, reason in dismissed(proof.report) if place in truth and place not in found}
     unreadable = {problem.path for problem in proof.report.problems}
     explained |= {p: "unreadable file" for p in truth if p.path in unreadable and p not in found}
     return Measurement(name, tree, proof, truth, found, explained)
+
+
+def reach(place: Place, mention: Mention) -> set[Place]:
+    """The lines on which a finding accounts for a mention."""
+    return {place._replace(line=line) for line in range(mention.line, mention.end + 1)}
 
 
 def reported(report: Report) -> Iterator[Place]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from porter.config import Settings
+from porter.config import load
 from porter.model import TARGETS
 from tests.ecosystem.invariants import prove
 from tests.literate import parse
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {target: Settings(target=target) for target in TARGETS}
+SETTINGS = {target: load(isolated=True, overrides={"target": target}) for target in TARGETS}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -40,6 +40,7 @@ class Mention(NamedTuple):
     line: int  # from 1, within the cell if there is one
     what: str  # string, attribute or import
     text: str  # the token's part on that line
+    end: int  # the last line that belongs to it: of the statement for the module of ``from module import (names)``
 
 
 def mentions(path: Path) -> list[Mention]:
@@ -70,8 +71,8 @@ def cells(path: Path) -> Iterator[tuple[int, str]]:
             yield number, "\n".join("" if MAGIC.search(line) else line for line in text.split("\n"))
 
 
-def scan(text: str) -> Iterator[tuple[int, str, str]]:
-    """Line, kind and text of every mention in a piece of Python."""
+def scan(text: str) -> Iterator[tuple[int, str, str, int]]:
+    """Line, kind, text and last line of every mention in a piece of Python."""
     if not WORD.search(text):
         return
     statement: list[tokenize.TokenInfo] = []
@@ -92,28 +93,29 @@ def tokens(text: str) -> Iterator[tokenize.TokenInfo]:
         return
 
 
-def in_statement(statement: list[tokenize.TokenInfo]) -> Iterator[tuple[int, str, str]]:
+def in_statement(statement: list[tokenize.TokenInfo]) -> Iterator[tuple[int, str, str, int]]:
     """Mentions within one logical line, given without its layout tokens."""
     if all(token.type == STRING or token.type in TEMPLATE | TEMPLATE_ENDS for token in statement):
         return  # a docstring, or a string that stands for a comment
-    importing, starts, depth, before = False, True, 0, ""
+    importing, starts, depth, before = "", True, 0, ""
     for token in statement:
         if token.type == OP:
             depth += (token.string in "([{") - (token.string in ")]}")
-        if starts:
-            importing = token.string in ("import", "from")
+        if starts or (importing and token.string == "import"):
+            importing = token.string if token.string in ("import", "from") else ""
         starts = token.string == ";" or (token.string == ":" and depth == 0)
         if token.type == STRING or token.type in TEMPLATE:
             yield from in_string(token)
         elif token.type == NAME and WORD.search(token.string):
             if importing:
-                yield token.start[0], "import", token.string
+                last = statement[-1].end[0] if importing == "from" else token.start[0]
+                yield token.start[0], "import", token.string, last
             elif before == ".":
-                yield token.start[0], "attribute", token.string
+                yield token.start[0], "attribute", token.string, token.start[0]
         before = token.string
 
 
-def in_string(token: tokenize.TokenInfo) -> Iterator[tuple[int, str, str]]:
+def in_string(token: tokenize.TokenInfo) -> Iterator[tuple[int, str, str, int]]:
     """Mentions within one string token, line by line; the fields of a whole f-string are scanned as code."""
     text = token.string
     fields: list[tuple[int, str]] = []
@@ -121,10 +123,11 @@ def in_string(token: tokenize.TokenInfo) -> Iterator[tuple[int, str, str]]:
         text, fields = split_template(text)
     for offset, line in enumerate(text.split("\n")):
         if WORD.search(line):
-            yield token.start[0] + offset, "string", line.strip()
+            yield token.start[0] + offset, "string", line.strip(), token.start[0] + offset
     for offset, code in fields:
-        for line_number, what, found in scan(f"({code})"):
-            yield token.start[0] + offset + line_number - 1, what, found
+        above = token.start[0] + offset - 1
+        for line_number, what, found, end in scan(f"({code})"):
+            yield above + line_number, what, found, above + end
 
 
 def split_template(text: str) -> tuple[str, list[tuple[int, str]]]:
