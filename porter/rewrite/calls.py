@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from porter.index.site import Argument, Call, Site
 
 _FSTRING = re.compile(rb"\b(?:[fF][rR]?|[rR][fF])('''|\"\"\"|'|\")")
+_BARE_CUDA = b".cuda()"
+_PLAIN = re.compile(rb"'[\w:,. -]*'|\"[\w:,. -]*\"", re.ASCII)
 _BINDS_TIGHTER = frozenset({"Attribute", "Await", "BinOp", "Compare", "Starred", "Subscript", "UnaryOp"})
 
 
@@ -38,6 +40,7 @@ class CallEditor:
         self._call = call
         self._edits: list[TextEdit] = []
         self._removed: set[int] = set()
+        self._named: set[int] = set()  # positional arguments that `rename_keyword` has given a name
         self._first: list[str] = []
         self._last: list[str] = []
         self._possible = False
@@ -92,7 +95,10 @@ class CallEditor:
         return self
 
     def rename_keyword(self, argument: Argument, new: str) -> CallEditor:
-        """Pass the argument as ``new=``. Cannot be done for ``*`` and ``**``, nor where positional ones follow."""
+        """Pass the argument as ``new=``. Cannot be done for ``*`` and ``**``, nor where positional ones follow.
+
+        Of several positional arguments, name the last first.
+        """
         index = self._index(argument)
         if index is None:
             return self
@@ -100,9 +106,10 @@ class CallEditor:
         if keyword is not None:
             start = self._list.elements[index].start
             self._edits.append(TextEdit(start, start + len(keyword.value.encode()), new))
-        elif argument.keyword is None and all(a.keyword or a.star == "**" for a in self._node.args[index + 1 :]):
+        elif argument.keyword is None and all(self._is_named(i) for i in range(index + 1, len(self._node.args))):
             start = self._list.elements[index].start
             self._edits.append(TextEdit(start, start, f"{new}="))
+            self._named.add(index)
         else:
             self._possible = False
         return self
@@ -120,6 +127,11 @@ class CallEditor:
         else:
             self._possible = False
         return self
+
+    def _is_named(self, index: int) -> bool:
+        """Whether nothing that follows by position can be at this element."""
+        argument = self._node.args[index]
+        return argument.keyword is not None or argument.star == "**" or index in self._named
 
     def _index(self, argument: Argument) -> int | None:
         """Which element the argument is; where it is none, nothing is possible any more."""
@@ -160,6 +172,9 @@ def cuda_to(text: bytes, call: Call, device: str, value: str | None = None) -> E
     """
     if call.unpacked:
         return None
+    if text.endswith(_BARE_CUDA, call.start, call.end):  # nothing in it needs a parser
+        at = call.end - len(_BARE_CUDA) + 1
+        return (TextEdit(at, at + 4, "to"), TextEdit(call.end - 1, call.end - 1, device))
     editor = CallEditor(text, call).rename_method("to")
     named = call.get("device", 0)
     if named is None:
@@ -209,11 +224,13 @@ def replace_in_string(text: bytes, start: int, end: int, old: str, new: str) -> 
     letters, digits, ``_``, ``.`` and ``-`` do: ``cuda`` is found in ``'cuda:0'`` and ``"cpu:gloo,cuda:nccl"``,
     not in ``"torch.cuda"``. None if it does not occur, or the slice is no string literal. ``new`` is a plain word.
     """
+    word = re.compile(rb"(?<![\w.-])" + re.escape(old.encode()) + rb"(?![\w.-])")
+    if _PLAIN.fullmatch(text, start, end):  # nothing in it needs a parser
+        return tuple(TextEdit(m.start(), m.end(), new) for m in word.finditer(text, start + 1, end - 1)) or None
     parsed = _parse(text, start, end)
     if parsed is None:
         return None
     node, code = parsed
-    word = re.compile(rb"(?<![\w.-])" + re.escape(old.encode()) + rb"(?![\w.-])")
     prefix = len("".join(code(p) for p in getattr(node, "lpar", ())).encode())
     found = []
     for at, content in _contents(node, start + prefix, code):
