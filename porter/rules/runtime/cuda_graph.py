@@ -6,7 +6,8 @@
 
 ## On Neuron
 
-No equivalent. `torch.compile(model, backend="neuron")` serves the purpose: take capture and replay out.
+No equivalent. `torch.compile(model, backend="neuron")` serves the purpose: take capture and replay out. Annotations and
+`isinstance` do no harm: the class exists in every build of PyTorch, and nothing is ever one.
 
 ## Example
 
@@ -22,10 +23,10 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.uses import asks_class, judge_use
 
 
 @rule("PRT204", "cuda-graph")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
-    return judge_by_row(site, row, ctx)
+    """Judge what captures and replays."""
+    return Dismissed(site, "agnostic") if asks_class(site, ctx) else judge_use(site, row, ctx)

@@ -27,12 +27,18 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.table import judgement
+from porter.rules.uses import judge_use
+
+
+# Functions that look for a text in another, as the index names them.
+_SEARCHES = frozenset({"`re.search()`", "`re.match()`", "`re.compile()`", "`pytest.raises()`"})
 
 
 @rule("PRT207", "cuda-out-of-memory")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """A message counts where it is compared, not where it is written."""
-    if site.kind == "string" and site.use != "compare":
-        return Dismissed(site, "text")
-    return judge_by_row(site, row, ctx)
+    """A message counts where it is looked for, not where it is written."""
+    if site.kind != "string":
+        return judge_use(site, row, ctx)
+    searched = site.use == "compare" or site.detail in _SEARCHES
+    return judgement(site, row, ctx) if searched else Dismissed(site, "text")

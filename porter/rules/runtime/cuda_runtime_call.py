@@ -27,10 +27,15 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.table import action_of, judgement
+from porter.rules.uses import judge_use
 
 
 @rule("PRT201", "cuda-runtime-call")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
-    return judge_by_row(site, row, ctx)
+    """Judge by the catalogue; what gives way to a builtin (`RuntimeError`) needs no import."""
+    answer = ctx.answer(row)
+    builtin = action_of(answer) == "rename" and "." not in answer.replacement
+    if builtin and site.role == "load" and site.editable and ctx.edits:
+        return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
+    return judge_use(site, row, ctx)

@@ -8,7 +8,12 @@
 
 The same methods on `torch.neuron.Stream` and `torch.neuron.Event`. Both are functions that take keywords only, so
 `isinstance(x, torch.neuron.Stream)` and subclasses do not work: the classes are `torch_neuronx.Stream` and
-`torch_neuronx.Event`. Events cannot be shared between processes.
+`torch_neuronx.Event`. Events cannot be shared between processes, and no raw handle (`stream.cuda_stream`) exists.
+
+## When porter rewrites
+
+Constructors whose arguments Neuron takes; positional arguments become keywords. Two events of which one measures the
+time since the other change together or not at all. A stream that is only asked for its raw handle stays.
 
 ## Example
 
@@ -26,44 +31,66 @@ start = torch.neuron.Event(enable_timing=True)
 from __future__ import annotations
 
 from porter.catalog.schema import Row
-from porter.index.site import Site
-from porter.model import Verdict
+from porter.index.site import Call, Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.table import action_of, by_hand, judgement
+from porter.rules.uses import judge_use
 
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
+_REFUSED = "interprocess"
+_ELAPSED = "torch.cuda.Event.elapsed_time"
 
 
 @rule("PRT203", "cuda-stream")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a stream or event; constructors take keywords only on Neuron."""
+    if site.kind == "argument" or _only_for_its_handle(site, ctx):
+        return Dismissed(site, "part")
     name = site.name.rpartition(".")[2]
-    if name not in _PARAMETERS or action_of(ctx.answer(row)) != "rename":
-        return judge_by_row(site, row, ctx)
-    if site.role == "annotation":
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="only a type: the name exists without CUDA")
-    if site.role == "import":
-        return judge_by_row(site, row, ctx)
+    constructs = name in _PARAMETERS and action_of(ctx.answer(row)) == "rename"
+    if not constructs or site.role in ("import", "annotation"):
+        return judge_use(site, row, ctx)
     if site.call is None:
-        return by_hand(site, row, ctx, f"used as a class, which `torch.neuron.{name}` is not; see `torch_neuronx.{name}`")
-    return _constructed(site, row, ctx, _PARAMETERS[name])
+        return by_hand(site, row, ctx, f"not called here: as a class it is `torch_neuronx.{name}`")
+    return _constructed(site, site.call, row, ctx, _PARAMETERS[name])
 
 
-def _constructed(site: Site, row: Row, ctx: Context, parameters: tuple[str, ...]) -> Judgement:
-    call = site.call
-    assert call is not None
-    if call.unpacked or call.get("interprocess", 2 if len(parameters) == 3 else None) is not None:
+def _only_for_its_handle(site: Site, ctx: Context) -> bool:
+    """Whether the site is the stream of ``torch.cuda.current_stream().cuda_stream``, which has no equivalent."""
+    handles = (s.receiver for s in ctx.sites if s.name.endswith(".cuda_stream"))
+    return any(r is not None and r.start <= site.start and site.end < r.end for r in handles)
+
+
+def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tuple[str, ...]) -> Judgement:
+    group = _timed_with(site, ctx)
+    positional = [a for a in call.arguments if a.keyword is None]
+    refused = call.get(_REFUSED) is not None or parameters[len(positional) - 1 : len(positional)] == (_REFUSED,)
+    if call.unpacked or refused or len(positional) > len(parameters):
         return by_hand(site, row, ctx, "its arguments have no equivalent, or cannot be seen")
-    if not ctx.edits or all(a.keyword for a in call.arguments):
-        return judge_by_row(site, row, ctx)
+    rename = ctx.answer(row).replacement
+    if not ctx.edits or not positional:
+        return judgement(site, row, ctx, rename=rename, group=group)
     from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call)
-    positional = [a for a in call.arguments if a.keyword is None]
     for argument, parameter in reversed(list(zip(positional, parameters, strict=False))):
         editor.rename_keyword(argument, parameter)
     edits = editor.edits()
     if edits is None:
         return by_hand(site, row, ctx)
-    return judgement(site, row, ctx, edits=edits, rename=ctx.answer(row).replacement)
+    return judgement(site, row, ctx, edits=edits, rename=rename, group=group)
+
+
+def _timed_with(site: Site, ctx: Context) -> str | None:
+    """The group of events that an event is timed with: those that ``elapsed_time`` leads to, by their places."""
+    pairs = [
+        {s.receiver.place, *(a.place for a in s.call.arguments)}
+        for s in ctx.sites
+        if s.name == _ELAPSED and s.receiver is not None and s.call is not None
+    ]
+    together = {site.place}
+    for _ in pairs:
+        together = together.union(*(pair for pair in pairs if pair & together))
+    places = sorted(place for place in together if place is not None)
+    return f"timing:{places[0]}" if len(places) > 1 else None

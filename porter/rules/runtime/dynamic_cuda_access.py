@@ -2,12 +2,18 @@
 
 ## What CUDA does
 
-Programs look up `torch.cuda` at run time to stay generic, or reach below the public interface.
+Programs look up `torch.cuda` at run time to stay generic, patch its functions in tests, or reach below the public
+interface.
 
 ## On Neuron
 
 `torch.get_device_module()` and `torch.accelerator` give the module of the device that is there. Private bindings have no
-equivalent.
+equivalent. `hasattr(torch, "cuda")` is true in every build of PyTorch and says nothing about the device.
+
+## When porter rewrites
+
+An alias (`cuda = torch.cuda`) moves if everything that is asked of it exists on `torch.neuron`. `hasattr` and `getattr`
+on `torch.cuda` with a literal name move with what they ask for. Importing `torch.cuda` is harmless and no finding.
 
 ## Example
 
@@ -20,13 +26,97 @@ is reported: `torch.get_device_module(device)` is the generic form.
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.uses import before
+
+_ARGUMENT = rb"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
+_LOOKUP = re.compile(rb"\b(?:get|has)attr\(\s*\Z")
+_PATCH = re.compile(rb"(?:\b(?:set|del)attr|\.(?:setattr|delattr|object))\(\s*\Z")
+_DEFAULT = re.compile(rb"(?:\bgetattr|\.get)\(" + _ARGUMENT + rb",\s*\Z")
+_ENTRY = re.compile(rb"[\"']cuda[\"']\s*:\s*\Z")
+_NAMED = re.compile(rb"\s*,\s*[rRuU]?([\"'])(\w+)\1")
+_DOTTED = re.compile(r"\w+(?:\.\w+)+")
 
 
 @rule("PRT208", "dynamic-cuda-access")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge what is done with the module: imported, passed on, asked for a name."""
+    if site.kind == "string":
+        return _text(site, row, ctx)
+    if site.role in ("import", "annotation"):
+        return Dismissed(site, "part")
+    if site.role == "dynamic":
+        return _looked_up(site, row, ctx)
+    if site.name != "torch.cuda":
+        return judge_by_row(site, row, ctx)
+    text = before(site, ctx)
+    named = _NAMED.match(ctx.source.text, site.end)
+    if named and _LOOKUP.search(text):
+        return _asked(site, ctx, named[2].decode())
+    if named and _PATCH.search(text):
+        return _patched(site, row, ctx, f"torch.cuda.{named[2].decode()}")
+    if _DEFAULT.search(text):
+        return Dismissed(site, "default-object")
+    if _ENTRY.search(text) or any(s.start == site.alias and s.role != "import" for s in ctx.sites):
+        return Dismissed(site, "part")
     return judge_by_row(site, row, ctx)
+
+
+def _moves(name: str, ctx: Context) -> Verdict | None:
+    """The verdict of ``torch.cuda.x`` if it is ``x`` of the target's module as well."""
+    row = ctx.catalogue.find("symbol", name)
+    if row is None:
+        return None
+    answer = ctx.answer(row)
+    moved = f"{ctx.target.runtime}.{name.rpartition('.')[2]}"
+    return answer.verdict if action_of(answer) == "rename" and answer.replacement == moved else None
+
+
+def _asked(site: Site, ctx: Context, name: str) -> Judgement | Dismissed:
+    """``torch.cuda`` in ``hasattr(torch.cuda, "x")``: the question moves with what it asks for."""
+    asked = f"torch.cuda.{name}"
+    row = ctx.catalogue.find("symbol", asked)
+    verdict = _moves(asked, ctx)
+    if row is None or verdict is None:
+        return Dismissed(site, "part")
+    return judgement(site, row, ctx, message=f"`{asked}` is looked up by its name", rename=ctx.target.runtime)
+
+
+def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """The call of ``hasattr`` or ``getattr``: reported where the module in it does not move."""
+    if _moves(site.name, ctx) is not None:
+        return Dismissed(site, "part")
+    message = f"`{site.name}` is looked up by its name"
+    if site.name == "torch.cuda" and site.detail.startswith("hasattr"):
+        advice = 'ask `hasattr(torch, "neuron")`, or drop the test: this one is true in every build of torch'
+        return _minutes(judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice))
+    if ctx.answer(row).verdict in (Verdict.AUTO, Verdict.REVIEW):
+        return by_hand(site, row, ctx, message=message)
+    return judgement(site, row, ctx, message=message)
+
+
+def _text(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    if not site.name.startswith("torch."):
+        return judge_by_row(site, row, ctx)
+    return _patched(site, row, ctx, site.name) if _DOTTED.fullmatch(site.name) else Dismissed(site, "text")
+
+
+def _patched(site: Site, row: Row, ctx: Context, name: str) -> Judgement:
+    """A function of ``torch.cuda`` that is replaced, or named, by text: the port of the code it serves decides."""
+    named = ctx.catalogue.find("symbol", name)
+    replacement = ctx.answer(named).replacement if named is not None else ""
+    advice = f"name `{replacement}` once the code that calls it is ported" if replacement else ""
+    message = f"`{name}` is named by a string"
+    return _minutes(judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice))
+
+
+def _minutes(result: Judgement) -> Judgement:
+    return msgspec.structs.replace(result, effort=Effort.MINUTES)

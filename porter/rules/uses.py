@@ -1,0 +1,49 @@
+"""What a site is to the code around it: a name that others use, a type, an argument of a question by class."""
+
+from __future__ import annotations
+
+import re
+
+from porter.catalog.schema import Row
+from porter.index.site import Call, Site
+from porter.rules.base import Context, Dismissed, Judgement
+from porter.rules.table import judge_by_row
+
+_CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*\(?[^()]*\Z")
+_READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
+_BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
+_WINDOW = 200  # bytes before a site that are looked at
+
+
+def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the row, but for what names a thing and does nothing with it: CPU builds of torch have the names too."""
+    if has_uses(site, ctx):
+        return Dismissed(site, "part")
+    if site.role == "annotation":
+        return Dismissed(site, "agnostic")
+    return judge_by_row(site, row, ctx)
+
+
+def has_uses(site: Site, ctx: Context) -> bool:
+    """Whether the site imports a part of torch whose uses in this file are sites of their own."""
+    return site.role == "import" and site.name.startswith("torch.") and any(s.alias == site.start for s in ctx.sites)
+
+
+def asks_class(site: Site, ctx: Context) -> bool:
+    """Whether the site is a class that ``isinstance`` or ``issubclass`` asks for."""
+    return _CLASS_TEST.search(before(site, ctx)) is not None
+
+
+def before(site: Site, ctx: Context) -> bytes:
+    """The text in front of a site, as far as rules look back."""
+    return ctx.source.text[max(0, site.start - _WINDOW) : site.start]
+
+
+def reads(site: Site, call: Call, ctx: Context) -> set[str]:
+    """The attributes and keys that the code takes from what a call returns: at once, or through the name it is given."""
+    text = ctx.source.text
+    found = [m for m in (_READ.match(text, call.end),) if m is not None]
+    bound = _BOUND.search(text, max(0, call.start - _WINDOW), call.start) if site.place is not None else None
+    if bound is not None:
+        found += re.compile(rb"(?<![\w.])" + re.escape(bound[1]) + _READ.pattern).finditer(text)
+    return {(m["attribute"] or m["key"]).decode() for m in found}
