@@ -58,10 +58,16 @@ def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
             return _leave(result, "runs only where the import before it fails")
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
-    if result.verdict in (Verdict.AUTO, Verdict.REVIEW) and (named := _CUDA_BY_NAME.search(result.site.scope)):
+    named = _CUDA_BY_NAME.search(result.site.scope)
+    if result.verdict in (Verdict.AUTO, Verdict.REVIEW) and named and not _moves_a_part(result.site, rule):
         advice = f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
         return _by_hand(result, advice)
     return result
+
+
+def _moves_a_part(site: Site, rule: str) -> bool:
+    """``self.model.cuda()`` in a method ``cuda``: the name is the program's, the call is PyTorch's."""
+    return rule == "cuda-method" and site.receiver is not None and "super()" not in site.receiver.why
 
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
