@@ -6,8 +6,15 @@ Storages are moved to the GPU while the file is read; without the argument they 
 
 ## On Neuron
 
-Load to the CPU (`map_location="cpu"`) and move the module, or let `load_state_dict` copy into parameters that are on the
-device already. That works for checkpoints of every origin.
+Load to the CPU (`map_location="cpu"`) and move the module, or let `load_state_dict` copy into parameters that are on
+the device already. That works for checkpoints of every origin.
+
+Without `map_location` a checkpoint that was saved on CUDA raises on a machine that has none.
+
+## When porter rewrites
+
+The whole argument, be it a string, a lambda or a table, becomes `"cpu"`. A variable stays: it is rewritten where it
+gets its value.
 
 ## Example
 
@@ -27,16 +34,18 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.devices import argument_around, devices_inside, judge_device
 from porter.rules.table import judgement
 
 
 @rule("PRT402", "cuda-map-location")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge the whole argument; what stands inside it is part of it."""
-    if site.kind != "argument":
-        return Dismissed(site, "part")
-    text = ctx.text(site.start, site.end)
-    if "cuda" not in text:
+    if site.kind == "device":
+        return judge_device(site, row, ctx, f'`map_location` is `"{site.name}"`')
+    if site.kind != "argument" or argument_around(site, ctx) is not None:
+        return Dismissed(site, "agnostic")
+    if not devices_inside(site, ctx):
         return Dismissed(site, "agnostic")
     message = f"`map_location` of `{site.name.partition('(')[0]}()` is on CUDA"
     edits = ctx.edit(site.start, site.end, '"cpu"') if site.editable else None

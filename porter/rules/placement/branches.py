@@ -1,18 +1,120 @@
-"""What the rules for device tests share: whether the code behind a test may run on the target at all."""
+"""What the rules for device tests share: whether the code behind a test lets it change, and what changes with it."""
 
 from __future__ import annotations
 
-from porter.index.site import Site
+import re
+
+import msgspec
+
+from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
 
+# Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
+_KERNELS = frozenset(
+    {"attention-implementation", "cuda-extension", "cuda-only-package", "fused-optimizer", "triton-kernel"}
+)
+_STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
+_NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
+_VENDORS = re.compile(
+    rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
+    rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)\w*\("
+)
+_PRODUCTS = re.compile(r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron", re.I)
+_AND = re.compile(rb"\band\b")
 
-def blocked_behind(site: Site, ctx: Context) -> Site | None:
-    """The first site behind this test that has no equivalent on the target: the test then keeps Neuron out, rightly."""
-    for inner in ctx.inside(site.start, site.end):
-        row = ctx.catalogue.find(inner.kind, inner.name)
-        if row is not None and ctx.answer(row).verdict is Verdict.BLOCKED:
-            return inner
-        if inner.role == "import" and row is None:
-            return inner
+
+class Hold(msgspec.Struct, frozen=True):
+    """Why a test of the device stays as it is."""
+
+    verdict: Verdict  # portable where it rightly keeps Neuron out, manual where a person has to port something first
+    advice: str
+
+
+def together(site: Site) -> str | None:
+    """The group of what is decided in one statement: a test, the test beside it, the device that it chooses."""
+    return f"statement:{site.statement.start}" if site.statement is not None else None
+
+
+def hold(site: Site, ctx: Context) -> Hold | None:
+    """Why the test at ``site`` must not become one for the target; None where it may."""
+    return _beside(site, ctx) or _behind(site, ctx)
+
+
+def knows_neuron(site: Site, ctx: Context) -> bool:
+    """Whether the site's own statement speaks of Neuron already."""
+    return _NEURON.search(_statement(site, ctx)) is not None
+
+
+def vendors(site: Site, ctx: Context) -> str:
+    """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
+    found = {name.decode() for names in _VENDORS.findall(_statement(site, ctx)) for name in names if name}
+    return ", ".join(f"`{name}`" for name in sorted(found))
+
+
+def _statement(site: Site, ctx: Context) -> bytes:
+    return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
+
+
+def _beside(site: Site, ctx: Context) -> Hold | None:
+    """What the test's own statement says of other accelerators."""
+    if knows_neuron(site, ctx):
+        return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
+    if others := vendors(site, ctx):
+        return Hold(Verdict.MANUAL, f"add Neuron to this test beside {others}, and leave CUDA in it")
     return None
+
+
+def _behind(site: Site, ctx: Context) -> Hold | None:
+    """What runs only where the test holds."""
+    followers = [*_guarded(site, ctx), *_following(site, ctx)]
+    blocker = next((s for s in followers if _blocks(s, ctx)), None)
+    if blocker is None:
+        return None
+    what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
+    if _asserted(site) or any(s.kind == "device" or s.name.endswith(".cuda") for s in followers):
+        return Hold(Verdict.MANUAL, f"port line {blocker.line} first, where {what} needs CUDA, and this test with it")
+    return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of line {blocker.line}, where {what} needs CUDA")
+
+
+def _guarded(site: Site, ctx: Context) -> list[Site]:
+    """The sites of the branches that the test opens, and the texts of those that it closes."""
+
+    def under(guard: Guard, inner: Site) -> bool:
+        return guard.start <= site.start and site.end <= guard.end and (guard.kind != "else" or inner.kind == "string")
+
+    return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
+
+
+def _following(site: Site, ctx: Context) -> list[Site]:
+    """The sites behind an ``and``, and those that an ``assert`` lets run."""
+    statement = site.statement
+    if statement is None:
+        return []
+    found = []
+    for other in ctx.sites:
+        if other.start < site.end or other.statement is None:
+            continue
+        if other.statement.start == statement.start:
+            if other.kind == "string" or _AND.search(ctx.source.text, site.end, other.start):
+                found.append(other)
+        elif _asserted(site) and (other.scope + ".").startswith(site.scope + "." if site.scope else ""):
+            found.append(other)
+    return found
+
+
+def _asserted(site: Site) -> bool:
+    return site.statement is not None and site.statement.kind == "Assert"
+
+
+def _blocks(site: Site, ctx: Context) -> bool:
+    """Whether a site is code that stays CUDA's, or a text that says so."""
+    row = ctx.catalogue.find(site.kind, site.name)
+    if site.kind == "string":
+        return _PRODUCTS.search(site.name) is not None
+    if row is None:
+        return site.role == "import"
+    verdict = ctx.answer(row).verdict
+    if verdict is Verdict.BLOCKED:
+        return True
+    return verdict in _STAYS and site.kind == "symbol" and (row.rule in _KERNELS or ".cuda" in site.name)

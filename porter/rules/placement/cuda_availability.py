@@ -1,4 +1,4 @@
-"""`torch.cuda.is_available()` asks for one vendor's GPU: on Neuron the program falls back to the CPU and nobody notices.
+"""`torch.cuda.is_available()` asks for one vendor's GPU: on Neuron the program silently falls back to the CPU.
 
 ## What CUDA does
 
@@ -6,8 +6,14 @@ True where PyTorch was built with CUDA and a GPU is there.
 
 ## On Neuron
 
-`torch.neuron.is_available()`. `import torch` alone registers the backend; where `torch_neuronx` is not installed, `torch.neuron`
-does not exist, and the call raises AttributeError.
+`torch.neuron.is_available()`. `import torch` alone registers the backend; where `torch_neuronx` is not installed,
+`torch.neuron` does not exist, and the call raises AttributeError.
+
+## When porter rewrites
+
+The code behind the question is ported with it, and so is the device that it chooses in the same statement. Where that
+code needs CUDA whatever the device is called (a compiled kernel, a CUDA graph), the question keeps Neuron out of it,
+rightly, and stays. Where it also moves data to the device, somebody has to port it first.
 
 ## Example
 
@@ -24,20 +30,22 @@ device = "neuron" if torch.neuron.is_available() else "cpu"
 
 from __future__ import annotations
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import blocked_behind
-from porter.rules.table import judge_by_row, judgement, subject
+from porter.rules.placement.branches import hold, together
+from porter.rules.table import judge_by_row, judgement
 
 
 @rule("PRT108", "cuda-availability")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by what runs behind the test."""
-    outer = site.call or site
-    blocked = blocked_behind(site, ctx) if site.parent in ("test", "BoolOp") else None
-    if blocked is not None and outer is not None:
-        advice = f"left as it is: it keeps Neuron out of `{blocked.name}`, which has no equivalent there"
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=f"{subject(site)} {row.summary}", advice=advice)
-    return judge_by_row(site, row, ctx)
+    """Judge the question by what runs behind it."""
+    if site.role == "import":
+        return judge_by_row(site, row, ctx)
+    group = together(site)
+    if held := hold(site, ctx):
+        return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, group=group)
+    result = judge_by_row(site, row, ctx)
+    return result if isinstance(result, Dismissed) else msgspec.structs.replace(result, group=group)

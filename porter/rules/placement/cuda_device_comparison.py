@@ -11,9 +11,13 @@ The device type is `neuron`: unchanged, every such branch is silently skipped.
 
 ## When porter rewrites
 
-What is compared must provably be a device: `.device.type`, a value that reaches a device, or one made by `torch.device`.
-The code behind the test is ported with it. If it holds something that has no equivalent on the target (a Triton kernel, a
-CUDA extension), the test keeps Neuron out of it, rightly: porter leaves the test as it is.
+What is compared must provably be a device: `.device.type`, a value that reaches a device, or one made by
+`torch.device`. The code behind the test is ported with it. If it holds something that has no equivalent on the target
+(a Triton kernel, a CUDA extension), the test keeps Neuron out of it, rightly: porter leaves the test as it is. Where
+it also moves data to the device, somebody has to port it first. Tests joined by `and` change together or not at all.
+
+Words that no device has (`"gpu"`, `"auto"`) beside `"cuda"` show that a program's own names are compared: they stay.
+In `device.type in ("cuda", "xpu")` Neuron is one more entry: that is for you to add.
 
 ## Example
 
@@ -30,40 +34,50 @@ pin = device.type == "neuron"
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import blocked_behind
-from porter.rules.placement.devices import word_edit
-from porter.rules.table import by_hand, judgement
+from porter.rules.placement.branches import hold, together
+from porter.rules.placement.devices import argument_around, word_edit
+from porter.rules.table import judgement
+
+_OWN_WORD = re.compile(rb"[\"'](?:gpu|auto|ddp|dp|none|single|multi)[\"']", re.I)
 
 
 @rule("PRT104", "cuda-device-comparison")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a comparison by what is compared, and by what runs behind it."""
-    message = f'`{site.detail}` is compared with `"{site.name}"`' if site.detail else f'a comparison with `"{site.name}"`'
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
+    message = (
+        f'`{site.detail}` is compared with `"{site.name}"`' if site.detail else f'a comparison with `"{site.name}"`'
+    )
+    write = f'compare with `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
+    group = together(site)
     found = ctx.project.holds(site.place, "device", ctx.module)
-    if found is None and not site.detail.endswith(".device.type"):
+    if (found is None and not site.detail.endswith(".device.type")) or _own_words(site, ctx):
         why = "nothing shows that a device is compared here, so porter does not touch it"
-        return by_hand(site, row, ctx, why, message=message)
-    blocked = blocked_behind(site, ctx)
-    if blocked is not None:
-        return judgement(
-            site,
-            row,
-            ctx,
-            verdict=Verdict.PORTABLE,
-            message=message,
-            advice=f"left as it is: it keeps Neuron out of `{blocked.name}`, which has no equivalent there",
-        )
-    numbered = ":" in site.name
+        advice = f"{write} if this is the device that the program runs on" if write else ""
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
+    if held := hold(site, ctx):
+        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    certain = ":" not in site.name and (found is None or found.certain)
     return judgement(
         site,
         row,
         ctx,
-        verdict=Verdict.REVIEW if numbered or (found is not None and not found.certain) else Verdict.AUTO,
+        verdict=Verdict.AUTO if certain else Verdict.REVIEW,
         message=message,
-        advice=f'compare with `"{site.name.replace("cuda", ctx.target.device)}"`',
+        advice=write,
         edits=word_edit(site, ctx) if ctx.edits else (),
+        group=group,
     )
+
+
+def _own_words(site: Site, ctx: Context) -> bool:
+    """Whether the comparison's own statement holds words that no device has."""
+    statement = site.statement
+    return statement is not None and _OWN_WORD.search(ctx.source.text, statement.start, statement.end) is not None

@@ -2,7 +2,8 @@
 
 ## What CUDA does
 
-`set_device`, `current_device`, `device_count` and `with torch.cuda.device(i)` choose and count the GPUs of this process.
+`set_device`, `current_device`, `device_count` and `with torch.cuda.device(i)` choose and count the GPUs of this
+process.
 
 ## On Neuron
 
@@ -27,10 +28,13 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.devices import argument_around
 from porter.rules.table import judge_by_row
 
 
 @rule("PRT109", "cuda-device-context")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue."""
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
     return judge_by_row(site, row, ctx)

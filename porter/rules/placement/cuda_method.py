@@ -11,8 +11,12 @@
 ## When porter rewrites
 
 The receiver must be a tensor, a module or something else of PyTorch: by its constructor, its annotation, what the
-function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so do
-their calls. If nothing says what the receiver is, porter says so and leaves the call.
+function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
+do their calls. If nothing says what the receiver is, porter says so and leaves the call.
+
+An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
+also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
+one process, and is left to you.
 
 ## Example
 
@@ -29,11 +33,19 @@ loss = criterion(output.to("neuron", non_blocking=True), target)
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Argument, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.devices import argument_around
+from porter.rules.placement.indices import is_own
 from porter.rules.table import by_hand, judgement
+
+_DOTTED = re.compile(r"[\w.]+")
+_DEVICE = re.compile(r"dev(?:ice)?$", re.I)
+_INDEX = "an index other than the process's own chooses among devices: one process drives one core"
 
 
 @rule("PRT102", "cuda-method")
@@ -41,6 +53,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a call of ``.cuda`` by its receiver."""
     if site.role in ("store", "delete"):
         return Dismissed(site, "user-name")
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
     if site.call is None:
         return _reference(site, row, ctx)
     if site.receiver is None:
@@ -49,52 +63,61 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
     what = site.name.rpartition(".")[0].rpartition(".")[2]
+    message = f"`.cuda()` moves a `{what}` to an NVIDIA GPU"
     named = site.call.get("device", 0)
-    value = _device_value(named, ctx) if named is not None else None
-    edits = _edits(site, named, value, ctx) if ctx.edits else ()
-    plain = named is None and site.certain
+    device = _device(named, site, ctx) if named is not None else None
+    if named is not None and device is None:
+        return by_hand(site, row, ctx, _INDEX, message=message)
     return judgement(
         site,
         row,
         ctx,
-        verdict=Verdict.AUTO if plain else Verdict.REVIEW,
-        message=f"`.cuda()` moves a `{what}` to an NVIDIA GPU",
-        advice=f'write `.to({value or chr(34) + ctx.target.device + chr(34)})`' if ctx.target.device else "",
+        verdict=Verdict.AUTO if named is None and site.certain else Verdict.REVIEW,
+        message=message,
+        advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "",
         note=f"the receiver is {site.receiver.why}",
-        edits=edits,
+        edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
 
 
 def _reference(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """``.cuda`` without a call: an attribute of the program, or the method passed on."""
-    if site.kind == "method" or site.role == "load" and site.parent in ("test", "BoolOp", "UnaryOp", "Assign"):
+    """``.cuda`` without a call: an attribute of the program, the method that another one wraps, or one passed on."""
+    flag = site.role == "load" and site.parent in ("test", "BoolOp", "UnaryOp", "Assign")
+    if site.kind == "method" or flag or ctx.text(max(0, site.start - 6), site.start).endswith("wraps("):
         return Dismissed(site, "user-name")
     return by_hand(site, row, ctx, "the method is passed on as an object")
 
 
-def _edits(site: Site, named: Argument | None, value: str | None, ctx: Context) -> Edits | None:
+def _edits(site: Site, named: Argument | None, device: str | None, ctx: Context) -> Edits | None:
     from porter.rewrite.calls import cuda_to, quote
 
-    if site.call is None or not site.editable or (named is not None and value is None):
+    if site.call is None or not site.editable:
         return None
-    device = quote(ctx.source.text, site, ctx.target.device)
-    keep = named is not None and value == ctx.text(named.start, named.end)
-    return cuda_to(ctx.source.text, site.call, device, None if keep else value)
+    keep = named is not None and device == ctx.text(named.start, named.end)
+    return cuda_to(
+        ctx.source.text, site.call, quote(ctx.source.text, site, ctx.target.device), None if keep else device
+    )
 
 
-def _device_value(named: Argument, ctx: Context) -> str | None:
+def _device(named: Argument, site: Site, ctx: Context) -> str | None:
     """What to pass to ``.to`` for the device that the call names; None if porter cannot tell."""
     text = ctx.text(named.start, named.end)
-    if isinstance(named.literal, bool):
+    if isinstance(named.literal, (bool, int)):
+        return f'"{ctx.target.device}:0"' if named.literal is not False and named.literal == 0 else None
+    if named.is_literal:
+        return text if named.literal is not None else _plain(ctx)  # a device string is a site of its own
+    if named.type == "torch.device" or text.endswith("current_device()") or text.startswith("torch.device("):
+        return text
+    if any(s.kind == "device" and ctx.project.feeds(s.place, named.place, ctx.module) for s in ctx.sites):
+        return text
+    if _DEVICE.search(text) and ctx.project.holds(named.place, "device", ctx.module):
+        return text
+    if not _DOTTED.fullmatch(text) or not is_own(text, site, ctx):
         return None
-    if isinstance(named.literal, int):
-        return f'"{ctx.target.device}:{named.literal}"'
-    if named.literal is not None or named.is_literal:
-        return text  # a device string: a site of its own
-    if named.type == "torch.device" or ctx.project.holds(named.place, "device", ctx.module):
-        return text
-    if text.endswith("current_device()") or text.startswith("torch.device("):
-        return text
-    if all(c.isalnum() or c in "_." for c in text):
-        return f'f"{ctx.target.device}:{{{text}}}"'
-    return None
+    if re.search(rb"\b" + re.escape(text.encode()) + rb"\s+is\s+(?:not\s+)?None\b", ctx.source.text):
+        return _plain(ctx)
+    return f'f"{ctx.target.device}:{{{text}}}"'
+
+
+def _plain(ctx: Context) -> str:
+    return f'"{ctx.target.device}"'

@@ -40,5 +40,4 @@ _WHAT = {"default": "default of parameter", "field": "default of field", "option
 @rule("PRT107", "cuda-option-default")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a default by where the parameter, field or option ends up."""
-    group = f"option:{site.place}:{site.statement.start if site.statement else 0}" if site.use == "option" else None
-    return judge_device(site, row, ctx, f'{_WHAT[site.use]} `{site.detail}` is `"{site.name}"`', group)
+    return judge_device(site, row, ctx, f'{_WHAT[site.use]} `{site.detail}` is `"{site.name}"`')

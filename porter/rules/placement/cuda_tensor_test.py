@@ -11,8 +11,8 @@ is installed, so porter does not write it.
 
 ## When porter rewrites
 
-The receiver must be a tensor, a module's parameter or the like. If the code behind the test has no equivalent on Neuron
-(a fused kernel with a fallback beside it), the test keeps Neuron out of it, rightly, and stays.
+The receiver must be a tensor, a module's parameter or the like. If the code behind the test has no equivalent on
+Neuron (a fused kernel with a fallback beside it), the test keeps Neuron out of it, rightly, and stays.
 
 ## Example
 
@@ -35,7 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import blocked_behind
+from porter.rules.placement.branches import hold, together
 from porter.rules.table import by_hand, judgement
 
 
@@ -43,21 +43,19 @@ from porter.rules.table import by_hand, judgement
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``x.is_cuda`` by what x is, and by what runs behind it."""
     message = "`.is_cuda` is false on every device but CUDA"
-    if site.kind == "method" or site.receiver is None:
-        why = site.receiver.why if site.receiver is not None else ""
-        return by_hand(site, row, ctx, f"porter does not know the receiver: {why}", message=message)
-    blocked = blocked_behind(site, ctx)
-    if blocked is not None:
-        advice = f"left as it is: it keeps Neuron out of `{blocked.name}`, which has no equivalent there"
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice)
+    if site.role in ("store", "delete") or site.receiver is None:
+        return Dismissed(site, "user-name")
+    group = together(site)
+    if held := hold(site, ctx):
+        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    if site.kind == "method":
+        why = f"porter does not know the receiver: {site.receiver.why}"
+        return by_hand(site, row, ctx, why, message=message, group=group)
     edits = None
-    if ctx.edits and site.editable:
+    if ctx.edits and site.editable and site.name.endswith((".Tensor.is_cuda", "Storage.is_cuda")):
         from porter.rewrite.calls import is_cuda_to
 
         edits = is_cuda_to(ctx.source.text, site, ctx.target.device)
     verdict = Verdict.AUTO if site.certain else Verdict.REVIEW
-    return judgement(site, row, ctx, verdict=verdict, message=message, note=_why(site), edits=edits)
-
-
-def _why(site: Site) -> str:
-    return f"the receiver is a tensor: {site.receiver.why}" if site.receiver is not None else ""
+    why = f"the receiver is known: {site.receiver.why}"
+    return judgement(site, row, ctx, verdict=verdict, message=message, note=why, edits=edits, group=group)

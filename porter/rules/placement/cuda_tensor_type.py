@@ -11,8 +11,12 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 
 ## When porter rewrites
 
-`torch.cuda.FloatTensor([...])` from a list, `.type(torch.cuda.FloatTensor)`, and comparisons `x.type() == "torch.cuda.HalfTensor"`.
-Sizes and data look alike in other constructor calls (`FloatTensor(n)`): those are left to you.
+`torch.cuda.FloatTensor([...])` from a list becomes `torch.tensor`, one made of sizes (`FloatTensor(n, 3)`)
+`torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`. `x.type() ==
+"torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become `torch.Tensor`.
+
+A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
+and `torch.set_default_tensor_type` changes two settings at once: those are left to you.
 
 ## Example
 
@@ -29,10 +33,13 @@ x = torch.tensor([1.0, 2.0], dtype=torch.float32, device="neuron")
 
 from __future__ import annotations
 
+import ast
+import re
+
 from porter.catalog.schema import Row
-from porter.index.site import Site
+from porter.index.site import Call, Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.table import by_hand, judge_by_row, judgement
 
 DTYPES = {
@@ -47,29 +54,98 @@ DTYPES = {
     "Long": "int64",
     "Bool": "bool",
 }
+_CONVERTS = re.compile(rb"\.\s*(type)\(\s*\Z")
+_COMPARES = re.compile(rb"\.(type\(\))\s*[=!]=\s*\Z")
+_ENDS = re.compile(rb"\s*[,)]")
+_WINDOW = 80  # bytes before a site that are looked at
+_DEFAULT = "torch.set_default_tensor_type"
 
 
 @rule("PRT105", "cuda-tensor-type")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a tensor type by how it is used."""
+    if site.name == _DEFAULT:
+        return _default(site, row, ctx)
     dtype = DTYPES.get(site.name.rpartition(".")[2].removesuffix("Tensor"))
     if dtype is None or not ctx.edits:
         return judge_by_row(site, row, ctx)
-    if site.kind == "symbol" and site.call is not None and site.alias is None:
-        return _constructed(site, row, ctx, dtype)
+    if _is_default(site, ctx):
+        return Dismissed(site, "part")
+    if site.role == "annotation":
+        return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
+    torch = _torch(site, ctx)
+    edits: Edits | None = None
+    if torch and site.editable and site.call is not None:
+        edits = _constructed(site, site.call, ctx, torch, dtype)
+    elif torch and site.editable:
+        edits = _converted(site, ctx, torch, dtype) or _compared(site, ctx, torch, dtype)
+    if edits:
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=edits)
     return by_hand(site, row, ctx, f"say dtype (`torch.{dtype}`) and device apart")
 
 
-def _constructed(site: Site, row: Row, ctx: Context, dtype: str) -> Judgement:
-    """From one list: data, for sure. Anything else may be sizes."""
-    call = site.call
-    assert call is not None
-    torch = ctx.text(site.start, site.end).partition(".")[0]
-    if len(call.arguments) == 1 and ctx.source.text[call.arguments[0].start : call.arguments[0].start + 1] == b"[":
-        from porter.rewrite.calls import CallEditor
+def _torch(site: Site, ctx: Context) -> str:
+    """What the file calls torch where it names the type; empty where it does not."""
+    if site.kind == "symbol":
+        return ctx.text(site.start, site.end).partition(".")[0] if site.alias is None else ""
+    return "torch" if ctx.project.binds(ctx.module, "torch") else ""
 
-        extra = f'dtype={torch}.{dtype}, device="{ctx.target.device}"'
-        edits = CallEditor(ctx.source.text, call).append(extra).edits()
-        name = ctx.edit(site.start, site.end, f"{torch}.tensor")
-        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=(*name, *edits) if edits else None)
-    return by_hand(site, row, ctx, f'`{torch}.tensor(data, dtype=...)` or `{torch}.empty(sizes, dtype=...)`: only you can tell')
+
+def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    function = _factory(call, ctx)
+    if function is None:
+        return None
+    from porter.rewrite.calls import CallEditor
+
+    editor = CallEditor(ctx.source.text, call).append(f'dtype={torch}.{dtype}, device="{ctx.target.device}"')
+    edits = editor.edits()
+    return (*ctx.edit(site.start, site.end, f"{torch}.{function}"), *edits) if edits else None
+
+
+def _factory(call: Call, ctx: Context) -> str | None:
+    """A list is data, several numbers are sizes; None for anything else, which may be either."""
+    if not call.arguments or any(a.keyword is not None for a in call.arguments):
+        return None
+    if len(call.arguments) > 1 or type(call.arguments[0].literal) is int:
+        return "empty"
+    value = ctx.text(call.arguments[0].start, call.arguments[0].end)
+    if value.endswith((".size()", ".shape")):
+        return "empty"
+    is_list = isinstance(ast.parse(f"({value})", mode="eval").body, (ast.List, ast.ListComp))
+    return "tensor" if is_list else None
+
+
+def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """``x.type(torch.cuda.FloatTensor)``: what has such a type is a tensor, a module or a storage of either."""
+    from porter.rewrite.calls import quote
+
+    at = max(0, site.start - _WINDOW)
+    method = _CONVERTS.search(ctx.source.text, at, site.start)
+    if method is None or not _ENDS.match(ctx.source.text, site.end):
+        return None
+    device = quote(ctx.source.text, site, ctx.target.device)
+    name = ctx.edit(*method.span(1), "to")
+    return (*name, *ctx.edit(site.start, site.end, f"{device}, {torch}.{dtype}"))
+
+
+def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """``x.type() == "torch.cuda.HalfTensor"``: only tensors answer so, and it is the dtype of halves that matters."""
+    at = max(0, site.start - _WINDOW)
+    method = _COMPARES.search(ctx.source.text, at, site.start)
+    if site.kind != "string" or method is None or "16" not in dtype:
+        return None
+    return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
+
+
+def _is_default(site: Site, ctx: Context) -> bool:
+    """Whether the type is what `torch.set_default_tensor_type` is given."""
+    calls = [s.call for s in ctx.sites if s.name == _DEFAULT and s.call is not None]
+    return any(call.start <= site.start and site.end <= call.end for call in calls)
+
+
+def _default(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    call = site.call
+    inner = [s for s in ctx.sites if call is not None and call.start <= s.start and s.end <= call.end]
+    if all(s.name == _DEFAULT for s in inner):
+        return Dismissed(site, "agnostic")
+    return by_hand(site, row, ctx, message="CUDA tensors become the default of all factories")

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
-from porter.rules.base import Context, Edits, Judgement
-from porter.rules.table import by_hand, judgement
+from porter.rules.base import Context, Dismissed, Edits, Judgement
+from porter.rules.placement.branches import knows_neuron, together, vendors
+from porter.rules.table import judgement
+
+# Names of variables, parameters, keys and functions that choose where or with what a program runs.
+_CHOOSES = re.compile(
+    r"dev(?!el|ice_?id_to)|gpu|cuda|map_location|accelerator|backend|platform|provider|hardware|placement|impl(?!icit|y)"
+    r"|runtime|target|engine",
+    re.I,
+)
+# Functions and methods that take text for people, or take text apart.
+_TALKS = re.compile(
+    r"(?:^|\.)(?:print|pprint|echo|log|debug|info|warn|warning|warn_once|error|critical|exception|write|format|join|replace"
+    r"|strip|[lr]strip|r?split|r?partition|remove(?:pre|suf)fix|count|r?find|r?index|encode|len|repr|hash|match|search|sub"
+    r"|fullmatch|findall|compile|title|set_title|set_description|add_row|add_column|\w*(?:Error|Exception|Warning|Exit))$"
+)
+# Arguments that are reported as a whole, with whatever device stands inside them.
+_WHOLE = ("(map_location)", "(pin_memory_device)", "torch.Generator(device)", "torch.set_default_device(device)")
+_EDITED = (Verdict.AUTO, Verdict.REVIEW)
 
 
 def evidence(site: Site, ctx: Context) -> Mark | None:
@@ -20,6 +39,20 @@ def evidence(site: Site, ctx: Context) -> Mark | None:
     return found
 
 
+def argument_around(site: Site, ctx: Context) -> Site | None:
+    """The argument that is reported in place of the site, which is a part of it."""
+    for other in ctx.sites:
+        around = other.start <= site.start and site.end <= other.end and other is not site
+        if around and other.kind == "argument" and other.name.endswith(_WHOLE):
+            return other
+    return None
+
+
+def devices_inside(argument: Site, ctx: Context) -> list[Site]:
+    """The sites that an argument is made of."""
+    return [s for s in ctx.sites if s is not argument and argument.start <= s.start and s.end <= argument.end]
+
+
 def word_edit(site: Site, ctx: Context) -> Edits | None:
     """The literal with ``cuda`` replaced by the target's device type."""
     from porter.rewrite.calls import replace_in_string
@@ -29,17 +62,34 @@ def word_edit(site: Site, ctx: Context) -> Edits | None:
     return replace_in_string(ctx.source.text, site.start, site.end, "cuda", ctx.target.device)
 
 
-def judge_device(site: Site, row: Row, ctx: Context, what: str, group: str | None = None) -> Judgement:
+def is_text(site: Site) -> bool:
+    """Whether a string that no device takes only says ``cuda``, to people or to the program itself.
+
+    Where it is passed, stored or returned under a name that speaks of devices, a person should look at it.
+    """
+    if site.use == "return":
+        return site.scope.endswith(("__str__", "__repr__"))
+    if site.use in ("", "text", "dynamic"):
+        return True
+    if site.detail.startswith("`"):
+        return _TALKS.search(site.detail.strip("`()")) is not None
+    name = site.detail or (site.place or "").rpartition(".")[2]
+    return bool(name) and _CHOOSES.search(name) is None
+
+
+def judge_device(site: Site, row: Row, ctx: Context, what: str) -> Judgement | Dismissed:
     """Rewrite a device string that provably is one; say what is missing otherwise. ``what`` names the construct."""
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
     found = evidence(site, ctx)
+    group = together(site) if _linked(site) else None
     if found is None:
-        return by_hand(
-            site, row, ctx, "no device that porter can see takes this value, so porter does not touch it", message=what
-        )
+        return Dismissed(site, "text") if is_text(site) else _unseen(site, row, ctx, what, group)
+    if ctx.answer(row).verdict not in _EDITED:
+        return judgement(site, row, ctx, message=what, group=group)
+    if site.use in ("option", "element") and (answer := _among_others(site, row, ctx, what, group)):
+        return answer
     numbered = ":" in site.name
-    verdict = Verdict.AUTO if found.certain and not numbered else Verdict.REVIEW
-    if ctx.answer(row).verdict not in (Verdict.AUTO, Verdict.REVIEW):
-        return judgement(site, row, ctx, message=what)
     note = ""
     if not found.certain:
         note = f"passed as {found.why}, to code that porter cannot see"
@@ -49,10 +99,39 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, group: str | Non
         site,
         row,
         ctx,
-        verdict=verdict,
+        verdict=Verdict.AUTO if found.certain and not numbered else Verdict.REVIEW,
         message=f"{what}, taken by {found.why}" if found.certain and found.why else what,
-        advice=f'write `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else "",
+        advice=_write(site, ctx),
         note=note,
         edits=word_edit(site, ctx) if ctx.edits else (),
         group=group,
     )
+
+
+def _linked(site: Site) -> bool:
+    """Whether the string changes together with others of its statement: an option's choices, a test that chooses."""
+    statement = site.statement
+    chosen = statement is not None and any(g.start > statement.start and g.end <= statement.end for g in site.guards)
+    return chosen or site.use == "option"
+
+
+def _among_others(site: Site, row: Row, ctx: Context, what: str, group: str | None) -> Judgement | Dismissed | None:
+    """One of several devices in a list: it stays where the list tells vendors apart."""
+    if knows_neuron(site, ctx):
+        return Dismissed(site, "handled")
+    others = vendors(site, ctx)
+    if not others:
+        return None
+    advice = f'add `"{ctx.target.device or "the device"}"` beside {others}, and leave CUDA there'
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, group=group)
+
+
+def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) -> Judgement:
+    """A string that may be a device, but no device that porter can see takes it."""
+    advice = f"{_write(site, ctx)} if it names the device to run on" if ctx.target.device else ""
+    why = "no device that porter can see takes this value, so porter does not touch it"
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)
+
+
+def _write(site: Site, ctx: Context) -> str:
+    return f'write `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""

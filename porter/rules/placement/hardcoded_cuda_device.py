@@ -13,7 +13,11 @@ Where `torch_neuronx` is not installed, `torch.device("neuron")` raises: it is n
 
 The string must reach a device that porter can see: a parameter of PyTorch that takes a device, at once or through
 variables, attributes, options and functions of the repository. A keyword named `device` of a function elsewhere is
-likely, not certain: verdict `review`. A string that only happens to read `cuda` is left alone and reported.
+likely, not certain: verdict `review`. Where a name speaks of a device (`accelerator = "cuda"`), but no device that
+porter can see takes the value, it is reported and left alone. Text for people and labels are no findings.
+
+A device that a condition chooses in the same statement changes together with that condition, or not at all. In a list
+that tells vendors apart (`["cuda", "xpu"]`) Neuron is one more entry: that is for you to add.
 
 ## Example
 
@@ -30,31 +34,50 @@ x = torch.zeros(3, device="neuron")
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import judge_device
+from porter.rules.placement.branches import knows_neuron
+from porter.rules.placement.devices import devices_inside, judge_device, word_edit
 from porter.rules.table import judgement
+
+_DEVICE_KEY = re.compile(rb"[\"'](?:cpu|mps|npu|xpu|hpu|xla|tpu|meta)[\"']\s*:")
 
 
 @rule("PRT101", "hardcoded-cuda-device")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a device string by where it ends up."""
+    if site.kind == "argument":
+        return _default_device(site, row, ctx)
     if site.use == "key":
         return _table_key(site, row, ctx)
     return judge_device(site, row, ctx, f'device string `"{site.name}"`')
 
 
+def _default_device(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``torch.set_default_device("cuda")``: every tensor from here on."""
+    devices = [s for s in devices_inside(site, ctx) if s.kind == "device"]
+    if not devices:
+        return Dismissed(site, "agnostic")
+    edits = [edit for device in devices for edit in word_edit(device, ctx) or ()] if ctx.edits else []
+    return judgement(site, row, ctx, message="CUDA becomes the device of all tensors", edits=tuple(edits))
+
+
 def _table_key(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``{"cuda": ..., "cpu": ...}``: a table of devices needs one entry more, not another name."""
-    if site.detail == "handled":
+    if site.detail == "handled" or knows_neuron(site, ctx):
         return Dismissed(site, "handled")
+    statement = site.statement
+    if statement is None or not _DEVICE_KEY.search(ctx.source.text, statement.start, statement.end):
+        return Dismissed(site, "user-name")
     return judgement(
         site,
         row,
         ctx,
         verdict=Verdict.MANUAL,
-        message='a table has an entry for `"cuda"`',
-        advice=f'add an entry for `"{ctx.target.device or "other devices"}"` if the table is looked up by device',
+        message='a table of devices has an entry for `"cuda"`',
+        advice=f'add an entry for `"{ctx.target.device or "other devices"}"` beside it',
     )

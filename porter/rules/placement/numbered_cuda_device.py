@@ -11,9 +11,10 @@ A process in a distributed run owns exactly one core, and the only valid index i
 
 ## When porter rewrites
 
-A single number, or one computed from the rank, keeps its number: `neuron:0`, `f"neuron:{rank}"`, with verdict `review`.
-A file that names two different numbers splits a model over devices of one process: that wants a new design
-(DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it.
+Device 0, and one numbered by what a program calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`), keep their
+number: `neuron:0`, `f"neuron:{rank}"`, with verdict `review`. A file that names two different numbers, a loop over
+devices, and an index that is computed or picked from a list choose among devices of one process: that wants a new
+design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it.
 
 ## Example
 
@@ -30,28 +31,37 @@ device = torch.device(f"neuron:{local_rank}")
 
 from __future__ import annotations
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import evidence, judge_device
+from porter.rules.placement.devices import argument_around, evidence, judge_device
+from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement
+
+_SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
 
 
 @rule("PRT106", "numbered-cuda-device")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge ``cuda:N`` by whether the file names more than one N."""
+    """Judge ``cuda:N`` by whether N is this process's own device, or one of several."""
+    what = f'numbered device `"{site.name}"`'
+    if evidence(site, ctx) is None or argument_around(site, ctx) is not None:
+        return judge_device(site, row, ctx, what)
     numbers = {s.name for s in ctx.sites if s.kind == "device" and s.name[5:].isdigit() and s.use != "compare"}
-    if len(numbers) > 1 and evidence(site, ctx) is not None:
-        import msgspec
+    others = ", ".join(f"`{name}`" for name in sorted(numbers - {site.name}))
+    if site.name in numbers and others:
+        return _one_of_several(site, row, ctx, f"{what} beside {others}")
+    if site.name == "cuda:{}":
+        index = computed(site, ctx)
+        if not is_own(index, site, ctx):
+            return _one_of_several(site, row, ctx, f"a device numbered by `{index}`" if index else what)
+    return judge_device(site, row, ctx, what)
 
-        found = judgement(
-            site,
-            row,
-            ctx,
-            verdict=Verdict.MANUAL,
-            message=f'one process drives several devices: `"{site.name}"` beside {", ".join(sorted(numbers - {site.name})) or "others"}',
-            advice="run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages",
-        )
-        return msgspec.structs.replace(found, effort=Effort.DAYS)
-    return judge_device(site, row, ctx, f'numbered device `"{site.name}"`')
+
+def _one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:
+    message = f"one process drives several devices: {what}"
+    found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=_SPLIT)
+    return msgspec.structs.replace(found, effort=Effort.DAYS)

@@ -12,7 +12,8 @@ documentation want; porter writes the dtype out, so that the choice is in the op
 ## When porter rewrites
 
 `torch.cuda.amp.autocast(enabled)` takes `enabled` first, `torch.amp.autocast` the device: porter names the arguments
-that stay. A dtype that is a variable stays as it is.
+that stay. A dtype that is a variable stays as it is. `torch.get_autocast_gpu_dtype()` and
+`torch.is_autocast_enabled()` mean CUDA where they name no device: they get one.
 
 ## Example
 
@@ -37,6 +38,13 @@ from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 _CUDA_AMP = "torch.cuda.amp."
+# Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
+_QUERIES = {
+    "torch.get_autocast_gpu_dtype": ("torch.get_autocast_dtype", 0),
+    "torch.set_autocast_gpu_dtype": ("torch.set_autocast_dtype", 1),
+    "torch.is_autocast_enabled": ("torch.is_autocast_enabled", 0),
+    "torch.set_autocast_enabled": ("torch.set_autocast_enabled", 1),
+}
 
 
 @rule("PRT303", "cuda-autocast")
@@ -45,6 +53,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     name = site.name.rpartition(".")[2]
     if name in ("custom_fwd", "custom_bwd"):
         return _custom(site, row, ctx, name)
+    if site.name in ("torch.get_autocast_dtype", "torch.set_autocast_dtype"):
+        return Dismissed(site, "agnostic")
+    if site.name in _QUERIES and site.call is not None:
+        return _query(site, row, ctx, site.call)
     if name != "autocast" or site.kind != "symbol":
         return judge_by_row(site, row, ctx)
     old = site.name.startswith(_CUDA_AMP)
@@ -90,6 +102,19 @@ def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dism
         edits = CallEditor(ctx.source.text, call).append("dtype=torch.bfloat16").edits()
         return judgement(site, row, ctx, edits=edits) if _torch_is_bound(site, ctx) else Dismissed(site, "agnostic")
     return Dismissed(site, "part")
+
+
+def _query(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
+    """``torch.get_autocast_gpu_dtype()``: the general form names its device first."""
+    target, arguments = _QUERIES[site.name]
+    if len(call.arguments) != arguments or call.unpacked:
+        return Dismissed(site, "agnostic")
+    if not ctx.edits:
+        return judge_by_row(site, row, ctx)
+    from porter.rewrite.calls import CallEditor, quote
+
+    edits = CallEditor(ctx.source.text, call).insert_first(quote(ctx.source.text, site, ctx.target.device)).edits()
+    return judgement(site, row, ctx, edits=edits, rename=target if target != site.name else None)
 
 
 def _custom(site: Site, row: Row, ctx: Context, name: str) -> Judgement | Dismissed:

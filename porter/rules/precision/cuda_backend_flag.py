@@ -6,8 +6,8 @@ They choose algorithms and precision on NVIDIA GPUs.
 
 ## On Neuron
 
-Most do nothing there and do no harm: assignments to `torch.backends.cudnn` run on any machine. Precision of matrix products
-is the compiler's business: `NEURON_CC_FLAGS=--auto-cast=...`.
+Most do nothing there and do no harm: assignments to `torch.backends.cudnn` run on any machine. Precision of matrix
+products is the compiler's business: `NEURON_CC_FLAGS=--auto-cast=...`.
 
 ## Example
 

@@ -6,8 +6,8 @@
 
 ## On Neuron
 
-Generators live on the CPU: make them there (`torch.Generator()`), draw there, and move the tensor to the device. Random
-operators on the device fall back to the CPU's generator anyway.
+Generators live on the CPU: make them there (`torch.Generator()`), draw there, and move the tensor to the device.
+Random operators on the device fall back to the CPU's generator anyway.
 
 ## What to do
 
@@ -26,19 +26,22 @@ is reported: `torch.randn(4, generator=torch.Generator()).to("neuron")`.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row, judgement
+from porter.rules.placement.devices import devices_inside
+from porter.rules.table import judgement
 
 
 @rule("PRT302", "device-generator")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge a generator by the device it is made on."""
-    if site.kind != "argument":
-        return judge_by_row(site, row, ctx)
-    if "cuda" not in ctx.text(site.start, site.end):
+    """Judge a generator by the device it is made on; for tensors drawn on a device, the device is what is reported."""
+    if not site.name.startswith("torch.Generator("):
+        return Dismissed(site, "part")
+    if not devices_inside(site, ctx) and not _holds_cuda(site, ctx):
         return Dismissed(site, "agnostic")
     return judgement(
         site,
@@ -48,3 +51,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         message="a random number generator on CUDA",
         advice="make it on the CPU, draw there, and move the tensors to the device",
     )
+
+
+def _holds_cuda(site: Site, ctx: Context) -> bool:
+    """Whether the argument is a variable that this file sets to a CUDA device."""
+    argument = next((a for a in site.call.arguments if a.start == site.start), None) if site.call is not None else None
+    if argument is None or argument.place is None:
+        return False
+    name = argument.place.rpartition(".")[2]
+    sets = re.compile(rb"(?:[\w.]*\.)?" + re.escape(name.encode()) + rb"\s*(?::[^=\n]*)?=(?!=)")
+    for other in ctx.sites:
+        if other.kind != "device" or other.statement is None or other.use == "compare":
+            continue
+        if other.place == argument.place or sets.match(ctx.source.text, other.statement.start):
+            return True
+    return False

@@ -13,7 +13,9 @@ into what the plain loop would do, on every device: one edit where it is made ke
 
 ## When porter rewrites
 
-The constructor, and nothing else. Code that reads `state_dict()["scale"]` would break: then porter leaves it to you.
+The constructor, and nothing else. Code that reads `state_dict()["scale"]` would break, a subclass may rely on the
+scale, and a scaler passed on as a class is made elsewhere: those porter leaves to you. So it does where the file runs
+`torch.autocast` on a device that it takes from a variable and names no dtype, which may then be float16.
 
 ## Example
 
@@ -30,14 +32,23 @@ scaler = torch.amp.GradScaler("neuron", enabled=False)
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+
 from porter.catalog.schema import Row
-from porter.index.site import Call, Site
+from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import asks_class
 
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
+_AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.amp.autocast_mode.autocast"})
+_KEY = rb"(?:\[\s*|\.get\(\s*)[\"']scale[\"']"
+_READS = re.compile(rb"\bstate_dict\(\)\s*" + _KEY + rb"|\bscaler\._scale\b")
+_SAVES = re.compile(rb"(\w+)\s*=\s*[\w.]*scaler[\w.]*\.state_dict\(\)")
 
 
 @rule("PRT304", "grad-scaler")
@@ -46,18 +57,23 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if not site.name.endswith(".GradScaler"):
         return judge_by_row(site, row, ctx)
     old = site.name in _OLD
-    if site.role in ("import", "annotation") or site.call is None:
-        if not old:
-            return Dismissed(site, "agnostic")
-        return judgement(site, row, ctx, verdict=Verdict.AUTO, advice=f"write `{_TARGET}`", rename=_TARGET)
+    if site.role == "base":
+        return by_hand(site, row, ctx, "a subclass may rely on the scale")
+    if site.call is None:
+        return _mentioned(site, row, ctx) if old else Dismissed(site, "agnostic")
     if not old and not _for_cuda(site.call):
         return Dismissed(site, "agnostic")
-    reader = _reads_scale(site, ctx)
-    if reader is not None:
-        why = f"line {reader.line} reads the scale from `state_dict()`, which is empty when scaling is off"
+    if why := _hindrance(ctx):
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
     return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None)
+
+
+def _mentioned(site: Site, row: Row, ctx: Context) -> Judgement:
+    """The class by its name: renamed where nothing is made of it."""
+    if site.role in ("import", "annotation") or site.parent == "Assign" or asks_class(site, ctx):
+        return judgement(site, row, ctx, verdict=Verdict.AUTO, advice=f"write `{_TARGET}`", rename=_TARGET)
+    return by_hand(site, row, ctx, "the class is passed on, and made elsewhere")
 
 
 def _for_cuda(call: Call) -> bool:
@@ -68,11 +84,26 @@ def _for_cuda(call: Call) -> bool:
     return isinstance(device.literal, str) and device.literal.startswith("cuda")
 
 
-def _reads_scale(site: Site, ctx: Context) -> Site | None:
-    for use in ctx.bound(site.place):
-        if use.name.endswith(".state_dict") and use.parent == "Subscript":
-            return use
-    return None
+def _hindrance(ctx: Context) -> str:
+    """Why the file needs its scaler on; empty where it does not."""
+    text = ctx.source.text
+    reader = _READS.search(text)
+    for saved in _SAVES.finditer(text):
+        reader = reader or re.compile(rb"\b" + re.escape(saved[1]) + _KEY).search(text, saved.end())
+    if reader is not None:
+        return f"line {ctx.source.line(reader.start())} reads the scale, which is not there when scaling is off"
+    for site in ctx.sites:
+        if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
+            advice = "runs autocast without a dtype on a device that is not known here"
+            return f"line {site.line} {advice}: give it `dtype=torch.bfloat16` first"
+    return ""
+
+
+def _may_be_half(call: Call) -> bool:
+    device, enabled = call.get("device_type", 0), call.get("enabled", 2)
+    known = device is not None and isinstance(device.literal, str)
+    off = enabled is not None and enabled.literal is False
+    return not known and not off and not call.unpacked and call.get("dtype", 1) is None
 
 
 def _edits(site: Site, call: Call, old: bool, ctx: Context) -> Edits | None:
@@ -87,5 +118,13 @@ def _edits(site: Site, call: Call, old: bool, ctx: Context) -> Edits | None:
     if enabled is None:
         editor.append("enabled=False")
     elif enabled.literal is not False:
-        editor.replace(enabled, "False")
+        editor.replace(_with_brackets(enabled, ctx), "False")
     return editor.edits()
+
+
+def _with_brackets(argument: Argument, ctx: Context) -> Argument:
+    """The argument with the brackets around its value: ``enabled=(dtype == "float16")``."""
+    start, end = argument.start, argument.end
+    if argument.keyword is not None and ctx.text(start - 2, start) == "=(" and ctx.text(end, end + 1) == ")":
+        return msgspec.structs.replace(argument, start=start - 1, end=end + 1)
+    return argument

@@ -10,8 +10,12 @@ float16 works. bfloat16 is as fast, has the range of float32, and needs no scale
 
 ## When porter rewrites
 
-`.half()` on a module or tensor becomes `.bfloat16()`, `dtype=torch.float16` and `torch_dtype=torch.float16` become
-bfloat16, with verdict `review`, for results differ in their last digits. Comparisons and tables of dtypes stay.
+`.half()` on a module or tensor, `.to(torch.float16)` and keywords such as `dtype=torch.float16` choose a precision:
+they become bfloat16, all those of a file together, with verdict `review`, for results differ in their last digits.
+
+The rest of the program must agree. Where the file compares with float16, looks it up in a table, offers bfloat16
+itself, or calls `.half()` on something that porter does not know, all of them stay, and so they do in tests: float16
+works.
 
 ## Example
 
@@ -28,35 +32,61 @@ model = model.bfloat16()
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judgement
+from porter.rules.uses import before
 
-_CHOICES = frozenset({"dtype", "torch_dtype", "param_dtype", "reduce_dtype", "buffer_dtype"})
+_CHOICE = re.compile(rb"\b(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
+_CONVERTS = re.compile(rb"\.(to)\((?:[\w.\"':]+,\s*)?\Z")
+_TEST_PATH = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|conftest\.py$)|_test\.py$")
+_HALF = ("torch.float16", "torch.half")
 
 
 @rule("PRT305", "half-precision")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a choice of float16; other mentions work as they are."""
-    if site.name.endswith(".half") and site.receiver is not None:
-        if site.kind == "method" or site.call is None or site.call.arguments or not site.editable:
-            return judgement(site, row, ctx, verdict=Verdict.PORTABLE)
+    if site.kind == "method":
+        return Dismissed(site, "agnostic")
+    choice = _choice(site, ctx)
+    if choice is None or site.role == "import":
+        return Dismissed(site, "agnostic")
+    if why := _settled(ctx):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=choice, note=f"float16 works, and {why}")
+    if site.receiver is not None:
         edits = ctx.edit(site.end - len("half"), site.end, "bfloat16")
-        return judgement(site, row, ctx, message="`.half()` chooses float16", edits=edits)
-    chosen = _keyword(site, ctx) if site.role == "load" and site.parent == "keyword" else None
-    if chosen is None or site.alias is not None:
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE)
-    name = ctx.text(site.start, site.end).rpartition(".")[0] + ".bfloat16"
-    return judgement(site, row, ctx, message=f"`{chosen}` chooses float16", edits=ctx.edit(site.start, site.end, name))
+    else:
+        edits = ctx.edit(site.start, site.end, f"{ctx.text(site.start, site.end).rpartition('.')[0]}.bfloat16")
+    return judgement(site, row, ctx, message=choice, edits=edits, group="half-precision")
 
 
-def _keyword(site: Site, ctx: Context) -> str | None:
-    """The keyword that the name is passed as, if it chooses a dtype."""
-    before = ctx.source.text[max(0, site.start - 40) : site.start].rstrip()
-    if not before.endswith(b"="):
+def _choice(site: Site, ctx: Context) -> str | None:
+    """How the site chooses float16, as a message; None where it does not, or not in a way that porter can edit."""
+    if not site.editable or site.alias is not None:
         return None
-    word = before[:-1].rstrip().replace(b"(", b" ").replace(b",", b" ").split()
-    name = word[-1].decode(errors="replace") if word else ""
-    return name if name in _CHOICES else None
+    if site.receiver is not None:
+        plain = site.kind == "symbol" and site.call is not None and not site.call.arguments
+        return "`.half()` chooses float16" if plain else None
+    text = before(site, ctx)
+    if site.role == "load" and (match := _CHOICE.search(text) or _CONVERTS.search(text)):
+        return f"`{match[1].decode()}` chooses float16"
+    return None
+
+
+def _settled(ctx: Context) -> str:
+    """Why the file's choices of float16 stay as they are; empty where they need not."""
+    if _TEST_PATH.search(ctx.source.path):
+        return "a test may be about it"
+    if b"bfloat16" in ctx.source.text:
+        return "the program offers bfloat16 itself"
+    for site in ctx.sites:
+        is_half = site.name in _HALF or (
+            site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
+        )
+        if is_half and site.role not in ("import", "annotation") and _choice(site, ctx) is None:
+            return f"line {site.line} relies on it"
+    return ""

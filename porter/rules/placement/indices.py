@@ -1,0 +1,60 @@
+"""The number of a device: whether it is this process's own, or chooses one of several."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context
+
+# What programs call the device of a process: its rank on this machine, or a GPU given to it from outside.
+_OWN = re.compile(
+    r"(?:\w*_)?(?:rank|local_?id|process_index|(?:gpu|device|dev|cuda)_?(?:id|idx|index|num|number|no)|gpu|cuda)", re.I
+)
+_CURRENT = re.compile(r"\bcurrent_device\(\)|\bdevice\.index\b")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+# Arithmetic, and a choice among several: `rank % n` alone is the rank on this machine, spelled out.
+_CHOICE = re.compile(r"//|[*+-]|\b(?:min|max|next|sorted)\s*\(|\[(?![\"'])")
+_FIELD = re.compile(r"cuda:\{([^{}!:]*)")
+_JOIN = re.compile(r"\s*(?:\+|%|\.\s*format\b)")
+_OPENING, _CLOSING = "([{", ")]}"
+
+
+def is_own(expression: str, site: Site, ctx: Context) -> bool:
+    """Whether ``expression`` gives the index of the one device that this process drives."""
+    if _CHOICE.search(expression):
+        return False
+    if _CURRENT.search(expression):
+        return True
+    names = _NAME.findall(expression)
+    return any(_OWN.fullmatch(name) for name in names) and not any(_counted(name, site, ctx) for name in names)
+
+
+def computed(site: Site, ctx: Context) -> str:
+    """The expression that a device string such as ``f"cuda:{rank}"`` or ``"cuda:" + str(i)`` is made with."""
+    field = _FIELD.search(ctx.text(site.start, site.end))
+    if field is not None and field[1].strip():
+        return field[1].strip()
+    end = site.statement.end if site.statement is not None else site.end
+    rest = ctx.text(site.end, max(site.end, end))
+    joined = _JOIN.match(rest)
+    return _operand(rest[joined.end() :]) if joined is not None else ""
+
+
+def _operand(text: str) -> str:
+    """``text`` up to where the expression that it begins with ends."""
+    depth = 0
+    for i, character in enumerate(text):
+        if character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        if depth < 0 or (depth == 0 and (character in ",\n:;" or text.startswith((" if ", " else "), i))):
+            return text[:i].strip()
+    return text.strip()
+
+
+def _counted(name: str, site: Site, ctx: Context) -> bool:
+    """Whether a name runs over several values in a loop around the site."""
+    loop = rb"\bfor\b[^\n]*?\b" + name.encode() + rb"\b[^\n]*?\bin\b"
+    return site.in_loop and re.search(loop, ctx.source.text) is not None
