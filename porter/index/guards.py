@@ -26,6 +26,7 @@ class Condition(msgspec.Struct, frozen=True):
 
     cuda: int
     vendors: frozenset[str]
+    otherwise: int = 0  # like ``cuda``, where the test fails
     mentions: bool = False  # it speaks of CUDA, whatever it makes of it
     modern: int = 0  # +1 if it holds for every PyTorch that Neuron runs on, -1 if for none
 
@@ -38,9 +39,9 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
     vendors: set[str] = set()
     for node in ast.walk(test):
         vendors.update(_words(node))
-    cuda = _cuda(test, qualify)
+    cuda, otherwise = _cuda(test, qualify)
     mentions = bool(vendors & {"gpu", "cuda"})
-    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), mentions, _modern(test, qualify))
+    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), otherwise, mentions, _modern(test, qualify))
 
 
 def _modern(test: ast.expr, qualify: Qualify) -> int:
@@ -69,31 +70,36 @@ def _words(node: ast.AST) -> list[str]:
     return [word.lower() for word in _VENDOR.findall(text)]
 
 
-def _cuda(test: ast.expr, qualify: Qualify) -> int:
+def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
+    """What a test says of CUDA where it holds, and where it fails."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return -_cuda(test.operand, qualify)
+        holds, fails = _cuda(test.operand, qualify)
+        return fails, holds
     if isinstance(test, ast.BoolOp):
-        parts = {_cuda(value, qualify) for value in test.values} - {0}
-        return parts.pop() if len(parts) == 1 and isinstance(test.op, ast.And) else 0
+        parts = [_cuda(value, qualify) for value in test.values]
+        both = isinstance(test.op, ast.And)
+        said = {part[0 if both else 1] for part in parts} - {0}
+        told = said.pop() if len(said) == 1 else 0
+        return (told, 0) if both else (0, told)
     if isinstance(test, ast.Call):
         name = qualify(test.func)
-        if name in ("torch.cuda.is_available", "torch.cuda.is_initialized"):
-            return 1
-        if isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args:
-            return 1 if _is_cuda_text(test.args[0]) else 0
-        return 0
+        prefix = isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args
+        asks = name in ("torch.cuda.is_available", "torch.cuda.is_initialized") or (prefix and _is_cuda_text(test.args[0]))
+        return (1, -1) if asks else (0, 0)
     if isinstance(test, ast.Attribute):
-        return 1 if test.attr == "is_cuda" or qualify(test) == "torch.version.cuda" else 0
+        asks = test.attr == "is_cuda" or qualify(test) == "torch.version.cuda"
+        return (1, -1) if asks else (0, 0)
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         return _compared(test)
-    return 0
+    return 0, 0
 
 
-def _compared(test: ast.Compare) -> int:
-    sides = [test.left, test.comparators[0]]
-    if not any(_is_cuda_text(side) for side in sides):
-        return 0
-    return -1 if isinstance(test.ops[0], (ast.NotEq, ast.NotIn)) else 1 if isinstance(test.ops[0], (ast.Eq, ast.In)) else 0
+def _compared(test: ast.Compare) -> tuple[int, int]:
+    if not any(_is_cuda_text(side) for side in (test.left, test.comparators[0])):
+        return 0, 0
+    if isinstance(test.ops[0], (ast.NotEq, ast.NotIn)):
+        return -1, 1
+    return (1, -1) if isinstance(test.ops[0], (ast.Eq, ast.In)) else (0, 0)
 
 
 def _is_cuda_text(node: ast.expr) -> bool:
@@ -160,8 +166,7 @@ def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> G
         return None
     if conditions[0].vendors & _NEURON:
         return Guard("handled", start, end, tuple(sorted(conditions[0].vendors)), True)
-    kinds = {1: "else", -1: "cuda"}
-    kind = kinds.get(conditions[0].cuda)
+    kind = {1: "cuda", -1: "else"}.get(conditions[0].otherwise)
     return Guard(kind, start, end, (), True) if kind is not None else None
 
 

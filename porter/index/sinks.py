@@ -84,5 +84,5 @@ LIKELY_KEYWORDS = frozenset(
 )
 
 # Calls that hand on the text they are given.
-TRANSPARENT = frozenset({"str", "torch.device"})
+TRANSPARENT = frozenset({"str", "torch.device", "pytest.param"})
 TRANSPARENT_METHODS = frozenset({"lower", "strip", "format", "split", "partition", "replace"})

@@ -301,6 +301,9 @@ class Visitor:
             if name == "parametrize" and len(decorator.args) >= 2 and isinstance(first, ast.Constant):
                 use = Use("argument", f"p:{scope.qualified}.{first.value!s}", detail="parametrize")
                 self.flow.into(decorator.args[1], use, self.scope)
+            for keyword in decorator.keywords:
+                if name == "fixture" and keyword.arg == "params":
+                    self.flow.into(keyword.value, Use("argument", "k:param", detail="params"), self.scope)
         self.expr(decorator, "decorator", role="decorator")
 
     def _test_guard(self, decorators: list[ast.expr]) -> Guard | None:
@@ -416,6 +419,8 @@ class Visitor:
         if not node.args and not node.keywords:
             return
         callee = Callee(self, node, reference)
+        if callee.name.startswith("pytest."):
+            return  # parameters of tests: see `_decorator`
         for i, argument in enumerate(node.args):
             use = callee.positional(i, argument)
             if use.place is not None or use.sink is not None or use.detail:
