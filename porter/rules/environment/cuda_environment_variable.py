@@ -28,13 +28,18 @@ keep them where the same script still starts CUDA jobs.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite.calls import replace_in_string
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.environment.advise import advise
-from porter.rules.table import judgement
+from porter.rules.table import by_hand, judgement
+
+# What follows the name where the variable is set to no device at all.
+_HIDES_ALL = re.compile(rb"""\s*\]?\s*[=,:]\s*(['"])(?:-1)?\1""")
 
 
 @rule("PRT801", "cuda-environment-variable")
@@ -45,5 +50,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return advise(site, row, ctx)
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
         return judgement(site, row, ctx)
+    if _HIDES_ALL.match(ctx.source.text, site.end):
+        return by_hand(site, row, ctx, "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device")
     edits = replace_in_string(ctx.source.text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
