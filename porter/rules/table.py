@@ -58,7 +58,7 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
     """Whether another site stands for this one: a package is reported where it is imported, a name where it is used."""
-    if f"{row.name}.*" not in row.also:
+    if row.name.startswith("torch.") or f"{row.name}.*" not in row.also:
         return site.role == "import" and any(s.name == site.name and s.role != "import" for s in ctx.sites)
     told = None
     for other in ctx.sites:

@@ -26,7 +26,9 @@ def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def has_uses(site: Site, ctx: Context) -> bool:
     """Whether the site imports a part of torch whose uses in this file are sites of their own."""
-    return site.role == "import" and site.name.startswith("torch.") and any(s.alias == site.start for s in ctx.sites)
+    if site.role != "import" or not site.name.startswith("torch."):
+        return False
+    return any(other.alias == site.start and other.role != "import" for other in ctx.sites)
 
 
 def asks_class(site: Site, ctx: Context) -> bool:
@@ -40,7 +42,7 @@ def before(site: Site, ctx: Context) -> bytes:
 
 
 def reads(site: Site, call: Call, ctx: Context) -> set[str]:
-    """The attributes and keys that the code takes from what a call returns: at once, or through the name it is given."""
+    """The attributes and keys that are read from what a call returns: at once, or through the name it is given."""
     text = ctx.source.text
     found = [m for m in (_READ.match(text, call.end),) if m is not None]
     bound = _BOUND.search(text, max(0, call.start - _WINDOW), call.start) if site.place is not None else None

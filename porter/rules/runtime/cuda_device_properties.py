@@ -6,8 +6,8 @@ Code chooses kernels, dtypes and tile sizes by `get_device_capability()` or the 
 
 ## On Neuron
 
-`torch.neuron.get_device_properties(i)` has `name` and `total_memory`, nothing else. There is no compute capability: ask for
-the feature you need instead (`torch.neuron.is_bf16_supported()`). `torch.version.cuda` is None.
+`torch.neuron.get_device_properties(i)` has `name` and `total_memory`, nothing else. There is no compute capability:
+ask for the feature you need instead (`torch.neuron.is_bf16_supported()`). `torch.version.cuda` is None.
 
 ## When porter rewrites
 
@@ -60,7 +60,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
-    if call.unpacked or len(call.arguments) > 1:
+    if len(call.arguments) > 1 or any(a.keyword is not None for a in call.arguments):
         return by_hand(site, row, ctx)
     edits = [TextEdit(call.end, call.end, ".name")]
     if not call.arguments:

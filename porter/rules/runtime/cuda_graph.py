@@ -2,12 +2,13 @@
 
 ## What CUDA does
 
-`torch.cuda.CUDAGraph`, `torch.cuda.graph` and `make_graphed_callables` record kernels and replay them without launch cost.
+`torch.cuda.CUDAGraph`, `torch.cuda.graph` and `make_graphed_callables` record kernels and replay them without launch
+cost.
 
 ## On Neuron
 
-No equivalent. `torch.compile(model, backend="neuron")` serves the purpose: take capture and replay out. Annotations and
-`isinstance` do no harm: the class exists in every build of PyTorch, and nothing is ever one.
+No equivalent. `torch.compile(model, backend="neuron")` serves the purpose: take capture and replay out. Annotations
+and `isinstance` do no harm: the class exists in every build of PyTorch, and nothing is ever one.
 
 ## Example
 

@@ -7,7 +7,8 @@
 ## On Neuron
 
 `torch.OutOfMemoryError` is the same class under PyTorch's general name. Which class the Neuron runtime raises is not
-verified: catch RuntimeError too, and do not match messages. A search for the batch size by trial compiles for every size.
+verified: catch RuntimeError too, and do not match messages. A search for the batch size by trial compiles for every
+size.
 
 ## Example
 
@@ -29,7 +30,6 @@ from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judgement
 from porter.rules.uses import judge_use
-
 
 # Functions that look for a text in another, as the index names them.
 _SEARCHES = frozenset({"`re.search()`", "`re.match()`", "`re.compile()`", "`pytest.raises()`"})

@@ -6,8 +6,8 @@ NVTX ranges show up in Nsight; `ProfilerActivity.CUDA` records GPU kernels; tabl
 
 ## On Neuron
 
-There is no NVTX: without CUDA its calls raise. `torch.profiler.record_function` marks ranges on every device; device time
-is read with Neuron Explorer. `ProfilerActivity.CUDA` beside another activity costs a warning and no more.
+There is no NVTX: without CUDA its calls raise. `torch.profiler.record_function` marks ranges on every device; device
+time is read with Neuron Explorer. `ProfilerActivity.CUDA` beside another activity costs a warning and no more.
 
 ## When porter rewrites
 

@@ -30,6 +30,8 @@ start = torch.neuron.Event(enable_timing=True)
 
 from __future__ import annotations
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
@@ -39,6 +41,7 @@ from porter.rules.uses import judge_use
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
 _REFUSED = "interprocess"
+_HANDLES = (".cuda_stream", ".ipc_handle")
 _ELAPSED = "torch.cuda.Event.elapsed_time"
 
 
@@ -57,8 +60,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _only_for_its_handle(site: Site, ctx: Context) -> bool:
-    """Whether the site is the stream of ``torch.cuda.current_stream().cuda_stream``, which has no equivalent."""
-    handles = (s.receiver for s in ctx.sites if s.name.endswith(".cuda_stream"))
+    """Whether the site is the stream in ``torch.cuda.current_stream().cuda_stream``, which has no equivalent."""
+    handles = (s.receiver for s in ctx.sites if s.name.endswith(_HANDLES))
     return any(r is not None and r.start <= site.start and site.end < r.end for r in handles)
 
 
@@ -67,7 +70,8 @@ def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tup
     positional = [a for a in call.arguments if a.keyword is None]
     refused = call.get(_REFUSED) is not None or parameters[len(positional) - 1 : len(positional)] == (_REFUSED,)
     if call.unpacked or refused or len(positional) > len(parameters):
-        return by_hand(site, row, ctx, "its arguments have no equivalent, or cannot be seen")
+        result = by_hand(site, row, ctx, "its arguments have no equivalent, or cannot be seen")
+        return msgspec.structs.replace(result, group=group)
     rename = ctx.answer(row).replacement
     if not ctx.edits or not positional:
         return judgement(site, row, ctx, rename=rename, group=group)

@@ -7,13 +7,14 @@ interface.
 
 ## On Neuron
 
-`torch.get_device_module()` and `torch.accelerator` give the module of the device that is there. Private bindings have no
-equivalent. `hasattr(torch, "cuda")` is true in every build of PyTorch and says nothing about the device.
+`torch.get_device_module()` and `torch.accelerator` give the module of the device that is there. Private bindings have
+no equivalent. `hasattr(torch, "cuda")` is true in every build of PyTorch and says nothing about the device.
 
 ## When porter rewrites
 
-An alias (`cuda = torch.cuda`) moves if everything that is asked of it exists on `torch.neuron`. `hasattr` and `getattr`
-on `torch.cuda` with a literal name move with what they ask for. Importing `torch.cuda` is harmless and no finding.
+An alias (`cuda = torch.cuda`) moves if everything that is asked of it exists on `torch.neuron`. `hasattr` and
+`getattr` on `torch.cuda` with a literal name move with what they ask for. Importing `torch.cuda` is harmless and no
+finding.
 
 ## Example
 
