@@ -184,6 +184,7 @@ class Run:
 
     def _answers(self, sites: Iterable[Site], ctx: Context) -> Iterator[Judgement | Dismissed]:
         quiet = suppressions(ctx.source)
+        in_test = self.settings.is_test(ctx.source.path)
         for site in sites:
             row = self.catalogue.find(site.kind, site.name)
             if row is None:
@@ -192,7 +193,7 @@ class Run:
             rule = self.rules[rule_name(site, row)]
             if rule.name not in self.enabled:
                 continue
-            result = temper(rule.check(site, row, ctx), rule.name)
+            result = temper(rule.check(site, row, ctx), rule.name, in_test=in_test)
             if isinstance(result, Judgement):
                 if self._silenced(rule, site, ctx.source, quiet):
                     result = Dismissed(site, "suppressed")

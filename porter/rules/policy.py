@@ -45,10 +45,16 @@ _CUDA_BY_NAME = re.compile(
 )
 
 
-def temper(result: Judgement | Dismissed, rule: str) -> Judgement | Dismissed:
+# Choices of float16: in tests they are part of what is asserted, or of what must fail.
+_FLOAT16 = re.compile(r"float16|\.half\b|\(fp16\)|\(mixed_precision\)|\(precision\)")
+
+
+def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -> Judgement | Dismissed:
     """The judgement under the site's guards: code that is ready for another device stays as it is."""
     if isinstance(result, Dismissed):
         return result
+    if in_test and result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name):
+        return _by_hand(result, "a test: what it asserts may depend on float16")
     for guard in result.site.guards:
         if guard.kind in ("handled", "types"):
             return _leave(result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only")
