@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
-from porter.model import Verdict
+from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 from porter.rules.placement.branches import knows_neuron, together, vendors
 from porter.rules.table import judgement
@@ -22,10 +24,17 @@ _CHOOSES = re.compile(
 _TALKS = re.compile(
     r"(?:^|\.)(?:print|pprint|echo|log|debug|info|warn|warning|warn_once|error|critical|exception|write|format|join|replace"
     r"|strip|[lr]strip|r?split|r?partition|remove(?:pre|suf)fix|count|r?find|r?index|encode|len|repr|hash|match|search|sub"
-    r"|fullmatch|findall|compile|title|set_title|set_description|add_row|add_column|\w*(?:Error|Exception|Warning|Exit))$"
+    r"|fullmatch|findall|compile|title|set_title|set_description|add_(?:row|column|parser|argument_group)|\w*(?:Error|Exception|Warning|Exit))$"
 )
 # Arguments that are reported as a whole, with whatever device stands inside them.
-_WHOLE = ("(map_location)", "(pin_memory_device)", "torch.Generator(device)", "torch.set_default_device(device)")
+_WHOLE = (
+    "(map_location)",
+    "(pin_memory_device)",
+    "(device_types)",
+    "torch.Generator(device)",
+    "torch.set_default_device(device)",
+)
+_SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 
 
@@ -77,8 +86,11 @@ def is_text(site: Site) -> bool:
     return bool(name) and _CHOOSES.search(name) is None
 
 
-def judge_device(site: Site, row: Row, ctx: Context, what: str) -> Judgement | Dismissed:
-    """Rewrite a device string that provably is one; say what is missing otherwise. ``what`` names the construct."""
+def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool | None = None) -> Judgement | Dismissed:
+    """Rewrite a device string that provably is one; say what is missing otherwise.
+
+    ``what`` names the construct. ``numbered``: whether an index comes with it, by default told by the string.
+    """
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
     found = evidence(site, ctx)
@@ -89,7 +101,7 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str) -> Judgement | D
         return judgement(site, row, ctx, message=what, group=group)
     if site.use in ("option", "element") and (answer := _among_others(site, row, ctx, what, group)):
         return answer
-    numbered = ":" in site.name
+    numbered = ":" in site.name if numbered is None else numbered
     note = ""
     if not found.certain:
         note = f"passed as {found.why}, to code that porter cannot see"
@@ -106,6 +118,13 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str) -> Judgement | D
         edits=word_edit(site, ctx) if ctx.edits else (),
         group=group,
     )
+
+
+def one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:
+    """A device that a program chooses among several of one process: work for days."""
+    message = f"one process drives several devices: {what}"
+    found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=_SPLIT)
+    return msgspec.structs.replace(found, effort=Effort.DAYS)
 
 
 def _linked(site: Site) -> bool:

@@ -41,7 +41,8 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import knows_neuron
-from porter.rules.placement.devices import devices_inside, judge_device, word_edit
+from porter.rules.placement.devices import devices_inside, judge_device, one_of_several, word_edit
+from porter.rules.placement.indices import is_own, second
 from porter.rules.table import judgement
 
 _DEVICE_KEY = re.compile(rb"[\"'](?:cpu|mps|npu|xpu|hpu|xla|tpu|meta)[\"']\s*:")
@@ -54,7 +55,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _default_device(site, row, ctx)
     if site.use == "key":
         return _table_key(site, row, ctx)
-    return judge_device(site, row, ctx, f'device string `"{site.name}"`')
+    index = second(site, ctx)
+    if index in ("", "0") or is_own(index, site, ctx):
+        return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=bool(index))
+    return one_of_several(site, row, ctx, f"a device numbered by `{index}`")
 
 
 def _default_device(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 # Arithmetic, and a choice among several: `rank % n` alone is the rank on this machine, spelled out.
 _CHOICE = re.compile(r"//|[*+-]|\b(?:min|max|next|sorted)\s*\(|\[(?![\"'])")
 _FIELD = re.compile(r"cuda:\{([^{}!:]*)")
+_SECOND = re.compile(r"\s*,\s*(?:index\s*=\s*)?(?!type\b)")
 _JOIN = re.compile(r"\s*(?:\+|%|\.\s*format\b)")
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -39,6 +40,15 @@ def computed(site: Site, ctx: Context) -> str:
     rest = ctx.text(site.end, max(site.end, end))
     joined = _JOIN.match(rest)
     return _operand(rest[joined.end() :]) if joined is not None else ""
+
+
+def second(site: Site, ctx: Context) -> str:
+    """The index that stands beside the string in ``torch.device("cuda", index)``; empty where there is none."""
+    if site.detail != "`torch.device()`" or site.statement is None:
+        return ""
+    rest = ctx.text(site.end, max(site.end, site.statement.end))
+    found = _SECOND.match(rest)
+    return _operand(rest[found.end() :]) if found is not None else ""
 
 
 def _operand(text: str) -> str:

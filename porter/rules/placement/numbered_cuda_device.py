@@ -31,17 +31,11 @@ device = torch.device(f"neuron:{local_rank}")
 
 from __future__ import annotations
 
-import msgspec
-
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import argument_around, evidence, judge_device
+from porter.rules.placement.devices import argument_around, evidence, judge_device, one_of_several
 from porter.rules.placement.indices import computed, is_own
-from porter.rules.table import judgement
-
-_SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
 
 
 @rule("PRT106", "numbered-cuda-device")
@@ -53,15 +47,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     numbers = {s.name for s in ctx.sites if s.kind == "device" and s.name[5:].isdigit() and s.use != "compare"}
     others = ", ".join(f"`{name}`" for name in sorted(numbers - {site.name}))
     if site.name in numbers and others:
-        return _one_of_several(site, row, ctx, f"{what} beside {others}")
+        return one_of_several(site, row, ctx, f"{what} beside {others}")
     if site.name == "cuda:{}":
         index = computed(site, ctx)
         if not is_own(index, site, ctx):
-            return _one_of_several(site, row, ctx, f"a device numbered by `{index}`" if index else what)
+            return one_of_several(site, row, ctx, f"a device numbered by `{index}`" if index else what)
     return judge_device(site, row, ctx, what)
-
-
-def _one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:
-    message = f"one process drives several devices: {what}"
-    found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=_SPLIT)
-    return msgspec.structs.replace(found, effort=Effort.DAYS)
