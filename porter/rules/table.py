@@ -31,8 +31,8 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     What works as it is and does not even say CUDA is no finding, nor is what another finding of the file says.
     """
     answer = ctx.answer(row)
-    if row.values and not any(fnmatchcase(site.detail, value) for value in row.values):
-        return Dismissed(site, "agnostic")
+    if site.kind == "argument" and (reason := _harmless(site, row, answer)):
+        return Dismissed(site, reason)
     if answer.verdict is Verdict.PORTABLE and not _NAMES_CUDA.search(ctx.source.text, site.start, site.end):
         return Dismissed(site, "agnostic")
     if answer.verdict in _LEFT and site.kind == "symbol" and _told_elsewhere(site, row, ctx):
@@ -54,6 +54,15 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if edit is not None:
             return judgement(site, row, ctx, edits=(edit,))
     return by_hand(site, row, ctx)
+
+
+def _harmless(site: Site, row: Row, answer: Answer) -> str | None:
+    """Why an argument is no finding, if so. What its value says of CUDA is a site of its own."""
+    if site.detail == "None" or (row.values and not any(fnmatchcase(site.detail, value) for value in row.values)):
+        return "agnostic"
+    if answer.verdict is Verdict.PORTABLE or action_of(answer) == "rule":
+        return "part"
+    return None
 
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:

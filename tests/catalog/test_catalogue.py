@@ -142,7 +142,7 @@ def test_find_prefers_the_exact_name_then_the_longest_prefix() -> None:
     ("kind", "name", "row"),
     [
         ("symbol", "torch.cuda.memory.empty_cache", "torch.cuda.empty_cache"),
-        ("symbol", "torch.cuda.nccl.version", "torch.cuda.nccl"),
+        ("symbol", "torch.cuda.nccl.all_reduce", "torch.cuda.nccl"),
         ("symbol", "torch._C._cuda_getDeviceCount", "torch._C._cuda*"),
         ("symbol", "torch.cuda.HalfTensor", "torch.cuda.FloatTensor"),
         ("method", ".cuda", ".cuda"),
