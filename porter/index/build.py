@@ -87,8 +87,12 @@ def module_name(path: str) -> str:
 
 
 def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
-    if source.kind == "python" and (b"\nprint " in source.text or b"    print " in source.text or b"except " in source.text):
-        hint = "if it is Python 2, port it first; if its grammar is newer than this Python, run porter under that version"
+    if source.kind == "python" and (
+        b"\nprint " in source.text or b"    print " in source.text or b"except " in source.text
+    ):
+        hint = (
+            "if it is Python 2, port it first; if its grammar is newer than this Python, run porter under that version"
+        )
     else:
         hint = "templates and generated files can be excluded"
     return Problem(source.path, f"does not parse: {error.msg}; not analysed ({hint})", error.lineno)
@@ -153,7 +157,11 @@ class _Builder:
     def _telling(self, kind: str, name: str) -> bool:
         """Whether a method is worth a site: it has a row, mentions CUDA, or its class is for the project to settle."""
         own = kind == "symbol" and not name.startswith("torch.")
-        return self.visitor.watch.has(kind, name) or bool(WORD.search(name)) or (own and self.visitor.watch.has("method", f".{name.rpartition('.')[2]}"))
+        return (
+            self.visitor.watch.has(kind, name)
+            or bool(WORD.search(name))
+            or (own and self.visitor.watch.has("method", f".{name.rpartition('.')[2]}"))
+        )
 
     def _span(self, node: ast.AST, found: Found) -> tuple[int, int]:
         if self._exact(found):

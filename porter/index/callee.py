@@ -16,7 +16,18 @@ _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
 _COMPARING = frozenset({"startswith", "endswith", "__contains__"})
 _NOWHERE = Use("argument")
-LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.IfExp, ast.BoolOp, ast.BinOp, ast.Call)
+LITERALS = (
+    ast.Constant,
+    ast.JoinedStr,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+    ast.IfExp,
+    ast.BoolOp,
+    ast.BinOp,
+    ast.Call,
+)
 
 
 class Callee:
@@ -78,7 +89,9 @@ class Callee:
         if self.name.startswith("torch.distributed") and name == "backend":
             return self._sink("backend", name)
         if self.option is not None:
-            return Use("option" if name in ("default", "choices", "const") else "text", f"k:{self.option}", detail=self.option)
+            return Use(
+                "option" if name in ("default", "choices", "const") else "text", f"k:{self.option}", detail=self.option
+            )
         place = f"p:{self.owner}.{name}" if self.owner else f"k:{name}"
         likely = name in sinks.LIKELY_KEYWORDS
         return Use("keyword", place, "device" if likely else None, not likely, f"{name}=")
@@ -106,5 +119,6 @@ def option_name(node: ast.Call) -> str | None:
 
 
 def short(node: ast.expr) -> str:
+    """An expression as messages show it."""
     text = ast.unparse(node)
     return text if len(text) <= 60 else text[:57] + "..."

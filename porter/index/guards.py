@@ -84,7 +84,9 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
     if isinstance(test, ast.Call):
         name = qualify(test.func)
         prefix = isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args
-        asks = name in ("torch.cuda.is_available", "torch.cuda.is_initialized") or (prefix and _is_cuda_text(test.args[0]))
+        asks = name in ("torch.cuda.is_available", "torch.cuda.is_initialized") or (
+            prefix and _is_cuda_text(test.args[0])
+        )
         return (1, -1) if asks else (0, 0)
     if isinstance(test, ast.Attribute):
         asks = test.attr == "is_cuda" or qualify(test) == "torch.version.cuda"
@@ -108,9 +110,7 @@ def _is_cuda_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda")
 
 
-def chain(
-    node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]
-) -> tuple[list[Condition], bool]:
+def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -> tuple[list[Condition], bool]:
     """The conditions of an ``if``/``elif`` chain or nested ternaries, and whether it ends in an ``else``."""
     conditions: list[Condition] = []
     current: ast.If | ast.IfExp = node

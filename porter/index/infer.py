@@ -27,10 +27,33 @@ _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloa
 # Attributes that other classes have, too: two of them together are evidence.
 _HINTS = {
     "torch.nn.Module": frozenset(
-        {"eval", "train", "parameters", "state_dict", "load_state_dict", "requires_grad_", "zero_grad", "apply", "module"}
+        {
+            "eval",
+            "train",
+            "parameters",
+            "state_dict",
+            "load_state_dict",
+            "requires_grad_",
+            "zero_grad",
+            "apply",
+            "module",
+        }
     ),
     "torch.Tensor": frozenset(
-        {"size", "detach", "view", "numel", "dim", "contiguous", "backward", "long", "permute", "device", "dtype", "shape"}
+        {
+            "size",
+            "detach",
+            "view",
+            "numel",
+            "dim",
+            "contiguous",
+            "backward",
+            "long",
+            "permute",
+            "device",
+            "dtype",
+            "shape",
+        }
     ),
 }
 
@@ -201,7 +224,11 @@ class Inference:
     def owner(self, node: ast.expr, scope: Scope) -> str | None:
         """The class of this repository, or one that it may be, whose method is called on ``node``."""
         binding = scope.lookup(node.id) if isinstance(node, ast.Name) and node.id not in ("self", "cls") else None
-        known = [self.infer(node, scope)] if binding is None else [self._defined(d, binding, 1) for d in binding.definitions]
+        known = (
+            [self.infer(node, scope)]
+            if binding is None
+            else [self._defined(d, binding, 1) for d in binding.definitions]
+        )
         for candidate in known:
             if candidate is not None and not candidate.type.startswith(("torch.", "iter:", "tuple:")):
                 return candidate.type.removeprefix("result:")
@@ -352,7 +379,9 @@ class Inference:
             return self.infer(node.args[0], scope, depth) if node.args else None
         if result is not None:
             return Known(result, f"made by {line}")
-        binding = scope.lookup(qualified.rpartition(".")[2]) if qualified.startswith(scope.root.qualified + ".") else None
+        binding = (
+            scope.lookup(qualified.rpartition(".")[2]) if qualified.startswith(scope.root.qualified + ".") else None
+        )
         for definition in binding.definitions if binding is not None else ():
             if definition.kind == "class":
                 return Known(qualified, f"made by {line}")

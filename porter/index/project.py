@@ -76,9 +76,8 @@ class Project:
             self._summaries[summary.module] = summary
             self._classes.update(summary.classes)
         for summary in summaries:
-            for source, target in summary.edges:
-                source = self._canonical(source, summary.module)
-                target = self._canonical(target, summary.module)
+            for edge in summary.edges:
+                source, target = (self._canonical(place, summary.module) for place in edge)
                 self._edges.setdefault(source, []).append(target)
                 self._back.setdefault(target, []).append(source)
             for mark in summary.marks:
@@ -131,7 +130,9 @@ class Project:
         here = module.split(".")
 
         def shared(candidate: str) -> int:
-            return next((i for i, (a, b) in enumerate(zip(here, candidate.split("."), strict=False)) if a != b), len(here))
+            return next(
+                (i for i, (a, b) in enumerate(zip(here, candidate.split("."), strict=False)) if a != b), len(here)
+            )
 
         return max(candidates, key=lambda c: (shared(c), -len(c)))
 
@@ -228,7 +229,10 @@ class Project:
             return False
         self._channels.add(name)
         found = [module_name(path) for path in self._mentioning(name)]
-        return any([self.summary(module) is not None for module in found if module not in self._summaries])
+        fresh = [module for module in found if module not in self._summaries]
+        for module in fresh:
+            self.summary(module)
+        return bool(fresh)
 
     def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
         tables = (self._sinks,) if forward else (self._sources, self._sinks)
@@ -304,5 +308,8 @@ class Project:
         if settled.startswith(("result:", "iter:", "tuple:")):
             return msgspec.structs.replace(site, kind="method", name=f".{method}")
         return msgspec.structs.replace(
-            site, kind="symbol", name=f"{settled}.{method}", receiver=msgspec.structs.replace(site.receiver, type=settled)
+            site,
+            kind="symbol",
+            name=f"{settled}.{method}",
+            receiver=msgspec.structs.replace(site.receiver, type=settled),
         )

@@ -61,9 +61,7 @@ class Found(msgspec.Struct, frozen=True):
 class Visitor:
     """Walks one module and collects `Found`s, edges and marks."""
 
-    def __init__(
-        self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source
-    ) -> None:
+    def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
         self.starts = source.line_starts
         self.text = source.text
         self.is_setup = b"setup(" in source.text  # its lists of strings may be requirements
@@ -365,7 +363,9 @@ class Visitor:
             else:
                 self.children(node)
 
-    def chain(self, node: ast.expr, parent: str, role: str = "load", call: ast.Call | None = None, descend: bool = True) -> None:
+    def chain(
+        self, node: ast.expr, parent: str, role: str = "load", call: ast.Call | None = None, descend: bool = True
+    ) -> None:
         """A name or ``a.b.c``: a watched symbol, a watched method of something, or neither."""
         if isinstance(node, ast.Name) and node.id not in self.named:
             return
@@ -636,5 +636,3 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     return ""
-
-

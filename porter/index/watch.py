@@ -97,7 +97,11 @@ def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
 
     symbols = frozenset(filter(on, catalogue.symbols))
     owners = {name.rpartition(".")[2] for name in symbols if is_member(name)}
-    free = {n for n in catalogue.methods if (row := catalogue.find("method", f".{n}")) and (rules is None or row.rule in rules)}
+    free = {
+        n
+        for n in catalogue.methods
+        if (row := catalogue.find("method", f".{n}")) and (rules is None or row.rule in rules)
+    }
     strings = {n for row in catalogue.rows() if row.kind == "string" for n in (row.name, *row.also)}
     return Watch(
         symbols=symbols,

@@ -13,7 +13,9 @@ from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
-_PACKAGE_RULES = frozenset({"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"})
+_PACKAGE_RULES = frozenset(
+    {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
+)
 
 # Device strings are many things: the use decides which rule looks at one.
 _BY_USE = {
@@ -57,7 +59,9 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
         return _by_hand(result, "a test: what it asserts may depend on float16")
     for guard in result.site.guards:
         if guard.kind in ("handled", "types"):
-            return _leave(result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only")
+            return _leave(
+                result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only"
+            )
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return _leave(result, "the import may fail: the program goes on without it")
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
@@ -66,7 +70,9 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
             return _vendors(result, guard)
     named = _CUDA_BY_NAME.search(result.site.scope)
     if result.verdict in (Verdict.AUTO, Verdict.REVIEW) and named and not _moves_a_part(result.site, rule):
-        advice = f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
+        advice = (
+            f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
+        )
         return _by_hand(result, advice)
     return result
 

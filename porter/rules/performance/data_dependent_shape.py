@@ -6,8 +6,8 @@
 
 ## On Neuron
 
-`torch.compile` refuses them and every new shape is compiled anew, for a minute or more. Use `torch.where`, `masked_fill` or
-`nonzero_static(size=...)`.
+`torch.compile` refuses them and every new shape is compiled anew, for a minute or more. Use `torch.where`,
+`masked_fill` or `nonzero_static(size=...)`.
 
 ## Example
 
