@@ -11,7 +11,7 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_NAME = re.compile(r"[._\d]")
+_NAME = re.compile(r"[._\d]|porter$")
 _NAMES_CUDA = re.compile(rb"cuda|cudnn|nccl|nvtx|nvidia", re.I)
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 _LEFT = (Verdict.MANUAL, Verdict.BLOCKED)
@@ -67,15 +67,25 @@ def _harmless(site: Site, row: Row, answer: Answer) -> str | None:
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
     """Whether another site stands for this one: a package is reported where it is imported, a name where it is used."""
-    if row.name.startswith("torch.") or f"{row.name}.*" not in row.also:
-        return site.role == "import" and any(s.name == site.name and s.role != "import" for s in ctx.sites)
+
+    def alike(other: Site) -> bool:
+        return ctx.catalogue.find(other.kind, other.name) is row
+
+    if _package(site.name, row) is None:
+        return site.role == "import" and any(other.role != "import" and alike(other) for other in ctx.sites)
     told = None
     for other in ctx.sites:
-        if other.role == "import" and ctx.catalogue.find(other.kind, other.name) is row:
+        if other.role == "import" and alike(other):
             told = told or other
             if not other.guards:  # an import that may fail does not stand for one that may not
                 return other.start != site.start
     return told is not None and told.start != site.start
+
+
+def _package(name: str, row: Row) -> str | None:
+    """The third-party package that a name belongs to, if its row answers for all of the package."""
+    names = () if name.startswith("torch.") else (row.name, *row.also)
+    return next((n for n in names if f"{n}.*" in names and f"{name}.".startswith(f"{n}.")), None)
 
 
 def _argument(site: Site, call: Call, replacement: str, ctx: Context) -> Edits | None:
@@ -128,7 +138,7 @@ def judgement(
         site=site,
         row=row,
         verdict=verdict,
-        message=message or f"{subject(site)} {row.summary}",
+        message=message or f"{subject(site, row)} {row.summary}",
         advice=sentence(advice or _advice(answer, verdict), note or answer.note),
         effort=_effort(answer, verdict),
         evidence=answer.evidence,
@@ -154,11 +164,13 @@ def by_hand(
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=why, message=message, group=group)
 
 
-def subject(site: Site) -> str:
-    """The construct as messages name it."""
+def subject(site: Site, row: Row | None = None) -> str:
+    """The construct as messages name it; the package where the row's summary tells what that is."""
     name = site.name
     if site.kind in ("symbol", "method") and site.role in ("call", "decorator") and site.call is not None:
         name += "()"
+    elif site.kind == "symbol" and row is not None:
+        name = _package(name, row) or name
     return f"`{name}`"
 
 
