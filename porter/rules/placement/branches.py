@@ -21,6 +21,7 @@ _VENDORS = re.compile(
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)\w*\("
 )
 _PRODUCTS = re.compile(r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron", re.I)
+_ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _AND = re.compile(rb"\band\b")
 
 
@@ -78,12 +79,23 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
 
 
 def _guarded(site: Site, ctx: Context) -> list[Site]:
-    """The sites of the branches that the test opens, and the texts of those that it closes."""
+    """The sites of the branches that the test opens, itself or as a flag, and the errors of those that it closes."""
+    flag = _flag(site, ctx)
 
     def under(guard: Guard, inner: Site) -> bool:
-        return guard.start <= site.start and site.end <= guard.end and (guard.kind != "else" or inner.kind == "string")
+        if guard.kind == "else" and not _raised(inner):
+            return False
+        if guard.start <= site.start and site.end <= guard.end:
+            return True
+        return flag is not None and flag.search(ctx.source.text, guard.start, guard.end) is not None
 
     return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
+
+
+def _flag(site: Site, ctx: Context) -> re.Pattern[bytes] | None:
+    """The name that a statement gives to the test's answer."""
+    assigned = _ASSIGNED.match(_statement(site, ctx))
+    return re.compile(rb"(?<![\w.])" + re.escape(assigned[1]) + rb"(?![\w(])") if assigned is not None else None
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:
@@ -96,11 +108,20 @@ def _following(site: Site, ctx: Context) -> list[Site]:
         if other.start < site.end or other.statement is None:
             continue
         if other.statement.start == statement.start:
-            if other.kind == "string" or _AND.search(ctx.source.text, site.end, other.start):
+            if _raised(other) or (other.kind != "string" and _AND.search(ctx.source.text, site.end, other.start)):
                 found.append(other)
-        elif _asserted(site) and (other.scope + ".").startswith(site.scope + "." if site.scope else ""):
+        elif (
+            _asserted(site)
+            and other.kind != "string"
+            and f"{other.scope}.".startswith(f"{site.scope}." if site.scope else "")
+        ):
             found.append(other)
     return found
+
+
+def _raised(site: Site) -> bool:
+    """Whether the site is the text of an error."""
+    return site.kind == "string" and site.statement is not None and site.statement.kind in ("Raise", "Assert")
 
 
 def _asserted(site: Site) -> bool:
@@ -108,10 +129,12 @@ def _asserted(site: Site) -> bool:
 
 
 def _blocks(site: Site, ctx: Context) -> bool:
-    """Whether a site is code that stays CUDA's, or a text that says so."""
+    """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
+    if any(guard.kind in ("vendors", "handled") for guard in site.guards):
+        return True
     row = ctx.catalogue.find(site.kind, site.name)
     if site.kind == "string":
-        return _PRODUCTS.search(site.name) is not None
+        return _raised(site) and _PRODUCTS.search(site.name) is not None
     if row is None:
         return site.role == "import"
     verdict = ctx.answer(row).verdict

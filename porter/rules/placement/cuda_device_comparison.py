@@ -44,6 +44,8 @@ from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.table import judgement
 
+# A device by what it is called and how it is asked: `device.type`, `str(x.device)`.
+_DEVICE = re.compile(r"(?:^|[._])device\.type$|^str\((?:[\w.]+[._])?device\)(?:\.\w+\(\))?$")
 _OWN_WORD = re.compile(rb"[\"'](?:gpu|auto|ddp|dp|none|single|multi)[\"']", re.I)
 
 
@@ -58,7 +60,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     write = f'compare with `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
     group = together(site)
     found = ctx.project.holds(site.place, "device", ctx.module)
-    if (found is None and not site.detail.endswith(".device.type")) or _own_words(site, ctx):
+    if (found is None and not _DEVICE.search(site.detail)) or _own_words(site, ctx):
         why = "nothing shows that a device is compared here, so porter does not touch it"
         advice = f"{write} if this is the device that the program runs on" if write else ""
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)

@@ -16,7 +16,8 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become `torch.Tensor`.
 
 A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
-and `torch.set_default_tensor_type` changes two settings at once: those are left to you.
+halves may become float16 or bfloat16, and `torch.set_default_tensor_type` changes two settings at once: those are left
+to you.
 
 ## Example
 
@@ -57,6 +58,7 @@ DTYPES = {
 _CONVERTS = re.compile(rb"\.\s*(type)\(\s*\Z")
 _COMPARES = re.compile(rb"\.(type\(\))\s*[=!]=\s*\Z")
 _ENDS = re.compile(rb"\s*[,)]")
+_SHORT = ("float16", "bfloat16")  # whether a program should go on in float16 is another question
 _WINDOW = 80  # bytes before a site that are looked at
 _DEFAULT = "torch.set_default_tensor_type"
 
@@ -75,10 +77,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
     torch = _torch(site, ctx)
     edits: Edits | None = None
-    if torch and site.editable and site.call is not None:
-        edits = _constructed(site, site.call, ctx, torch, dtype)
-    elif torch and site.editable:
-        edits = _converted(site, ctx, torch, dtype) or _compared(site, ctx, torch, dtype)
+    if torch and site.editable:
+        edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT else _made(site, ctx, torch, dtype)
     if edits:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=edits)
     return by_hand(site, row, ctx, f"say dtype (`torch.{dtype}`) and device apart")
@@ -89,6 +89,13 @@ def _torch(site: Site, ctx: Context) -> str:
     if site.kind == "symbol":
         return ctx.text(site.start, site.end).partition(".")[0] if site.alias is None else ""
     return "torch" if ctx.project.binds(ctx.module, "torch") else ""
+
+
+def _made(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """The type as what a tensor is made of, or made into."""
+    if site.call is not None:
+        return _constructed(site, site.call, ctx, torch, dtype)
+    return _converted(site, ctx, torch, dtype)
 
 
 def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -> Edits | None:
@@ -132,7 +139,7 @@ def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     """``x.type() == "torch.cuda.HalfTensor"``: only tensors answer so, and it is the dtype of halves that matters."""
     at = max(0, site.start - _WINDOW)
     method = _COMPARES.search(ctx.source.text, at, site.start)
-    if site.kind != "string" or method is None or "16" not in dtype:
+    if site.kind != "string" or method is None:
         return None
     return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
 

@@ -44,7 +44,7 @@ from porter.rules.uses import before
 _CHOICE = re.compile(rb"\b(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _CONVERTS = re.compile(rb"\.(to)\((?:[\w.\"':]+,\s*)?\Z")
 _TEST_PATH = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|conftest\.py$)|_test\.py$")
-_HALF = ("torch.float16", "torch.half")
+_HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
 @rule("PRT305", "half-precision")
