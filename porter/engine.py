@@ -190,7 +190,7 @@ class Run:
             if row is None:
                 yield Dismissed(site, _reason(site.kind))
                 continue
-            rule = self.rules[rule_name(site, row)]
+            rule = self.rules[rule_name(site, row, ctx)]
             if rule.name not in self.enabled:
                 continue
             result = temper(rule.check(site, row, ctx), rule.name, in_test=in_test)

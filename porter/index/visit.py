@@ -64,7 +64,7 @@ class Visitor:
     def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
         self.starts = source.line_starts
         self.text = source.text
-        self.is_setup = b"setup(" in source.text  # its lists of strings may be requirements
+        self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # its lists of strings may be requirements
         self.binder = binder
         self.inference = inference
         self.flow = Flow(inference)

@@ -219,7 +219,8 @@ class _Plan:
         names = site.name.split(".")
         depth = len(names) - len(spelled) + 1  # names that the first part stands for
         root = ".".join(names[:depth]) + "."
-        if site.alias is None and depth > 0 and names[depth:] == spelled[1:] and rename.startswith(root):
+        stays = site.alias is None or (site.certain and site.alias not in self.moves)
+        if stays and depth > 0 and names[depth:] == spelled[1:] and rename.startswith(root):
             return (spelled[0], *rename[len(root) :].split("."))
         return in_full(rename, self.names) if site.certain else None
 

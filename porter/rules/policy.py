@@ -10,6 +10,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
+from porter.rules.distributed.order import comes_first
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
@@ -27,12 +28,14 @@ _BY_USE = {
 }
 
 
-def rule_name(site: Site, row: Row) -> str:
+def rule_name(site: Site, row: Row, ctx: Context) -> str:
     """The rule that judges a site."""
     if site.kind == "device":
         return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
     if site.role == "dynamic" and site.name.startswith("torch.cuda"):
         return "dynamic-cuda-access"
+    if site.name == "torch.cuda.set_device" and site.role == "call" and comes_first(site, ctx):
+        return "device-before-process-group"
     return "cuda-config-value" if site.kind == "config" else row.rule  # the other rules read Python
 
 

@@ -13,6 +13,8 @@ torch.distributed.init_process_group("neuron")
 model = torch.nn.parallel.DistributedDataParallel(model.to("neuron"))
 ```
 
+Asking `isinstance(model, nn.DataParallel)` does no harm.
+
 ## Example
 
 ```py
@@ -27,10 +29,10 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.uses import asks_class, judge_use
 
 
 @rule("PRT502", "data-parallel")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
-    return judge_by_row(site, row, ctx)
+    """Judge what splits a batch, not questions about it."""
+    return Dismissed(site, "agnostic") if asks_class(site, ctx) else judge_use(site, row, ctx)

@@ -6,8 +6,8 @@ One number per process: inputs are moved there. Several numbers: one process dri
 
 ## On Neuron
 
-The number must be the local rank, or the arguments be left out: the module's own device decides. With the local rank they
-work as they are.
+The number must be the local rank, or the arguments be left out: the module's own device decides. With the local rank
+they work as they are.
 
 ## Example
 
@@ -15,14 +15,18 @@ work as they are.
 model = DistributedDataParallel(model, device_ids=[local_rank])
 ```
 
-stays.
+stays, while `device_ids=[0, 1]` is reported.
 """
 
 from __future__ import annotations
 
+import ast
+
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.model import Verdict
+from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row, judgement
 
@@ -30,18 +34,26 @@ from porter.rules.table import judge_by_row, judgement
 @rule("PRT503", "ddp-device-ids")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """One device by a computed number is the local rank, as far as a reader can tell; fixed numbers are not."""
-    if site.kind != "argument":
+    if site.kind != "argument" or ctx.target.name == "xla":
         return judge_by_row(site, row, ctx)
     text = ctx.text(site.start, site.end)
-    several = "," in text.strip("[]() ,") or "range" in text
-    fixed = any(part.strip().isdigit() for part in text.strip("[]()").split(","))
-    if several or fixed:
-        return judgement(
-            site,
-            row,
-            ctx,
-            verdict=Verdict.MANUAL,
-            message=f"`{site.name.rpartition('(')[2][:-1]}={text}` names devices by number",
-            advice="pass the local rank, or leave the argument out: the module's device decides",
-        )
-    return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="works as it is where the number is the local rank")
+    if text == "None":
+        return Dismissed(site, "agnostic")
+    if not _is_fixed(ast.parse(f"({text})", mode="eval").body):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="works as it is with the local rank")
+    message = f"`{site.name.rpartition('(')[2][:-1]}={' '.join(text.split())}` names devices by number"
+    advice = "pass the local rank, or leave the argument out: the module's device decides"
+    found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+    return msgspec.structs.replace(found, effort=Effort.MINUTES)
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Whether an expression gives a literal number or device, or more than one."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return len(node.elts) > 1 or any(_is_fixed(element) for element in node.elts)
+    if isinstance(node, ast.IfExp):
+        return _is_fixed(node.body) or _is_fixed(node.orelse)
+    if isinstance(node, ast.Call):
+        called = node.func.id if isinstance(node.func, ast.Name) else ""
+        return called == "range" or (called in ("list", "tuple") and any(_is_fixed(a) for a in node.args))
+    return isinstance(node, ast.ListComp) or (isinstance(node, ast.Constant) and node.value is not None)

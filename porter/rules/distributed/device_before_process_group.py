@@ -1,18 +1,19 @@
-"""`set_device` before `init_process_group`: the usual order on CUDA, and an error on Neuron.
+"""The device in use before `init_process_group`: the usual order on CUDA, and an error on Neuron.
 
 ## What CUDA does
 
-Scripts choose the GPU first, so that NCCL binds to it.
+Scripts choose the GPU first (`torch.cuda.set_device`), so that NCCL binds to it; some move the model there as well.
 
 ## On Neuron
 
 The backend insists that the runtime is not initialised before the process group, which itself assigns the core
-(`NEURON_RT_VISIBLE_CORES`) and the default device. `set_device` comes after, or goes.
+(`NEURON_RT_VISIBLE_CORES`) and the default device. `set_device` comes after, or goes. A group is bound to no device.
 
 ## When porter rewrites
 
 Where both calls are statements of the same block and nothing between them uses the device, the call moves behind
-`init_process_group`. Elsewhere porter renames it and says what to look at.
+`init_process_group`. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
+`device_id=` of `init_process_group` is taken out.
 
 ## Example
 
@@ -35,54 +36,71 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
 from porter.rules.table import by_hand, judge_by_row, judgement
-
-_INIT = "torch.distributed.init_process_group"
 
 
 @rule("PRT504", "device-before-process-group")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge ``set_device`` by the first process group created behind it in the same function."""
+    """Judge ``set_device`` by the process group that comes behind it, and a process group by what comes before."""
+    if ctx.target.name != "neuron":
+        return judge_by_row(site, row, ctx)
+    if is_start(site):
+        return _started(site, row, ctx)
     if not site.name.endswith(".set_device"):
         return judge_by_row(site, row, ctx)
-    group = _process_group_behind(site, ctx)
-    if group is None:
+    group = group_behind(site, ctx)
+    if group is not None:
+        return _set(site, row, ctx, group)
+    helper = helper_behind(site, ctx)
+    if helper is None:
         return judge_by_row(site, row, ctx)
+    message = (
+        f"`torch.cuda.set_device()` before `{helper.scope}()`, which creates the process group in line {helper.line}"
+    )
+    return by_hand(site, row, ctx, "move it behind that call, or delete it", message=message)
+
+
+def _set(site: Site, row: Row, ctx: Context, group: Site) -> Judgement:
     message = f"`torch.cuda.set_device()` before `init_process_group()` in line {group.line}: an error on Neuron"
-    edits = _moved(site, group, ctx) if ctx.edits else ()
-    if ctx.edits and edits is None:
-        why = "other statements stand between or around them: move it by hand, or delete it"
-        return by_hand(site, row, ctx, why, message=message)
+    edits = _moved(site, group, ctx)
+    if edits is None:
+        return by_hand(site, row, ctx, "move it behind the process group, or delete it", message=message)
     return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, edits=edits)
 
 
-def _process_group_behind(site: Site, ctx: Context) -> Site | None:
-    behind = (s for s in ctx.sites if s.name == _INIT and s.role == "call" and s.scope == site.scope and s.start > site.start)
-    return min(behind, key=lambda s: s.start, default=None)
+def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    used = uses_before(site, ctx)
+    if not used:
+        return Dismissed(site, "agnostic")
+    first = used[0]
+    message = f"`init_process_group()` after the device is in use, from line {first.line}: an error on Neuron"
+    advice = "create the process group first"
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
 
 
 def _moved(site: Site, group: Site, ctx: Context) -> Edits | None:
     """Delete the statement and write it again, renamed, behind the process group's."""
     here, there = site.statement, group.statement
-    if here is None or there is None or not here.alone or here.kind != "Expr" or there.kind != "Expr":
+    if not ctx.edits or here is None or there is None or not here.alone or here.kind != "Expr" or there.kind != "Expr":
         return None
     if site.alias is not None or here.siblings < 2 or here.siblings != there.siblings or site.guards != group.guards:
         return None
-    if _indent(ctx, here.start) is None or _indent(ctx, here.start) != _indent(ctx, there.start):
+    text, indent = ctx.source.text, _indent(ctx, here.start)
+    if indent is None or indent != _indent(ctx, there.start) or PLACES.search(text, here.end, there.start):
         return None
-    used = [s for s in ctx.sites if here.end <= s.start < there.start and s.kind in ("symbol", "method", "device")]
-    if used:
+    if uses_before(group, ctx) or any(site.end <= s.start < here.end for s in ctx.sites):
         return None
     from porter.rewrite.calls import delete_statement
 
-    text = ctx.source.text
     gone = delete_statement(text, here.start, here.end, here.siblings)
-    if gone is None:
+    line = text.find(b"\n", there.end)
+    end = there.end if line < 0 else line
+    if gone is None or text[there.end : end].strip().startswith(b";"):
         return None
     root = ctx.text(site.start, site.end).partition(".")[0]
     call = f"{root}.{ctx.target.runtime.partition('.')[2]}.set_device{ctx.text(site.end, here.end)}"
-    written = ctx.edit(there.end, there.end, f"\n{_indent(ctx, there.start)}{call}")
-    return (gone, *written)
+    return (gone, *ctx.edit(end, end, f"\n{indent}{call}"))
 
 
 def _indent(ctx: Context, start: int) -> str | None:

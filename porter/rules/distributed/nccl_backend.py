@@ -6,13 +6,14 @@ NCCL runs collectives between GPUs.
 
 ## On Neuron
 
-The backend is `"neuron"`, in composite strings too (`"cpu:gloo,neuron:neuron"`). The process group must be created before
-anything else touches a device.
+The backend is `"neuron"`, in composite strings too (`"cpu:gloo,neuron:neuron"`). The process group must be created
+before anything else touches a device.
 
 ## When porter rewrites
 
-The string must reach `init_process_group` or another place that takes a backend. Comparisons of a value that does change
-with it.
+The string must reach `init_process_group` or another place that takes a backend. Comparisons of a value that does
+change with it, and the choices of an option with its default. Lists and tables that tell vendors apart are left to
+people.
 
 ## Example
 
@@ -29,28 +30,84 @@ dist.init_process_group("neuron")
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
-from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.placement.devices import is_text
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+
+_VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")
+_NEURON = re.compile(rb"[\"']neuron[\"']")
+_LITERAL = re.compile(rb"\bLiteral\s*\[[^\]]*nccl")
+_ASKS = ("get_backend()", "get_backend(...)")
 
 
 @rule("PRT501", "nccl-backend")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a backend string by where it ends up; symbols by the catalogue."""
     if site.kind != "backend":
-        return judge_by_row(site, row, ctx)
+        return _symbol(site, row, ctx)
     message = f'process group backend `"{site.name}"`'
+    if site.use == "entry":
+        return _entry(site, row, ctx)
     found = _evidence(site, ctx)
     if found is None:
-        if site.use in ("text", "argument", "element") and site.place is None:
+        if is_text(site):
             return Dismissed(site, "text")
         return by_hand(site, row, ctx, "no process group that porter can see takes this value", message=message)
+    statement = _statement(site, ctx)
+    if _NEURON.search(statement):
+        return Dismissed(site, "handled")
+    if _VENDORS.search(statement):
+        advice = f'add `"{ctx.target.backend}"` beside the others, and leave this one'
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+    if site.use in ("field", "default") and _LITERAL.search(statement):
+        return by_hand(site, row, ctx, "its annotation lists the values: change both", message=message)
+    by_name = site.use == "keyword" and (site.place or "").startswith("k:")
+    verdict = Verdict.AUTO if found.certain and "," not in site.name and not by_name else Verdict.REVIEW
     edits = _edits(site, ctx) if ctx.edits and site.editable else None
-    verdict = Verdict.AUTO if found.certain and "," not in site.name else Verdict.REVIEW
-    return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits)
+    group = f"statement:{site.statement.start}" if site.statement is not None and _chosen(site) else None
+    return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits, group=group)
+
+
+def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``Backend.NCCL`` is a string by another name; ``is_nccl_available()`` asks for one backend of several."""
+    answer = ctx.answer(row)
+    if site.role == "import" or not ctx.edits or not site.editable or answer.verdict is not Verdict.REVIEW:
+        return judge_by_row(site, row, ctx)
+    if action_of(answer) == "constant" and site.call is None:
+        return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
+    if site.name.endswith(".is_nccl_available") and site.call is not None and not site.call.arguments:
+        argument = TextEdit(site.call.end - 1, site.call.end - 1, f'"{ctx.target.backend}"')
+        return judgement(site, row, ctx, edits=(argument,), rename="torch.distributed.is_backend_available")
+    return judge_by_row(site, row, ctx)
+
+
+def _entry(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """A value of a table, by device type for the most part."""
+    if _NEURON.search(_statement(site, ctx)):
+        return Dismissed(site, "handled")
+    message = f'a table holds the process group backend `"{site.name}"`'
+    if site.detail == '"backend"' and (found := _evidence(site, ctx)) is not None:
+        edits = _edits(site, ctx) if ctx.edits and site.editable else None
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, note=found.why, edits=edits)
+    advice = f'add an entry for `"{ctx.target.device}"` with `"{ctx.target.backend}"`, if devices are its keys'
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+
+
+def _statement(site: Site, ctx: Context) -> bytes:
+    return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
+
+
+def _chosen(site: Site) -> bool:
+    """Whether the string changes with others of its statement: a condition that chooses it, an option's choices."""
+    statement = site.statement
+    inner = statement is not None and any(g.start > statement.start and g.end <= statement.end for g in site.guards)
+    return inner or site.use == "option"
 
 
 def _evidence(site: Site, ctx: Context) -> Mark | None:
@@ -58,7 +115,7 @@ def _evidence(site: Site, ctx: Context) -> Mark | None:
         return Mark(site.place or "", "backend", site.detail, certain=site.certain)
     if site.use == "compare":
         held = ctx.project.holds(site.place, "backend", ctx.module)
-        known = site.detail.endswith("get_backend()") or site.detail.startswith(("dist.get_backend", "torch.distributed"))
+        known = site.detail.endswith(_ASKS) or site.detail.startswith(("dist.get_backend", "torch.distributed"))
         return held or (Mark("", "backend", site.detail) if known else None)
     return ctx.project.reaches(site.place, "backend", ctx.module)
 

@@ -39,6 +39,13 @@ _SPLIT = "run one process per core (torchrun) and split the model with DTensor, 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 
 
+def torch_name(ctx: Context) -> str | None:
+    """What the file calls torch; None where it does not import it."""
+    summary = ctx.project.summary(ctx.module)
+    exports = summary.exports if summary is not None else {}
+    return next((name for name, qualified in exports.items() if qualified == "torch"), None)
+
+
 def evidence(site: Site, ctx: Context) -> Mark | None:
     """Where the string ends up as a device; None if nothing shows that it does."""
     if site.sink == "device" and site.certain:

@@ -1,0 +1,82 @@
+"""The order of device and process group: what a function does before it joins the others."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context
+
+_INIT = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
+# What asks or prepares without starting the runtime.
+_IDLE = frozenset({"is_available", "device_count", "is_initialized", "is_bf16_supported", "set_device", "device"})
+_SEEDS = ("manual_seed", "seed")
+PLACES = re.compile(rb"\.(?:to|cuda|to_empty)\(|[(,]\s*device\s*=")  # puts something on a device
+_NEXT = re.compile(rb"(?:async|def|class)\b|@")
+
+
+def is_start(site: Site) -> bool:
+    """Whether the site creates the default process group."""
+    return site.name in _INIT and site.role == "call"
+
+
+def group_behind(site: Site, ctx: Context) -> Site | None:
+    """The first call that creates the process group after the site, in the same function."""
+    behind = (s for s in ctx.sites if is_start(s) and s.scope == site.scope and s.start > site.start)
+    return min(behind, key=lambda s: s.start, default=None)
+
+
+def helper_behind(site: Site, ctx: Context) -> Site | None:
+    """The call that creates the process group in a function of this file that is called after the site."""
+    helpers = {s.scope.rpartition(".")[2]: s for s in ctx.sites if is_start(s) and s.scope and s.scope != site.scope}
+    rest = _rest_of_function(site, ctx)
+    return next((s for name, s in helpers.items() if re.search(rb"\b%s\(" % name.encode(), rest)), None)
+
+
+def comes_first(site: Site, ctx: Context) -> bool:
+    """Whether the function around the site creates the process group later, itself or through another of the file."""
+    return (group_behind(site, ctx) or helper_behind(site, ctx)) is not None
+
+
+def uses_before(group: Site, ctx: Context) -> list[Site]:
+    """The sites that put the device to use before the process group is created, in the same function."""
+    before = (s for s in ctx.sites if s.scope == group.scope and s.end <= group.start)
+    return [s for s in before if _uses_device(s, group, ctx) and not _excluded(s, group)]
+
+
+def _uses_device(site: Site, group: Site, ctx: Context) -> bool:
+    if site.kind == "device":
+        made = site.sink == "device" and site.detail.startswith("`")
+        chosen = "torch.device" in site.detail  # a value: in use once something is moved there
+        return made and (not chosen or PLACES.search(ctx.source.text, site.end, group.start) is not None)
+    if site.role != "call":
+        return False
+    name = site.name.rpartition(".")[2]
+    if site.name.startswith("torch.cuda."):
+        return name not in _IDLE and not name.startswith(_SEEDS)
+    return name == "cuda"
+
+
+def _excluded(site: Site, group: Site) -> bool:
+    """Whether the two stand in different arms: each under a guard of its own, so that perhaps only one runs."""
+    return bool(site.guards) and site.guards != group.guards
+
+
+def _rest_of_function(site: Site, ctx: Context) -> bytes:
+    """The text from behind the site's statement to the end of the function around it."""
+    text = ctx.source.text
+    here = site.statement.end if site.statement is not None else site.end
+    indent = _indent_of(text, site.start)
+    rest = []
+    for line in text[here:].split(b"\n"):
+        stripped = line.lstrip()
+        depth = len(line) - len(stripped)
+        if rest and stripped and depth < indent and (_NEXT.match(stripped) or (site.scope and depth == 0)):
+            break
+        rest.append(line)
+    return b"\n".join(rest)
+
+
+def _indent_of(text: bytes, offset: int) -> int:
+    line = text[text.rfind(b"\n", 0, offset) + 1 : offset]
+    return len(line) - len(line.lstrip())
