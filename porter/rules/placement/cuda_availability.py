@@ -36,12 +36,15 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import hold, together
+from porter.rules.placement.devices import argument_around
 from porter.rules.table import judge_by_row, judgement
 
 
 @rule("PRT108", "cuda-availability")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge the question by what runs behind it."""
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
     if site.role == "import":
         return judge_by_row(site, row, ctx)
     group = together(site)

@@ -41,6 +41,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.devices import torch_name
 from porter.rules.table import by_hand, judge_by_row, judgement
 
 DTYPES = {
@@ -88,7 +89,7 @@ def _torch(site: Site, ctx: Context) -> str:
     """What the file calls torch where it names the type; empty where it does not."""
     if site.kind == "symbol":
         return ctx.text(site.start, site.end).partition(".")[0] if site.alias is None else ""
-    return "torch" if ctx.project.binds(ctx.module, "torch") else ""
+    return torch_name(ctx) or ""
 
 
 def _made(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:

@@ -48,7 +48,7 @@ def torch_name(ctx: Context) -> str | None:
 
 def evidence(site: Site, ctx: Context) -> Mark | None:
     """Where the string ends up as a device; None if nothing shows that it does."""
-    if site.sink == "device" and site.certain:
+    if (site.sink == "device" and site.certain) or (site.use == "argument" and site.detail.startswith("`torch.cuda.")):
         return Mark(site.place or "", "device", site.detail)
     found = ctx.project.reaches(site.place, "device", ctx.module)
     if found is None and site.sink == "device":

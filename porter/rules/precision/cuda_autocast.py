@@ -34,9 +34,11 @@ from porter.catalog.schema import Row
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.devices import torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 
 _HALF = frozenset({"torch.float16", "torch.half"})
+_NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be written"
 _CUDA_AMP = "torch.cuda.amp."
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
@@ -80,10 +82,13 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
     for argument, parameter in reversed(list(zip(positional, ("enabled", "dtype", "cache_enabled"), strict=False))):
         editor.rename_keyword(argument, parameter)
     dtype = call.get("dtype", 1)
+    chosen = _bfloat16(dtype, ctx)
     if dtype is None and not _disabled(call.get("enabled", 0)):
-        editor.append("dtype=torch.bfloat16") if _torch_is_bound(site, ctx) else None
-    elif dtype is not None and dtype.symbol in _HALF:
-        editor.replace(dtype, _bfloat16(dtype, ctx))
+        if chosen is None:
+            return by_hand(site, row, ctx, _NO_TORCH)
+        editor.append(f"dtype={chosen}")
+    elif dtype is not None and dtype.symbol in _HALF and chosen is not None:
+        editor.replace(dtype, chosen)
     return judgement(site, row, ctx, edits=editor.edits(), rename="torch.amp.autocast")
 
 
@@ -94,14 +99,19 @@ def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dism
     if not named:
         return Dismissed(site, "agnostic")
     dtype = call.get("dtype", 1)
-    if dtype is not None and dtype.symbol in _HALF:
-        return judgement(site, row, ctx, edits=ctx.edit(dtype.start, dtype.end, _bfloat16(dtype, ctx)))
-    if dtype is None and not _disabled(call.get("enabled", 2)) and not call.unpacked and ctx.edits:
-        from porter.rewrite.calls import CallEditor
+    silent = dtype is None and not _disabled(call.get("enabled", 2)) and not call.unpacked
+    if not silent and (dtype is None or dtype.symbol not in _HALF):
+        return Dismissed(site, "part")
+    chosen = _bfloat16(dtype, ctx)
+    if chosen is None:
+        return by_hand(site, row, ctx, _NO_TORCH)
+    if not ctx.edits:
+        return judgement(site, row, ctx)
+    if dtype is not None:
+        return judgement(site, row, ctx, edits=ctx.edit(dtype.start, dtype.end, chosen))
+    from porter.rewrite.calls import CallEditor
 
-        edits = CallEditor(ctx.source.text, call).append("dtype=torch.bfloat16").edits()
-        return judgement(site, row, ctx, edits=edits) if _torch_is_bound(site, ctx) else Dismissed(site, "agnostic")
-    return Dismissed(site, "part")
+    return judgement(site, row, ctx, edits=CallEditor(ctx.source.text, call).append(f"dtype={chosen}").edits())
 
 
 def _query(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
@@ -143,8 +153,9 @@ def _custom_call(site: Site, call: Call, keyword: str, ctx: Context) -> Edits | 
 
     editor = CallEditor(ctx.source.text, call).append(keyword)
     cast = call.get("cast_inputs")
-    if cast is not None and cast.symbol in _HALF:
-        editor.replace(cast, _bfloat16(cast, ctx))
+    chosen = _bfloat16(cast, ctx)
+    if cast is not None and cast.symbol in _HALF and chosen is not None:
+        editor.replace(cast, chosen)
     return editor.edits()
 
 
@@ -152,10 +163,8 @@ def _disabled(enabled: Argument | None) -> bool:
     return enabled is not None and enabled.literal is False
 
 
-def _bfloat16(dtype: Argument, ctx: Context) -> str:
-    """``torch.bfloat16`` in the file's own spelling of ``torch``."""
-    return ctx.text(dtype.start, dtype.end).rpartition(".")[0] + ".bfloat16"
-
-
-def _torch_is_bound(site: Site, ctx: Context) -> bool:
-    return ctx.project.binds(ctx.module, "torch")
+def _bfloat16(dtype: Argument | None, ctx: Context) -> str | None:
+    """``torch.bfloat16`` in the file's own spelling of ``torch``; None where it has none."""
+    spelled = ctx.text(dtype.start, dtype.end).rpartition(".")[0] if dtype is not None else ""
+    root = spelled or torch_name(ctx)
+    return f"{root}.bfloat16" if root else None

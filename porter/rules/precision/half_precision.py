@@ -35,7 +35,7 @@ from __future__ import annotations
 import re
 
 from porter.catalog.schema import Row
-from porter.index.site import Site
+from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judgement
@@ -43,7 +43,6 @@ from porter.rules.uses import before
 
 _CHOICE = re.compile(rb"\b(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _CONVERTS = re.compile(rb"\.(to)\((?:[\w.\"':]+,\s*)?\Z")
-_TEST_PATH = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|conftest\.py$)|_test\.py$")
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
@@ -52,6 +51,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a choice of float16; other mentions work as they are."""
     if site.kind == "method":
         return Dismissed(site, "agnostic")
+    if _within(site, _autocasts(ctx)):
+        return Dismissed(site, "part")
     choice = _choice(site, ctx)
     if choice is None or site.role == "import":
         return Dismissed(site, "agnostic")
@@ -79,14 +80,24 @@ def _choice(site: Site, ctx: Context) -> str | None:
 
 def _settled(ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
-    if _TEST_PATH.search(ctx.source.path):
-        return "a test may be about it"
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
-    for site in ctx.sites:
-        is_half = site.name in _HALF or (
-            site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
-        )
-        if is_half and site.role not in ("import", "annotation") and _choice(site, ctx) is None:
-            return f"line {site.line} relies on it"
-    return ""
+    autocasts = _autocasts(ctx)
+    line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
+    return f"line {line} relies on it" if line is not None else ""
+
+
+def _relies(site: Site, ctx: Context) -> bool:
+    """Whether the site needs float16, or may: it compares, looks up, or does what porter cannot edit."""
+    called = site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
+    named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
+    return (called or named) and _choice(site, ctx) is None
+
+
+def _autocasts(ctx: Context) -> list[Call]:
+    """The calls of autocast and its kin, which are reported as a whole."""
+    return [s.call for s in ctx.sites if s.call is not None and s.name.endswith((".autocast", ".custom_fwd"))]
+
+
+def _within(site: Site, calls: list[Call]) -> bool:
+    return any(call.start <= site.start and site.end <= call.end for call in calls)
