@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     test_paths: tuple[str, ...] = DEFAULT_TEST_PATHS
     output_format: Literal["full", "concise", "json"] = "full"
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
+    cache: bool = True
     cache_dir: str = ".porter_cache"  # absolute once loaded
     root: str = ""  # directory that patterns and paths are relative to
 

@@ -154,7 +154,7 @@ def _diff(before: str, after: str, old: str, new: str) -> str:
 
 def _settings(**overrides: object) -> Settings:
     """The settings of the case in the working directory. Nothing is cached, and one process does it all."""
-    return load(Path.cwd(), overrides={"jobs": 1, **overrides})
+    return load(Path.cwd(), overrides={"jobs": 1, "cache": False, **overrides})
 
 
 def _write(files: dict[str, str]) -> None:

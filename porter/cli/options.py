@@ -75,6 +75,7 @@ class Common:
             "extend_exclude": _split(self.extend_exclude),
             "force_exclude": self.force_exclude or None,
             "jobs": self.jobs,
+            "cache": False if self.no_cache else None,
             "cache_dir": self.cache_dir and str(Path(self.cache_dir).absolute()),
         }
         files = [(self.stdin_filename or ".") if path == STDIN else path for path in paths]

@@ -17,7 +17,7 @@ from porter.cli.output import Progress, Talk, colored, emit_bytes
 from porter.cli.write import WriteError, replace
 from porter.report.outcome import tell
 from porter.report.paint import Paint
-from porter.report.patch import colorize, unified
+from porter.report.patch import colorize
 from porter.report.words import unreported
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _write(files: Sequence[FileChange], talk: Talk) -> bool:
     good = True
     for change in files:
         try:
-            replace(Path(change.path), change.before, change.after)
+            replace(Path(change.path), change.before, change.after, within=Path.cwd())
         except WriteError as error:
             talk.error(f"{change.path}: {error}")
             good = False
@@ -105,10 +105,12 @@ def _write(files: Sequence[FileChange], talk: Talk) -> bool:
 
 
 def _patches(files: Sequence[FileChange], base: Path) -> Iterator[bytes]:
+    from porter.rewrite.patch import unified
+
     here = base == Path.cwd()
     for change in files:
         path = change.path if here else Path(os.path.relpath(Path(change.path).resolve(), base)).as_posix()
-        yield unified(path, change.before, change.after)
+        yield unified(path, change.before, change.changes)
 
 
 def _base(files: Sequence[FileChange], paths: Sequence[str]) -> Path:

@@ -15,9 +15,14 @@ class WriteError(Exception):
     """A file was left as it is. The message says why and what to do."""
 
 
-def replace(path: Path, before: bytes, after: bytes) -> None:
-    """Put ``after`` in the place of ``before``; mode and links stay. Raises `WriteError`."""
-    path = Path(os.path.realpath(path))
+def replace(path: Path, before: bytes, after: bytes, *, within: Path) -> None:
+    """Put ``after`` in the place of ``before``; mode and links stay. Raises `WriteError`.
+
+    A link that leads out of the folder ``within`` is not followed: what it names belongs to somebody else.
+    """
+    linked, path = path.is_symlink(), Path(os.path.realpath(path))
+    if linked and not path.is_relative_to(within.resolve()):
+        raise WriteError("is a link to a file outside this folder: left alone, name that file itself")
     try:
         if path.read_bytes() != before:
             raise WriteError("has changed since porter read it: left alone, run porter again")

@@ -1,97 +1,72 @@
-"""The first pass over a set of files: each is read, filtered, indexed or scanned, on its own.
+"""The first pass over a file: read, filtered, indexed or scanned, all by itself.
 
-What comes out is plain data, so that files can be shared out among processes.
+What comes out depends on the file's bytes and name, on the rows and on the rules that are to run, and on nothing else:
+so it can be shared out among processes (`porter.index.share`) and kept between runs (`porter.cache`).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-from porter.catalog.types import Types
+from porter import catalog
+from porter.catalog.types import Types, load_types
 from porter.index.build import index
+from porter.index.facts import PYTHON, Facts, Setup, Task, digest, encoded
 from porter.index.site import Site
 from porter.index.summary import Summary
-from porter.index.watch import Watch
+from porter.index.watch import Watch, watch
 from porter.model import Problem
 from porter.sources import decode
 from porter.sources.prefilter import Prefilter
 from porter.sources.source import Source
 
-_PYTHON = frozenset({"python", "notebook"})
+_PLACING = (b".to(", b"torch.device(")
 
 
-class Task(NamedTuple):
-    """One file to look at; ``raw`` where it comes from standard input."""
+class Lens(NamedTuple):
+    """What the first pass looks through."""
 
-    path: str
-    display: str
-    kind: str
-    raw: bytes | None
-
-
-class FileFacts(NamedTuple):
-    """What one file says of itself. ``summary`` is None where it is not Python or was filtered out."""
-
-    path: str
-    display: str
-    kind: str
-    raw: bytes | None
-    lines: int
-    sites: tuple[Site, ...] = ()
-    summary: Summary | None = None
-    problems: tuple[Problem, ...] = ()
+    prefilter: Prefilter
+    watch: Watch
+    types: Types
 
 
-def analyse(
-    tasks: Sequence[Task],
-    prefilter: Prefilter,
-    watch: Watch,
-    types: Types,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[FileFacts]:
-    """The facts of every file, in the order of ``tasks``."""
-    facts = []
-    for i, task in enumerate(tasks):
-        facts.append(one(task, prefilter, watch, types))
-        if progress is not None:
-            progress(i + 1, len(tasks))
-    return facts
+@lru_cache(maxsize=2)
+def lens(setup: Setup) -> Lens:
+    """Made once a process. Raises CatalogueError."""
+    catalogue = catalog.load([Path(name) for name in setup.catalogue])
+    return Lens(Prefilter(catalogue, setup.rules, (setup.target,)), watch(catalogue, setup.rules), load_types())
 
 
-def one(task: Task, prefilter: Prefilter, watch: Watch, types: Types) -> FileFacts:
+def analyse(task: Task, through: Lens) -> Facts:
     """The facts of one file."""
-    raw = task.raw if task.raw is not None else decode.read_bytes(task.path, task.display)
+    raw = task.read()
     if isinstance(raw, Problem):
-        return FileFacts(*task, 0, problems=(raw,))
-    lines = raw.count(b"\n")
-    if not prefilter.wanted(task.kind, raw, task.display):
-        return FileFacts(*task, lines)
+        return Facts(digest(raw.message.encode()), problems=(raw,))
+    known, lines = digest(raw), raw.count(b"\n")
+    if not task.names and not through.prefilter.wanted(task.kind, raw, task.display):
+        return Facts(known, lines, any(word in raw for word in _PLACING))
     source = decode.decode(raw, task.display, task.kind)
     if isinstance(source, Problem):
-        return FileFacts(*task, lines, problems=(source,))
-    return facts_of(source, task, lines, watch, types)
+        return Facts(known, lines, problems=(source,))
+    sites, summary, problems = _look(source, task, through)
+    return Facts(known, lines, False, summary, problems, encoded(sites))
 
 
-def facts_of(source: Source, task: Task, lines: int, watch: Watch, types: Types) -> FileFacts:
+def _look(source: Source, task: Task, through: Lens) -> tuple[list[Site], Summary | None, tuple[Problem, ...]]:
     """Index a Python file or notebook; scan any other, and the shell lines of a notebook."""
     from porter.sources import files
 
     problems = source.problems
     sites: list[Site] = []
     summary = None
-    if task.kind in _PYTHON:
-        indexed = index(source, watch, types)
+    if task.kind in PYTHON:
+        indexed = index(source, through.watch, through.types, dict(task.names))
         sites, summary = indexed.sites, indexed.summary
         if indexed.problem is not None:
             problems = (*problems, indexed.problem)
-    if task.kind not in _PYTHON or source.fragments:
+    if task.kind not in PYTHON or source.fragments:
         sites = [*sites, *files.scan(source)]
-    return FileFacts(*task, lines, tuple(sites), summary, problems)
-
-
-def processes(wanted: int, files: int) -> int:
-    """How many processes a run is worth: one below a few hundred files."""
-    limit = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(wanted or (1 if files < 300 else limit), limit, max(files, 1))
+    return sites, summary, problems

@@ -27,7 +27,7 @@ KINDS = {
 }
 
 
-class Argument(msgspec.Struct, frozen=True):
+class Argument(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One argument of a call. ``keyword`` is None when positional, ``*`` or ``**`` when unpacked."""
 
     keyword: str | None
@@ -40,7 +40,7 @@ class Argument(msgspec.Struct, frozen=True):
     type: str | None = None  # qualified class of the value, if known
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The call whose function is the site: ``start:end`` covers ``f(...)``."""
 
     start: int
@@ -66,7 +66,7 @@ class Call(msgspec.Struct, frozen=True):
         return any(a.keyword in ("*", "**") for a in self.arguments)
 
 
-class Receiver(msgspec.Struct, frozen=True):
+class Receiver(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The object before the dot of a method or attribute."""
 
     start: int
@@ -76,7 +76,7 @@ class Receiver(msgspec.Struct, frozen=True):
     place: str | None = None
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The innermost statement around a site (for compound statements: its header)."""
 
     start: int
@@ -86,7 +86,7 @@ class Statement(msgspec.Struct, frozen=True):
     siblings: int = 1  # statements in the same block: deleting the only one leaves no body
 
 
-class Guard(msgspec.Struct, frozen=True):
+class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A condition under which a site runs. Innermost first in ``Site.guards``.
 
     kind      meaning
@@ -108,7 +108,7 @@ class Guard(msgspec.Struct, frozen=True):
     has_else: bool = False  # the chain ends in an ``else``, or the ``try`` has a handler
 
 
-class Site(msgspec.Struct, frozen=True):
+class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One place that may tie a file to CUDA."""
 
     kind: str

@@ -17,7 +17,7 @@ from __future__ import annotations
 import msgspec
 
 
-class ClassInfo(msgspec.Struct, frozen=True):
+class ClassInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A class: its bases as qualified names, the methods it defines, its annotated fields in order."""
 
     bases: tuple[str, ...] = ()
@@ -25,14 +25,14 @@ class ClassInfo(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
 
 
-class FunctionInfo(msgspec.Struct, frozen=True):
+class FunctionInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A function or method: its positional parameters (``self`` included) and the class of what it returns."""
 
     parameters: tuple[str, ...] = ()
     returns: str | None = None
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A fact about a place: it is used as, or filled with, a device or a process group backend."""
 
     place: str
@@ -42,7 +42,7 @@ class Mark(msgspec.Struct, frozen=True):
     certain: bool = True
 
 
-class Summary(msgspec.Struct):
+class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     """What one file tells the others."""
 
     module: str  # dotted, from the path: src.pkg.train

@@ -36,6 +36,15 @@ class _Block(msgspec.Struct):
     new: list[bytes]
 
 
+class _Step(msgspec.Struct):
+    """A span between two changes of a file, made by the first (which made it longer) or to be changed by the second."""
+
+    start: int
+    end: int
+    grown: int
+    changes: list[Change] = []
+
+
 def splice(before: bytes, changes: Iterable[Change]) -> bytes:
     """``before`` with the changes, which are in order and do not overlap."""
     pieces, at = [], 0
@@ -43,6 +52,33 @@ def splice(before: bytes, changes: Iterable[Change]) -> bytes:
         pieces += [before[at : change.start], change.new]
         at = change.end
     return b"".join([*pieces, before[at:]])
+
+
+def composed(before: bytes, first: Sequence[Change], second: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes of ``before`` that amount to ``first``, and then ``second`` of what comes out."""
+    middle = splice(before, first)
+    steps: list[_Step] = []
+    growth = 0
+    for change in first:
+        start, grown = change.start + growth, len(change.new) - (change.end - change.start)
+        steps.append(_Step(start, start + len(change.new), grown))
+        growth += grown
+    steps += [_Step(change.start, change.end, 0, [change]) for change in second]
+    joined: list[_Step] = []
+    for step in sorted(steps, key=lambda step: (step.start, step.end)):
+        if joined and step.start <= joined[-1].end:
+            joined[-1].end = max(joined[-1].end, step.end)
+            joined[-1].grown += step.grown
+            joined[-1].changes += step.changes
+        else:
+            joined.append(step)
+    made, growth = [], 0
+    for step in joined:
+        moved = [Change(c.start - step.start, c.end - step.start, c.new) for c in step.changes]
+        new = splice(middle[step.start : step.end], moved)
+        made.append(Change(step.start - growth, step.end - growth - step.grown, new))
+        growth += step.grown
+    return tuple(made)
 
 
 def unified(path: str, before: bytes, changes: Sequence[Change]) -> bytes:

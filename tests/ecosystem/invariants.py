@@ -29,7 +29,7 @@ from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report
 from porter.model import Edit
-from porter.report.patch import unified
+from porter.rewrite.patch import unified
 
 
 class Proof(NamedTuple):
@@ -111,7 +111,7 @@ def applied(changes: tuple[FileChange, ...]) -> Iterator[str]:
     """Apply the patch for ``changes`` to the working directory with git; yields what goes wrong."""
     if not changes:
         return
-    patch = b"".join(unified(change.path, change.before, change.after) for change in changes)
+    patch = b"".join(unified(change.path, change.before, change.changes) for change in changes)
     for check in (["--check"], []):
         git = subprocess.run(["git", "apply", *check, "-"], input=patch, capture_output=True, check=False)
         if git.returncode:

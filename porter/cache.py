@@ -1,0 +1,218 @@
+"""What earlier runs found out, kept in a folder that any run may read, write, lose or delete.
+
+Three kinds of files, each MessagePack behind a checksum, which also covers the versions of porter and Python:
+
+``stamps``
+    by path, the digest of a file's contents: believed while size and times are the same, and nothing is read;
+``facts-<setup>``
+    by digest and name of a file, the first pass over it (`porter.index.analyse`), whatever else has changed;
+``report-<key>``
+    a whole report, by everything that went into it.
+
+Files are replaced whole, so runs at the same time cost each other entries at worst. What cannot be read is as good
+as not there; where nothing can be written, nothing is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+import porter
+from porter.config import Settings, relative
+from porter.index.facts import Facts, Setup, Task, digest, encode
+from porter.model import Problem
+
+MOST_BYTES = 64_000_000  # of facts that were of no use to this run
+MOST_STAMPS = 100_000
+MOST_FILES = {"facts-": 4, "report-": 8}  # of each kind, the newest
+
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of porter: delete it as you like.\n"
+_FRESH = 2_000_000_000  # ns; a file this young may change again without a change of its times, where these are coarse
+_ABANDONED = 3600  # seconds after which a file half written is nobody's
+_OTHER = ("output_format", "jobs", "cache", "cache_dir", "root", "catalogue")  # settings that change no finding
+_CHECKSUM = 16
+
+T = TypeVar("T")
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """How a file looked from outside, and the digest of its contents at that time."""
+
+    size: int
+    modified: int  # ns
+    changed: int  # ns
+    digest: bytes = b""
+
+
+class Cache:
+    """What one run takes from the cache and adds to it. Nothing is written before `save`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises OSError where a catalogue of the user's cannot be read."""
+        version = f"{porter.__version__}-{sys.version_info[0]}.{sys.version_info[1]}"
+        self._root = Path(settings.cache_dir)
+        self._folder = self._root / version
+        self._identity = _identity(version)
+        self._catalogue = [digest(Path(file).read_bytes()) for file in settings.catalogue]
+        self._settings = settings
+        self._known = self._load("stamps", dict[str, Stamp]) or {}
+        self._stamps: dict[str, Stamp] = {}  # of this run's files; without a digest while that is to be found out
+        self._facts: dict[bytes, msgspec.Raw] = {}
+        self._used: dict[bytes, msgspec.Raw] = {}
+        self._new: dict[str, object] = {}  # files to write, by name
+        self._file = ""  # of the facts
+
+    # -- contents ------------------------------------------------------------------------------
+
+    def digests(self, tasks: Iterable[Task]) -> list[bytes | None]:
+        """The digest of each file's contents; None where the first pass will find it out: nothing is read twice."""
+        return [self._digest(task) for task in tasks]
+
+    def _digest(self, task: Task) -> bytes | None:
+        try:
+            info = os.stat(task.path)  # noqa: PTH116  (half the time)
+        except OSError:
+            return None
+        known, now = self._known.get(task.path), Stamp(info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        if known is not None and msgspec.structs.replace(known, digest=b"") == now:
+            self._stamps[task.path] = known
+            return known.digest
+        if max(now.modified, now.changed) < time.time_ns() - _FRESH:
+            self._stamps[task.path] = now
+        if not self._known:
+            return None
+        raw = task.read()
+        contents = digest(raw.message.encode() if isinstance(raw, Problem) else raw)
+        self._stamp(task, contents)
+        return contents
+
+    def _stamp(self, task: Task, contents: bytes) -> None:
+        if (now := self._stamps.get(task.path)) is not None and task.raw is None:
+            self._stamps[task.path] = msgspec.structs.replace(now, digest=contents)
+
+    # -- the first pass ------------------------------------------------------------------------
+
+    def begin(self, setup: Setup) -> None:
+        """Read the facts that were found with this setup."""
+        key = digest(msgspec.msgpack.encode([sorted(setup.rules), setup.target, self._catalogue]))
+        self._file = f"facts-{key.hex()}"
+        self._facts = self._load(self._file, dict[bytes, msgspec.Raw]) or {}
+
+    def find(self, task: Task, contents: bytes) -> Facts | None:
+        """What is known of a file with these contents."""
+        key = _name(task, contents)
+        if (raw := self._facts.get(key)) is None:
+            return None
+        self._used[key] = raw
+        return msgspec.msgpack.decode(raw, type=Facts)
+
+    def add(self, task: Task, facts: Facts) -> None:
+        """Keep what was found out about a file."""
+        self._stamp(task, facts.digest)
+        self._used[_name(task, facts.digest)] = msgspec.Raw(encode(facts))
+        self._new[self._file] = None  # its contents are put together by `save`
+
+    # -- whole reports -------------------------------------------------------------------------
+
+    def key(self, tasks: Sequence[Task], digests: Iterable[bytes | None], *more: object) -> str:
+        """The name of a report on these files; ``more`` is what else it depends on."""
+        settings = {k: v for k, v in msgspec.structs.asdict(self._settings).items() if k not in _OTHER}
+        place = relative(os.curdir, self._settings.root)
+        names = [(task.display, task.kind) for task in tasks]
+        return digest(msgspec.msgpack.encode([settings, place, self._catalogue, names, list(digests), more])).hex()
+
+    def report(self, key: str, type: type[T]) -> T | None:
+        """The report of that name."""
+        return self._load(f"report-{key}", type)
+
+    def keep(self, key: str, report: object) -> None:
+        """Keep a report."""
+        self._new[f"report-{key}"] = report
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write what is new; silently not, where that is impossible."""
+        stamps = {path: stamp for path, stamp in self._stamps.items() if stamp.digest}
+        if any(self._known.get(path) != stamp for path, stamp in stamps.items()):
+            merged = {path: stamp for path, stamp in self._known.items() if path not in stamps} | stamps
+            self._new["stamps"] = dict(list(merged.items())[-MOST_STAMPS:])
+        if self._file in self._new:
+            self._new[self._file] = self._used | dict(self._unused())
+        if not self._new:
+            return
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
+                if not (self._root / name).exists():
+                    (self._root / name).write_text(text, encoding="utf-8")
+            for name, value in self._new.items():
+                self._store(name, value)
+            self._prune()
+
+    def _unused(self) -> Iterator[tuple[bytes, msgspec.Raw]]:
+        """Facts for other runs, on other paths or branches: as many as there is room for."""
+        room = MOST_BYTES
+        for key, raw in self._facts.items():
+            room -= len(memoryview(raw))
+            if key not in self._used and room >= 0:
+                yield key, raw
+
+    def _load(self, name: str, type: type[T]) -> T | None:
+        try:
+            raw = (self._folder / name).read_bytes()
+            checksum, body = raw[:_CHECKSUM], memoryview(raw)[_CHECKSUM:]
+            return msgspec.msgpack.decode(body, type=type) if checksum == self._checksum(body) else None
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _store(self, name: str, value: object) -> None:
+        body = msgspec.msgpack.encode(value)
+        scratch = self._folder / f".{name}.{os.getpid()}.{time.time_ns()}"
+        try:
+            scratch.write_bytes(self._checksum(body) + body)
+            scratch.replace(self._folder / name)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+
+    def _checksum(self, body: bytes | memoryview) -> bytes:
+        return blake2b(body, digest_size=_CHECKSUM, key=self._identity).digest()
+
+    def _prune(self) -> None:
+        """Delete what other settings and runs that were killed have left, but the newest."""
+        entries = [(entry.stat().st_mtime, entry.name) for entry in os.scandir(self._folder)]
+        entries.sort(reverse=True)
+        old = [name for age, name in entries if name.startswith(".") and age < time.time() - _ABANDONED]
+        for prefix, most in MOST_FILES.items():
+            old += [name for _, name in entries if name.startswith(prefix)][most:]
+        for name in old:
+            (self._folder / name).unlink(missing_ok=True)
+
+
+def _name(task: Task, contents: bytes) -> bytes:
+    return digest(msgspec.msgpack.encode([contents, task.display, task.kind, task.names]))
+
+
+def _identity(version: str) -> bytes:
+    """This very porter: also one whose files were changed in place."""
+    state = blake2b(version.encode(), digest_size=32)
+    folders = [Path(porter.__file__).parent]
+    with suppress(OSError):  # as in a ZIP file
+        while folders:
+            for entry in sorted(os.scandir(folders.pop()), key=lambda entry: entry.name):
+                if entry.name != "__pycache__" and entry.is_dir():
+                    folders.append(Path(entry.path))
+                elif entry.name.endswith((".py", ".toml", ".txt", ".json")):
+                    info = entry.stat()
+                    state.update(f"{entry.name} {info.st_size} {info.st_mtime_ns}\n".encode())
+    return state.digest()

@@ -1,0 +1,119 @@
+"""From judgements to findings: where each stands for people, what it changes on disk, by which name it is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+from porter.model import Dismissal, Effort, Finding, Fix, Problem, Verdict
+from porter.rules.base import REASONS, Dismissed, Judgement, Rule
+from porter.rules.policy import guarded
+from porter.sources.source import Source
+
+_EDITED = (Verdict.AUTO, Verdict.REVIEW)
+
+
+def findings(source: Source, judgements: Iterable[Judgement], rules: Mapping[str, Rule]) -> Iterator[Finding]:
+    """The findings of one file, one for each judgement and in their order; see `ordered`."""
+    seen: Counter[bytes] = Counter()
+    for judgement in judgements:
+        rule, site = rules[judgement.rule], judgement.site
+        key = "\0".join((source.path, rule.code, site.name)).encode() + b"\0" + _line(source, site.start)
+        seen[key] += 1
+        yield _finding(source, judgement, rule, _fingerprint(key, seen[key]))
+
+
+def ordered(source: Source, judgements: Iterable[Judgement], rules: Mapping[str, Rule]) -> list[Judgement]:
+    """The judgements by cell, line, column and code."""
+
+    def place(judgement: Judgement) -> tuple[int, int, int, str]:
+        line, column, cell = source.locate(judgement.site.start)
+        return cell or 0, line, column, rules[judgement.rule].code
+
+    return sorted(judgements, key=place)
+
+
+def unparsable(problem: Problem, rule: Rule) -> Finding:
+    """The finding for a file, or a cell of one, that porter cannot analyse: it may hide CUDA uses."""
+    line = problem.line or 1
+    return Finding(
+        path=problem.path,
+        line=line,
+        column=1,
+        end_line=line,
+        end_column=1,
+        cell=None,
+        code=rule.code,
+        name=rule.name,
+        symbol=None,
+        verdict=Verdict.UNKNOWN,
+        message=problem.message,
+        advice="",
+        guarded=False,
+        effort=Effort.MINUTES,
+        evidence=None,
+        fix=None,
+        fingerprint=_fingerprint(f"{problem.path}\0{rule.code}\0{problem.message}".encode(), 1),
+    )
+
+
+def dismissal(source: Source, dismissed: Dismissed) -> Dismissal:
+    """What is shown of a site that is no finding."""
+    site = dismissed.site
+    line, _, cell = source.locate(site.start)
+    end_line, _, _ = source.locate(site.end)
+    return Dismissal(source.path, line, end_line, cell, site.name, REASONS[dismissed.reason])
+
+
+def _finding(source: Source, judgement: Judgement, rule: Rule, fingerprint: str) -> Finding:
+    site = judgement.site
+    end = site.end
+    if site.kind == "method" and site.call is not None and site.role in ("call", "decorator"):
+        end = max(end, site.call.end)
+    line, column, cell = source.locate(site.start)
+    end_line, end_column, _ = source.locate(end)
+    verdict, fix = judgement.verdict, None
+    if judgement.edits and verdict in _EDITED:
+        fix = _fix(source, judgement)
+        verdict = verdict if fix is not None else Verdict.MANUAL
+    return Finding(
+        path=source.path,
+        line=line,
+        column=column,
+        end_line=end_line,
+        end_column=end_column,
+        cell=cell,
+        code=rule.code,
+        name=rule.name,
+        symbol=site.name,
+        verdict=verdict,
+        message=judgement.message,
+        advice=judgement.advice,
+        guarded=guarded(site),
+        effort=judgement.effort,
+        evidence=judgement.evidence,
+        fix=fix,
+        fingerprint=fingerprint,
+    )
+
+
+def _fix(source: Source, judgement: Judgement) -> Fix | None:
+    """The edits in the file's own bytes; None where the file cannot express one of them."""
+    edits = [source.to_disk(edit.start, edit.end, edit.text) for edit in judgement.edits]
+    known = [edit for edit in edits if edit is not None]
+    if len(known) < len(edits):
+        return None
+    return Fix("safe" if judgement.verdict is Verdict.AUTO else "unsafe", tuple(sorted(known)))
+
+
+def _fingerprint(key: bytes, ordinal: int) -> str:
+    """A finding's name after lines have moved: file, rule, symbol, the line's text, and which of those alike."""
+    return blake2b(key + b"\0%d" % ordinal, digest_size=10).hexdigest()
+
+
+def _line(source: Source, offset: int) -> bytes:
+    """The line that holds ``offset``, without what its layout may change."""
+    start = source.line_starts[source.line(offset) - 1]
+    end = source.text.find(b"\n", start)
+    return b" ".join(source.text[start : end if end >= 0 else None].split())

@@ -1,0 +1,97 @@
+"""What is handed to the first pass over a file, and what comes out: plain data that can be sent and kept."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+
+from porter.index.site import Site
+from porter.index.summary import Summary
+from porter.model import Problem
+from porter.sources import decode
+
+PYTHON = frozenset({"python", "notebook"})
+_UNENCODABLE = (OverflowError, UnicodeEncodeError)  # an integer beyond 64 bits, half of a surrogate pair
+_HUGE = 2**1000
+
+
+class Task(NamedTuple):
+    """One file to look at."""
+
+    path: str  # opens it
+    display: str  # relative to the working directory, with /
+    kind: str
+    raw: bytes | None = None  # what to take for its contents, if not what is on disk
+    names: tuple[tuple[str, str], ...] = ()  # names of the repository, and what of CUDA they stand for; sorted
+
+    def read(self) -> bytes | Problem:
+        """The contents."""
+        return self.raw if self.raw is not None else decode.read_bytes(self.path, self.display)
+
+
+class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What one file says of itself. ``sites`` are encoded, see `sites_of`: most files wait long for the second pass.
+
+    ``summary`` is None where the file is not Python, or was filtered out; ``placing`` then tells whether it may put
+    a value on a device all the same.
+    """
+
+    digest: bytes  # of the contents
+    lines: int = 0
+    placing: bool = False
+    summary: Summary | None = None
+    problems: tuple[Problem, ...] = ()
+    sites: msgspec.Raw = msgspec.Raw(b"\x90")  # none
+
+
+class Setup(NamedTuple):
+    """What decides, beside the file itself, what the first pass finds. Hashable, and cheap to send."""
+
+    catalogue: tuple[str, ...]  # the user's TOML files
+    rules: frozenset[str]  # names of those to run
+    target: str
+
+
+_decoder = msgspec.msgpack.Decoder(tuple[Site, ...])
+
+
+def sites_of(facts: Facts) -> tuple[Site, ...]:
+    """The sites of a file, in the order in which they were found."""
+    return _decoder.decode(facts.sites)
+
+
+def encoded(sites: list[Site]) -> msgspec.Raw:
+    """Sites as `Facts` have them."""
+    try:
+        return msgspec.Raw(msgspec.msgpack.encode(sites))
+    except _UNENCODABLE:
+        return msgspec.Raw(msgspec.msgpack.encode(_encodable(msgspec.to_builtins(sites))))
+
+
+def encode(facts: Facts) -> bytes:
+    """MessagePack, to be read back as `Facts`."""
+    try:
+        return msgspec.msgpack.encode(facts)
+    except _UNENCODABLE:
+        summary, problems = (_encodable(msgspec.to_builtins(part)) for part in (facts.summary, facts.problems))
+        return msgspec.msgpack.encode([facts.digest, facts.lines, facts.placing, summary, problems, facts.sites])
+
+
+def digest(raw: bytes) -> bytes:
+    """A short name for a file's contents."""
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _encodable(value: Any) -> Any:
+    """The same with a float for such an integer, and a question mark for such a character."""
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(max(-_HUGE, min(value, _HUGE)))
+    return value

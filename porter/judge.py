@@ -1,0 +1,110 @@
+"""The second pass over a file: its sites, settled by what other files say, and what the rules make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from porter.catalog import Catalogue
+from porter.config import Settings
+from porter.findings import dismissal, findings, ordered
+from porter.index.facts import PYTHON, Facts, Task, digest, sites_of
+from porter.index.project import Project
+from porter.index.site import Site
+from porter.model import Dismissal, Finding, Problem
+from porter.rules.base import Context, Dismissed, Judgement, Rule
+from porter.rules.policy import link, rule_name, temper
+from porter.sources import decode
+from porter.sources.source import Source
+from porter.sources.suppress import Suppressions, suppressions
+from porter.targets import TARGETS
+
+_TEXTS = ("string", "device", "backend", "environment")
+
+
+class Judged(msgspec.Struct):
+    """One file's findings in order, each with the group of its fix, and what was dismissed."""
+
+    source: Source
+    findings: list[Finding]
+    groups: list[str | None]
+    dismissed: list[Dismissal]
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """What is the same for all files of a run."""
+
+    settings: Settings
+    catalogue: Catalogue
+    rules: Mapping[str, Rule]
+    enabled: frozenset[str]
+    project: Project
+    audit: bool  # whether what is dismissed is to be told
+
+    def judge(self, task: Task, facts: Facts) -> Judged | Problem | None:
+        """The findings of one file; None where it has no sites, a problem where it is not what was analysed."""
+        sites = sites_of(facts)
+        if not sites:
+            return None
+        source = _source(task, facts)
+        if isinstance(source, Problem):
+            return source
+        module = ""
+        if facts.summary is not None:
+            module = facts.summary.module
+            sites = tuple(self.project.settle(site, module) for site in sites)
+        target = TARGETS[self.settings.target]
+        edits = target.name == "neuron" and task.kind in PYTHON
+        ctx = Context(source, target, self.catalogue, self.project, module, sites, edits)
+        answers = list(self._answers(ctx))
+        judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
+        dismissed = [a for a in answers if isinstance(a, Dismissed)]
+        if any(j.rename or j.group or j.edits for j in judgements):
+            from porter.rewrite import names
+
+            judgements = names.settle(source, judgements, dismissed)
+        judgements = ordered(source, judgements, self.rules)
+        return Judged(
+            source,
+            list(findings(source, judgements, self.rules)),
+            [judgement.group for judgement in judgements],
+            [dismissal(source, d) for d in dismissed] if self.audit else [],
+        )
+
+    def _answers(self, ctx: Context) -> Iterator[Judgement | Dismissed]:
+        quiet = suppressions(ctx.source)
+        in_test = self.settings.is_test(ctx.source.path)
+        for site in ctx.sites:
+            row = self.catalogue.find(site.kind, site.name)
+            if row is None:
+                yield Dismissed(site, _reason(site))
+                continue
+            rule = self.rules[rule_name(site, row, ctx)]
+            if rule.name not in self.enabled:
+                continue
+            result = temper(rule.check(site, row, ctx), rule.name, in_test=in_test)
+            if isinstance(result, Judgement):
+                if self._silenced(rule, site, ctx.source, quiet):
+                    result = Dismissed(site, "suppressed")
+                else:
+                    result = msgspec.structs.replace(result, rule=rule.name)
+            yield result
+
+    def _silenced(self, rule: Rule, site: Site, source: Source, quiet: Suppressions) -> bool:
+        lines = source.line(site.start), source.line(site.end)
+        return quiet.covers(rule.code, rule.name, *lines) or self.settings.ignores(source.path, rule.code, rule.name)
+
+
+def _source(task: Task, facts: Facts) -> Source | Problem:
+    raw = task.read()
+    if isinstance(raw, bytes) and digest(raw) != facts.digest:
+        return Problem(task.display, "changed while porter was reading it; run porter again")
+    return raw if isinstance(raw, Problem) else decode.decode(raw, task.display, task.kind)
+
+
+def _reason(site: Site) -> str:
+    """Why a site without a row is no finding."""
+    if site.kind == "own":
+        return "user-method"
+    return "text" if site.kind in _TEXTS else "user-name"
