@@ -1,8 +1,8 @@
 """Which files can hold a finding at all: a look at their bytes, derived from the catalogue.
 
-The promise: no rule fires in a file that the prefilter rejects. It rests on names standing in the file as the catalogue
-spells them, so it does not hold for names of its own that another file gives to a CUDA construct
-(``from .compat import amp_context``): whoever knows such names asks `mentions` about the rejected files.
+The promise: no rule fires in a file that the prefilter rejects, but to say that all is well. It rests on names standing
+in the file as the catalogue spells them, so it does not hold for names of its own that another file gives to a CUDA
+construct (``from .compat import amp_context``): whoever knows such names asks `mentions` about the rejected files.
 Most files are rejected, and most time goes into saying so: ``in`` on bytes beats any regular expression, and
 every token asked of every file costs half a millisecond per million lines.
 """
@@ -14,14 +14,17 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
-from porter.catalog import Catalogue
+from porter.catalog import Catalogue, Parameter, Row, parse_argument
+from porter.model import TARGETS, Verdict
 
-# Every name under a CUDA namespace holds one of the first six, and so do most rows. The others stand for families of
-# rows that share them. A setup script also lists requirements.
+# Every name under a CUDA namespace holds one of the first five, and so do most rows. The others stand for families of
+# rows that share them; a message about memory need not name CUDA.
 _PYTHON = (
-    *(b"cuda", b"CUDA", b"nccl", b"NCCL", b"cudnn", b"nvtx"),
-    *(b"setup(", b"kernels-community", b"ExecutionProvider", b"_offload", b"xformers", b"libcu", b"libnv"),
+    *(b"cuda", b"nccl", b"NCCL", b"cudnn", b"nvtx"),
+    *(b"kernels-community", b"ExecutionProvider", b"xformers", b"libcu", b"libnv", b"ut of memory"),
 )
+# Parts that many words share: the words are looked for only in files that hold the part.
+_SHARED = (b"CUDA", b"_STATUS_", b"_offload", b"flash_attention_")
 # Lower case, as are the bytes they are looked for in. What the scanners know beside the catalogue: where one row
 # answers for many spellings, all of them are here.
 _CONFIGURATION = (
@@ -34,7 +37,7 @@ _CUDA_FILES = (".cu", ".cuh", ".ptx")
 
 # What a Python file holds one of, if it has environment variables or commands at all.
 _ENVIRONMENT = (b"env",)
-_COMMANDS = (b"subprocess", b"system(", b"Popen", b"popen", b"cmd", b"command", b"which(", b"shlex", b"exec")
+_COMMANDS = (b"subprocess", b"system(", b"popen", b"which(", b"exec")
 # Kinds of rows that configurations are looked through for.
 _CONFIGURED = frozenset({"string", "environment", "command", "container", "resource", "config"})
 # Arguments that take a device: it is the value that ties a program to CUDA, and it holds the word.
@@ -66,22 +69,25 @@ class Prefilter:
     in a file that imports it; the empty name stands for the import itself.
     """
 
-    def __init__(self, catalogue: Catalogue, rules: Container[str]) -> None:
-        """Derive the filter from the rows of the rules (by name) that are to run."""
+    def __init__(self, catalogue: Catalogue, rules: Container[str], targets: Iterable[str] = TARGETS) -> None:
+        """Derive the filter from the rows of the rules (by name) that are to run, as ``targets`` answer them."""
+        targets = tuple(targets)
+        rows = [row for row in catalogue.rows() if row.rule in rules and _matters(row, targets)]
         names: dict[str, list[str]] = {}
-        for row in catalogue.rows():
-            if row.rule in rules:
-                names.setdefault(row.kind, []).extend((row.name, *row.also))
-        symbols = names.get("symbol", [])
-        members = [name for name in symbols if name.rpartition(".")[0].endswith(_INHERITED)]
-        anywhere = [f".{name.rpartition('.')[2]}" for name in (*members, *names.get("method", ()))]
-        python = _minimal(_PYTHON, (*anywhere, *map(_literal, names.get("string", ()))))
-        commands = (name for name in names.get("command", ()) if " " not in name)  # in Python one word is enough
+        for row in rows:
+            names.setdefault(row.kind, []).extend((row.name, *row.also))
+        members = {name for name in names.get("symbol", ()) if name.rpartition(".")[0].endswith(_INHERITED)}
+        words = [f".{name.rpartition('.')[2]}" for name in (*members, *names.get("method", ()))]
+        words += (name.rstrip("*") for name in names.get("string", ()))
+        variables = [_literal(name) for name in names.get("environment", ())]
+        python = (*_PYTHON, *_besides((*_PYTHON, *_SHARED), words))
+        shared = {part: [word for word in (*words, *variables) if part in word.encode()] for part in _SHARED}
         self.gated = (
-            (_ENVIRONMENT, _minimal((), _quoted(names.get("environment", ())))),
-            (_COMMANDS, _minimal((), _quoted(commands))),
+            *(((part,), _besides(_PYTHON, belonging)) for part, belonging in shared.items()),
+            (_ENVIRONMENT, _besides((*python, *_SHARED), _quoted(variables))),
+            (_COMMANDS, _besides(python, _quoted(_commands(names)))),
         )
-        self.imports = _imports(catalogue, rules, set(symbols).difference(members))
+        self.imports = _imports(rows, members)
         configured = (name.lower() for kind in _CONFIGURED for name in names.get(kind, ()))
         native = (name.lower() for name in names.get("native", ()))
         self.tokens = {
@@ -135,24 +141,48 @@ def _imported(raw: bytes) -> set[bytes]:
     return found
 
 
-def _imports(catalogue: Catalogue, rules: Container[str], symbols: Iterable[str]) -> dict[bytes, dict[bytes, Use]]:
+def _matters(row: Row, targets: Iterable[str]) -> bool:
+    """Whether a row has anything to say of a file that does not name CUDA: what works as it is, is no finding there."""
+    return any(getattr(row, target).verdict is not Verdict.PORTABLE for target in targets)
+
+
+def _imports(rows: Iterable[Row], members: Container[str]) -> dict[bytes, dict[bytes, Use]]:
     """The names of each package that matter, by their last part."""
-    needs = [(symbol.rstrip(".*"), "") for symbol in symbols if not _holds(symbol.encode(), _PYTHON)]
-    for function, parameters in catalogue.arguments.items():
-        chosen = (p for p in parameters.values() if p.row.rule in rules and (p.name not in _DEVICES or p.row.values))
-        needs += ((function, p.name if p.position is None else "") for p in chosen)
-    found: dict[bytes, dict[bytes, list[tuple[bytes, bytes]]]] = {}
-    for path, argument in needs:
-        package, *rest = path.encode().split(b".")
-        *above, name = rest or [b""]
-        within = above[-1] if above else b""
-        found.setdefault(package, {}).setdefault(name, []).append((within, argument.encode()))
+    found: dict[bytes, dict[bytes, list[tuple[bytes, frozenset[bytes]]]]] = {}
+    for row in rows:
+        for path, passed in _needs(row, members):
+            package, *rest = path.encode().split(b".")
+            *above, name = rest or [b""]
+            within = above[-1] if above else b""
+            found.setdefault(package, {}).setdefault(name, []).append((within, passed))
+    found[b"setuptools"] = {b"setup": [(b"", frozenset())]}  # lists requirements
     return {package: {name: _use(pairs) for name, pairs in names.items()} for package, names in found.items()}
 
 
-def _use(pairs: list[tuple[bytes, bytes]]) -> Use:
-    within, arguments = (frozenset(words) for words in zip(*pairs, strict=True))
-    return Use(within if all(within) else frozenset(), arguments if all(arguments) else frozenset())
+def _needs(row: Row, members: Container[str]) -> Iterator[tuple[str, frozenset[bytes]]]:
+    """The names that a file uses where the row matters, each with what it then also holds one of."""
+    for name in (row.name, *row.also):
+        if row.kind == "symbol" and name not in members and not _holds(name.encode(), _PYTHON):
+            yield name.rstrip(".*"), frozenset()
+        elif row.kind == "argument":
+            function, parameter = parse_argument(name, row)
+            if row.values or parameter.name not in _DEVICES:
+                yield function, _passed(parameter)
+
+
+def _passed(parameter: Parameter) -> frozenset[bytes]:
+    """What a call holds one of that passes the parameter: its name, or the values that the row is about."""
+    words = [_literal(value.strip("'")) for value in parameter.row.values if value.startswith("'")]
+    if words and len(words) == len(parameter.row.values) and all(len(word) > 2 for word in words):
+        return frozenset(word.encode() for word in words)
+    named = (f"{parameter.name}=", f"{parameter.name} =") if parameter.position is None else ()
+    return frozenset(name.encode() for name in named)
+
+
+def _use(pairs: list[tuple[bytes, frozenset[bytes]]]) -> Use:
+    within = frozenset(part for part, _ in pairs)
+    arguments = [passed for _, passed in pairs]
+    return Use(within if all(within) else frozenset(), frozenset().union(*arguments) if all(arguments) else frozenset())
 
 
 def _literal(name: str) -> str:
@@ -162,19 +192,27 @@ def _literal(name: str) -> str:
 
 def _lower(base: tuple[bytes, ...], names: Iterable[str]) -> tuple[bytes, ...]:
     """``base``, and a word of each name (in lower case) that holds none of it."""
-    return _minimal(base, (_literal(name) for name in names if len(name) > 2 and not _holds(name.encode(), base)))
+    words = (_literal(name) for name in names if len(name) > 2 and not _holds(name.encode(), base))
+    return (*base, *_besides(base, words))
 
 
-def _quoted(names: Iterable[str]) -> Iterator[str]:
+def _commands(names: dict[str, list[str]]) -> Iterator[str]:
+    """Commands as Python has them in strings: a package's name is one only with options behind it."""
+    for name in names.get("command", ()):
+        if " " not in name:  # one word is enough
+            yield f"{name} -" if name in names.get("symbol", ()) else name
+
+
+def _quoted(words: Iterable[str]) -> Iterator[str]:
     """Words that begin a string, with the quote (either) where they are too short to be told without."""
-    for word in map(_literal, names):
+    for word in words:
         yield from (word,) if len(word) >= _SHORT else (f'"{word}', f"'{word}")
 
 
-def _minimal(base: tuple[bytes, ...], words: Iterable[str]) -> tuple[bytes, ...]:
-    """``base``, and those of ``words`` that hold none of it nor of each other."""
-    kept = list(base)
+def _besides(known: tuple[bytes, ...], words: Iterable[str]) -> tuple[bytes, ...]:
+    """Those of ``words`` that hold none of ``known`` nor of each other."""
+    kept: list[bytes] = []
     for word in sorted({word.encode() for word in words if word}, key=lambda word: (len(word), word)):
-        if not _holds(word, kept):
+        if not _holds(word, (*known, *kept)):
             kept.append(word)
     return tuple(kept)

@@ -25,7 +25,7 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="module")
 def prefilter(catalogue: Catalogue) -> Prefilter:
     settings = Settings()
-    return Prefilter(catalogue, {name for name, rule in load_rules().items() if settings.enables(rule)})
+    return Prefilter(catalogue, {name for name, rule in load_rules().items() if settings.enables(rule)}, ("neuron",))
 
 
 @pytest.mark.parametrize("path", LITERATE, ids=lambda path: path.stem)

@@ -32,5 +32,8 @@ from porter.rules.environment.advise import advise
 
 @rule("PRT804", "cuda-launch-command")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue; in a program a word may be the name of a package: a command has options."""
+    package = ctx.source.kind in ("python", "notebook") and ctx.catalogue.find("symbol", site.name) is not None
+    if package and f"{site.name} -" not in ctx.text(site.start, site.end):
+        return Dismissed(site, "user-name")
     return advise(site, row, ctx)
