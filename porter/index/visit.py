@@ -18,7 +18,7 @@ from porter.index.values import Flow, Use
 from porter.index.watch import Watch
 from porter.sources.source import Source
 
-WORD = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|nvtx")
+WORD = re.compile(r"cuda|nccl|cudnn|nvtx", re.I)
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -64,7 +64,7 @@ class Visitor:
     def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
         self.starts = source.line_starts
         self.text = source.text
-        self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # its lists of strings may be requirements
+        self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # lists may hold requirements
         self.binder = binder
         self.inference = inference
         self.flow = Flow(inference)
@@ -161,6 +161,8 @@ class Visitor:
         for part in ast.walk(node):
             if isinstance(part, (ast.Attribute, ast.Name)):
                 self.chain(part, "annotation", role="annotation", descend=False)
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                self.string(part, part.value, "annotation")
 
     def _return(self, node: ast.Return) -> None:
         if node.value is not None:
@@ -223,7 +225,7 @@ class Visitor:
             guard = Guard("import", start, start, (), True)
             imports = any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in node.body)
             fallback = Guard("fallback", start, start, (), True) if imports else guard
-        elif guards.catches_missing_name(node):
+        elif guards.catches_missing_name(node, self.text, self.span(node.body[0])[0], self.span(node.body[-1])[1]):
             start, _ = self.span(node)
             fallback = Guard("fallback", start, start, (), True)
         self.guarded(guard, node.body)
@@ -496,10 +498,17 @@ class Visitor:
         if not any(id(key) in self.flow.uses for key in node.keys):
             self.flow.into(node, Use("entry"), self.scope)
         saved = self.guards
-        if any(isinstance(key, ast.Constant) and key.value == "neuron" for key in node.keys):
-            start, _ = self.span(node)
+        start, _ = self.span(node)
+        if any(_is_text(key, "neuron") for key in node.keys):
             self._add(Guard("handled", start, start, ("neuron",), True))
-        self.children(node)
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                self.expr(key, "Dict")
+            around = self.guards
+            if _is_text(key, "cuda"):
+                self._add(Guard("entry", start, start, (), False))
+            self.expr(value, "Dict")
+            self.guards = around
         self.guards = saved
 
     def _lambda(self, node: ast.Lambda, parent: str) -> None:
@@ -549,6 +558,8 @@ class Visitor:
         use = self.flow.uses.get(id(node)) or Use("text")
         if use.use == "dynamic":
             return
+        if kind == "command" and not _runs(value, use):
+            kind = "string"
         self.found.append(Found(kind, name, node, self.moment(parent, "text"), use=use, detail=use.detail))
 
     def _joined(self, node: ast.JoinedStr, parent: str) -> None:
@@ -626,6 +637,18 @@ _EXPRESSIONS: dict[type, Callable[..., None]] = {
     ast.NamedExpr: Visitor._walrus,
     **dict.fromkeys(COMPREHENSIONS, Visitor._comprehension),
 }
+
+
+_RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
+
+
+def _runs(value: str, use: Use) -> bool:
+    """Whether a text that begins like a command is one: it has arguments, or goes to what runs commands."""
+    return use.use not in ("compare", "key", "text") and (" " in value or _RUNNERS.search(use.detail) is not None)
+
+
+def _is_text(node: ast.expr | None, value: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value
 
 
 def _last_name(node: ast.expr) -> str:
