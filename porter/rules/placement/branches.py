@@ -9,6 +9,7 @@ import msgspec
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
+from porter.rules.placement.evidence import evidence, is_text
 
 # Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
 _KERNELS = frozenset(
@@ -21,6 +22,10 @@ _VENDORS = re.compile(
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)\w*\("
 )
 _PRODUCTS = re.compile(r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron", re.I)
+# A function of the program's own that does something on CUDA, rather than with it: `dtw_cuda`, not `move_to_cuda`.
+_OWN_KERNEL = re.compile(
+    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
+)
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _AND = re.compile(rb"\band\b")
 
@@ -39,7 +44,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    return _beside(site, ctx) or _behind(site, ctx)
+    return _beside(site, ctx) or _behind(site, ctx) or _answered(site, ctx)
 
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
@@ -76,6 +81,19 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if _asserted(site) or any(s.kind == "device" or s.name.endswith(".cuda") for s in followers):
         return Hold(Verdict.MANUAL, f"port line {blocker.line} first, where {what} needs CUDA, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of line {blocker.line}, where {what} needs CUDA")
+
+
+def _answered(site: Site, ctx: Context) -> Hold | None:
+    """In a file with kernels of its own: a function that returns the test's answer, or asks a tensor, chooses one."""
+    statement = site.statement
+    if statement is None or any(g.start > statement.start for g in site.guards):
+        return None
+    if statement.kind != "Return" and not site.name.endswith(".is_cuda"):
+        return None
+    kernel = next((s for s in ctx.sites if s.role == "decorator" and _is_kernel(s, ctx)), None)
+    if kernel is None:
+        return None
+    return Hold(Verdict.MANUAL, f"the kernel of line {kernel.line} may be chosen by this: if so, leave it")
 
 
 def _guarded(site: Site, ctx: Context) -> list[Site]:
@@ -128,15 +146,24 @@ def _asserted(site: Site) -> bool:
     return site.statement is not None and site.statement.kind == "Assert"
 
 
+def _is_kernel(site: Site, ctx: Context) -> bool:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row is not None and row.rule in _KERNELS and ctx.answer(row).verdict in _STAYS
+
+
 def _blocks(site: Site, ctx: Context) -> bool:
     """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
     if any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return True
-    row = ctx.catalogue.find(site.kind, site.name)
+    if site.kind == "device":
+        return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site)
     if site.kind == "string":
         return _raised(site) and _PRODUCTS.search(site.name) is not None
+    if site.name == "torch.Generator(device)":
+        return "cuda" in ctx.text(site.start, site.end)
+    row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
-        return site.role == "import"
+        return site.role == "import" or (site.role == "call" and _OWN_KERNEL.search(site.name) is not None)
     verdict = ctx.answer(row).verdict
     if verdict is Verdict.BLOCKED:
         return True

@@ -41,7 +41,8 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import hold, together
-from porter.rules.placement.devices import argument_around, word_edit
+from porter.rules.placement.devices import argument_around, one_of_several, word_edit
+from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement
 
 # A device by what it is called and how it is asked: `device.type`, `str(x.device)`.
@@ -66,6 +67,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    if not _own_number(site, ctx):
+        return one_of_several(site, row, ctx, message)
     certain = ":" not in site.name and (found is None or found.certain)
     return judgement(
         site,
@@ -83,3 +86,9 @@ def _own_words(site: Site, ctx: Context) -> bool:
     """Whether the comparison's own statement holds words that no device has."""
     statement = site.statement
     return statement is not None and _OWN_WORD.search(ctx.source.text, statement.start, statement.end) is not None
+
+
+def _own_number(site: Site, ctx: Context) -> bool:
+    """Whether the device has no number, or one that is the process's own."""
+    number = site.name.partition(":")[2]
+    return number in ("", "0") or (number == "{}" and is_own(computed(site, ctx), site, ctx))

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.index.summary import Mark
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 from porter.rules.placement.branches import knows_neuron, together, vendors
+from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.table import judgement
 
-# Names of variables, parameters, keys and functions that choose where or with what a program runs.
-_CHOOSES = re.compile(
-    r"dev(?!el|ice_?id_to)|gpu|cuda|map_location|accelerator|backend|platform|provider|hardware|placement|impl(?!icit|y)"
-    r"|runtime|target|engine",
-    re.I,
-)
-# Functions and methods that take text for people, or take text apart.
-_TALKS = re.compile(
-    r"(?:^|\.)(?:print|pprint|echo|log|debug|info|warn|warning|warn_once|error|critical|exception|write|format|join|replace"
-    r"|strip|[lr]strip|r?split|r?partition|remove(?:pre|suf)fix|count|r?find|r?index|encode|len|repr|hash|match|search|sub"
-    r"|fullmatch|findall|compile|title|set_title|set_description|add_(?:row|column|parser|argument_group)|\w*(?:Error|Exception|Warning|Exit))$"
-)
 # Arguments that are reported as a whole, with whatever device stands inside them.
 _WHOLE = (
     "(map_location)",
@@ -44,16 +30,6 @@ def torch_name(ctx: Context) -> str | None:
     summary = ctx.project.summary(ctx.module)
     exports = summary.exports if summary is not None else {}
     return next((name for name, qualified in exports.items() if qualified == "torch"), None)
-
-
-def evidence(site: Site, ctx: Context) -> Mark | None:
-    """Where the string ends up as a device; None if nothing shows that it does."""
-    if (site.sink == "device" and site.certain) or (site.use == "argument" and site.detail.startswith("`torch.cuda.")):
-        return Mark(site.place or "", "device", site.detail)
-    found = ctx.project.reaches(site.place, "device", ctx.module)
-    if found is None and site.sink == "device":
-        found = Mark(site.place or "", "device", f"`{site.detail}`", certain=False)
-    return found
 
 
 def argument_around(site: Site, ctx: Context) -> Site | None:
@@ -77,21 +53,6 @@ def word_edit(site: Site, ctx: Context) -> Edits | None:
     if not site.editable:
         return None
     return replace_in_string(ctx.source.text, site.start, site.end, "cuda", ctx.target.device)
-
-
-def is_text(site: Site) -> bool:
-    """Whether a string that no device takes only says ``cuda``, to people or to the program itself.
-
-    Where it is passed, stored or returned under a name that speaks of devices, a person should look at it.
-    """
-    if site.use == "return":
-        return site.scope.endswith(("__str__", "__repr__"))
-    if site.use in ("", "text", "dynamic"):
-        return True
-    if site.detail.startswith("`"):
-        return _TALKS.search(site.detail.strip("`()")) is not None
-    name = site.detail or (site.place or "").rpartition(".")[2]
-    return bool(name) and _CHOOSES.search(name) is None
 
 
 def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool | None = None) -> Judgement | Dismissed:

@@ -34,7 +34,8 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import argument_around, evidence, judge_device, one_of_several
+from porter.rules.placement.devices import argument_around, judge_device, one_of_several
+from porter.rules.placement.evidence import evidence
 from porter.rules.placement.indices import computed, is_own
 
 
