@@ -41,12 +41,13 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class _Table:
-    """Rows of one kind by exact name, and by prefix for names that end in ``*``."""
+    """Rows of one kind by exact name, by prefix for names that end in ``*``, by ending for those that begin with it."""
 
-    __slots__ = ("_under", "exact")
+    __slots__ = ("_endings", "_under", "exact")
 
     def __init__(self) -> None:
         self.exact: dict[str, Row] = {}
+        self._endings: dict[str, Row] = {}  # of the first of the dotted names
         self._under: dict[str, dict[str, Row]] = {}  # owner, dot included -> prefixes that begin with it, longest first
 
     @property
@@ -56,6 +57,9 @@ class _Table:
 
     def add(self, name: str, row: Row) -> None:
         """Enter a row under one of its names, in the place of what was there."""
+        if name.startswith("*"):
+            self._endings[name[1:]] = row
+            return
         if not name.endswith("*"):
             self.exact[name] = row
             return
@@ -64,7 +68,7 @@ class _Table:
         self._under[owner] = dict(sorted(prefixes.items(), key=lambda item: -len(item[0])))
 
     def find(self, name: str) -> Row | None:
-        """The row of that name, else of the longest prefix; the work grows with the dots in the name."""
+        """The row of that name, else of the longest prefix, else of an ending; the work grows with the name's dots."""
         if (row := self.exact.get(name)) is not None:
             return row
         end = len(name) + 1
@@ -74,7 +78,8 @@ class _Table:
                 for prefix, row in prefixes.items():
                     if name.startswith(prefix):
                         return row
-        return None
+        root = name.partition(".")[0]
+        return next((row for ending, row in self._endings.items() if root.endswith(ending)), None)
 
 
 class Catalogue:

@@ -12,6 +12,7 @@ from porter.rules.table import judge_by_row
 _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*\(?[^()]*\Z")
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
+_TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
 _WINDOW = 200  # bytes before a site that are looked at
 
 
@@ -34,6 +35,12 @@ def has_uses(site: Site, ctx: Context) -> bool:
 def asks_class(site: Site, ctx: Context) -> bool:
     """Whether the site is a class that ``isinstance`` or ``issubclass`` asks for."""
     return _CLASS_TEST.search(before(site, ctx)) is not None
+
+
+def is_asked_for(site: Site, ctx: Context) -> bool:
+    """Whether the site only asks what something is: ``FusedAdam is None``, ``isinstance(x, FusedAdam)``."""
+    named = site.kind == "symbol" and site.call is None
+    return named and (site.parent in _TESTS or site.role == "annotation" or asks_class(site, ctx))
 
 
 def before(site: Site, ctx: Context) -> bytes:

@@ -37,7 +37,7 @@ from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
-from porter.rules.placement.devices import is_text
+from porter.rules.placement.evidence import is_text
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 
 _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")

@@ -67,7 +67,7 @@ def _rest_of_function(site: Site, ctx: Context) -> bytes:
     text = ctx.source.text
     here = site.statement.end if site.statement is not None else site.end
     indent = _indent_of(text, site.start)
-    rest = []
+    rest: list[bytes] = []
     for line in text[here:].split(b"\n"):
         stripped = line.lstrip()
         depth = len(line) - len(stripped)

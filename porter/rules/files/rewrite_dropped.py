@@ -1,7 +1,7 @@
 """A rewrite that failed its own proof: the file is left as it was.
 
-porter parses every file again after rewriting it. If that fails, or edits overlap, all edits of that file (or of that fix) are
-dropped and the reason is shown by `porter rewrite`.
+porter parses every file again after rewriting it. If that fails, or edits overlap, all edits of that file (or of that
+fix) are dropped and the reason is shown by `porter rewrite`.
 
 ## What to do
 

@@ -2,8 +2,8 @@
 
 ## What to do
 
-If it is a template or generated, exclude it (`exclude` in `[tool.porter]`, or `per-file-ignores`). If it is Python 2, port it
-first. If its grammar is newer than the Python that runs porter, run porter under that version.
+If it is a template or generated, exclude it (`exclude` in `[tool.porter]`, or `per-file-ignores`). If it is Python 2,
+port it first. If its grammar is newer than the Python that runs porter, run porter under that version.
 
 ## Example
 

@@ -2,13 +2,19 @@
 
 ## What CUDA does
 
-Inductor writes Triton kernels; `mode="reduce-overhead"` and `"max-autotune"` use CUDA graphs; `dynamic=True` compiles for
-all sizes at once.
+Inductor writes Triton kernels; `mode="reduce-overhead"` and `"max-autotune"` use CUDA graphs; `dynamic=True` compiles
+for all sizes at once.
 
 ## On Neuron
 
-The backend is `"neuron"`, chosen by itself for tensors on a Neuron device. `mode` is ignored with a warning, `dynamic=True`
-is rejected, `options` of Inductor mean nothing. `fullgraph=True` is recommended. A plain `torch.compile(model)` works.
+The backend is `"neuron"`, chosen by itself for tensors on a Neuron device. `mode` is ignored with a warning,
+`dynamic=True` is rejected, `options` of Inductor mean nothing. `fullgraph=True` is recommended. A plain
+`torch.compile(model)` works.
+
+## When porter rewrites
+
+One call with all its arguments, as a function or as a decorator. Values that are not literals stay: whoever sets them
+chooses. What is handed to `functools.partial` or unpacked is left to a person.
 
 ## Example
 
@@ -25,15 +31,22 @@ model = torch.compile(model, dynamic=False)
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
-from porter.index.site import Call, Site
+from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import before
 
 _BACKENDS = frozenset({"inductor", "cudagraphs", "tensorrt", "torch_tensorrt", "nvprims_nvfuser", "onnxrt"})
 _MODES = frozenset({"reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"})
 _COMPILE = frozenset({"torch.compile", "torch.nn.Module.compile"})
+_PARTIAL = re.compile(rb"\bpartial\(\s*\Z")
+_TOLD = re.compile(
+    rb"\s*,[^()]*?\b(?:mode\s*=\s*[\"'](?:red|max)|dynamic\s*=\s*True|options\s*=|backend\s*=\s*[\"']ind)"
+)
 
 
 @rule("PRT601", "compile-backend")
@@ -41,53 +54,53 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge one call of ``torch.compile`` with all its arguments."""
     if site.kind == "argument" and site.name.partition("(")[0].lstrip(".") in (*_COMPILE, "compile"):
         return Dismissed(site, "part")
-    if site.name not in _COMPILE or site.call is None:
-        return judge_by_row(site, row, ctx) if site.name not in _COMPILE else Dismissed(site, "agnostic")
-    problems = _problems(site.call)
-    if not problems:
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="the backend is chosen by the device")
-    message = f"`torch.compile` with {', '.join(f'`{p}`' for p in problems)}"
+    if site.name not in _COMPILE or ctx.target.name != "neuron":
+        return judge_by_row(site, row, ctx)
+    if site.call is None:
+        if _PARTIAL.search(before(site, ctx)) and _TOLD.match(ctx.source.text, site.end):
+            return by_hand(site, row, ctx, message="`torch.compile` with arguments bound by `partial`")
+        return Dismissed(site, "agnostic")
+    wrong = _wrong(site.call)
+    if not wrong:
+        return Dismissed(site, "agnostic")
+    named = ", ".join("`options=...`" if a.keyword == "options" else f"`{a.keyword}={a.literal!r}`" for a in wrong)
+    message = f"`{site.name}` with {named}".replace("'", '"')
     if site.call.unpacked:
         return by_hand(site, row, ctx, message=message)
-    return _rewritten(site, site.call, row, ctx, message)
+    return _rewritten(site, site.call, wrong, row, ctx, message)
 
 
-def _problems(call: Call) -> list[str]:
-    """The arguments that mean CUDA, as they are written."""
-    found = []
-    for name, bad in (("backend", _BACKENDS), ("mode", _MODES)):
-        argument = call.get(name)
-        if argument is not None and argument.literal in bad:
-            found.append(f'{name}="{argument.literal}"')
-    dynamic = call.get("dynamic")
-    if dynamic is not None and dynamic.literal is True:
-        found.append("dynamic=True")
-    if call.get("options") is not None:
-        found.append("options=...")
-    return found
+def _wrong(call: Call) -> list[Argument]:
+    """The arguments that mean CUDA, or that Neuron refuses."""
+
+    def is_wrong(argument: Argument) -> bool:
+        match argument.keyword:
+            case "backend":
+                return argument.literal in _BACKENDS
+            case "mode":
+                return argument.literal in _MODES
+            case "dynamic":
+                return argument.literal is True
+            case "options":
+                return not argument.is_literal
+        return False
+
+    return [argument for argument in call.arguments if is_wrong(argument)]
 
 
-def _rewritten(site: Site, call: Call, row: Row, ctx: Context, message: str) -> Judgement:
+def _rewritten(site: Site, call: Call, wrong: list[Argument], row: Row, ctx: Context, message: str) -> Judgement:
     if not ctx.edits:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message)
     from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call)
-    backend, mode, dynamic, options = (call.get(n) for n in ("backend", "mode", "dynamic", "options"))
-    if backend is not None and backend.literal in _BACKENDS:
-        editor.replace(backend, f'"{ctx.target.compiler}"')
-    if mode is not None and mode.literal in _MODES:
-        editor.remove(mode)
-    if dynamic is not None and dynamic.literal is True:
-        editor.replace(dynamic, "False")
-    if options is not None:
-        editor.remove(options)
-    return judgement(
-        site,
-        row,
-        ctx,
-        verdict=Verdict.REVIEW,
-        message=message,
-        advice=f'use `backend="{ctx.target.compiler}"`, fixed shapes and no `mode`',
-        edits=editor.edits(),
-    )
+    for argument in wrong:
+        if argument.keyword == "backend":
+            editor.replace(argument, f'"{ctx.target.compiler}"')
+        elif argument.keyword == "dynamic":
+            editor.replace(argument, "False")
+        else:
+            editor.remove(argument)
+    advice = f'use `backend="{ctx.target.compiler}"`, fixed shapes and no `mode`'
+    edits = editor.edits()
+    return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, edits=edits)

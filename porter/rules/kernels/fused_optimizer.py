@@ -6,8 +6,8 @@
 
 ## On Neuron
 
-`torch.optim.AdamW(fused=True)` works; `capturable` serves CUDA graphs only; apex has no Neuron build, and the optimizers of
-`torch.optim` take its place.
+`torch.optim.AdamW(fused=True)` works; `capturable` serves CUDA graphs only; apex has no Neuron build, and the
+optimizers of `torch.optim` take its place. Their defaults differ: a person compares them.
 
 ## Example
 
@@ -24,9 +24,14 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row
+from porter.rules.uses import is_asked_for
 
 
 @rule("PRT605", "fused-optimizer")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge where an optimizer is made; its import stands for itself only where none is."""
+    if is_asked_for(site, ctx):
+        return Dismissed(site, "part")
+    if site.role == "import" and any(s.alias == site.start and s.call is not None for s in ctx.sites):
+        return Dismissed(site, "part")
     return judge_by_row(site, row, ctx)

@@ -6,8 +6,8 @@
 
 ## On Neuron
 
-No equivalent: write the kernel with NKI (`@nki.jit` and `torch_neuronx.nki_op`), or take the PyTorch reference that most
-kernels are tested against.
+No equivalent: write the kernel with NKI (`@nki.jit` and `torch_neuronx.nki_op`), or take the PyTorch reference that
+most kernels are tested against.
 
 ## Example
 

@@ -30,6 +30,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import is_asked_for
 
 _CHOSEN = re.compile(rb"attn_implementation[\"']?\]?\s*[=:]\s*\Z")
 
@@ -37,6 +38,8 @@ _CHOSEN = re.compile(rb"attn_implementation[\"']?\]?\s*[=:]\s*\Z")
 @rule("PRT704", "attention-implementation")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge calls by the catalogue, and write another implementation where a name chooses one."""
+    if is_asked_for(site, ctx):
+        return Dismissed(site, "part")
     if site.kind != "string":
         return judge_by_row(site, row, ctx)
     if site.parent == "Compare":
