@@ -14,7 +14,8 @@ from porter.index.project import Project
 from porter.index.site import Site
 from porter.model import Dismissal, Finding, Problem
 from porter.rules.base import Context, Dismissed, Judgement, Rule
-from porter.rules.policy import link, rule_name, temper
+from porter.rules.links import link
+from porter.rules.policy import rule_name, temper
 from porter.sources import decode
 from porter.sources.source import Source
 from porter.sources.suppress import Suppressions, suppressions

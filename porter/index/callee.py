@@ -65,6 +65,8 @@ class Callee:
         """What positional argument ``index`` (from 0) is used for."""
         if self.compared is not None:
             return self.compared
+        if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
+            return Use("attribute", detail=self.short)
         for sink, kind in ((self.device, "device"), (self.backend, "backend")):
             if sink is not None and sink[1] == index:
                 return self._sink(kind, sink[0])

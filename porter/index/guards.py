@@ -175,9 +175,12 @@ def catches_import_error(node: ast.Try) -> bool:
     return _catches(node, {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
-def catches_missing_name(node: ast.Try) -> bool:
-    """Whether a ``try`` survives a name or argument that older versions of PyTorch lack."""
-    return _catches(node, {"AttributeError", "TypeError"})
+_MODERN = re.compile(rb"torch\.(?:amp|accelerator|autocast|get_autocast_dtype|is_autocast_enabled)\b")
+
+
+def catches_missing_name(node: ast.Try, text: bytes, start: int, end: int) -> bool:
+    """Whether a ``try``, whose body is ``text[start:end]``, survives names that older versions of PyTorch lack."""
+    return _MODERN.search(text, start, end) is not None and _catches(node, {"AttributeError", "TypeError"})
 
 
 def _catches(node: ast.Try, names: set[str]) -> bool:

@@ -449,6 +449,10 @@ class Inference:
                 return known
         return None
 
+    def _compare(self, node: ast.Compare, scope: Scope, depth: int) -> Known | None:
+        known = self.infer(node.left, scope, depth)
+        return known if known is not None and known.type == "torch.Tensor" else None
+
     def _unary(self, node: ast.UnaryOp, scope: Scope, depth: int) -> Known | None:
         known = self.infer(node.operand, scope, depth)
         return known if known is not None and known.type == "torch.Tensor" else None
@@ -490,6 +494,7 @@ _HANDLERS: dict[type, Callable[..., Known | None]] = {
     ast.Attribute: Inference._attribute,
     ast.BinOp: Inference._binary,
     ast.UnaryOp: Inference._unary,
+    ast.Compare: Inference._compare,
     ast.IfExp: Inference._choice,
     ast.BoolOp: Inference._boolean,
     ast.Subscript: Inference._subscript,

@@ -69,6 +69,7 @@ class Project:
             root = importable.partition(".")[0]
             if (f"{folder}/{root}" if folder else root) in packages:
                 self.own.add(root)
+                self.own.add(f"{folder.rpartition('/')[2]}.{root}")  # in a namespace package: megatron.core
 
     def _merge(self, summaries: list[Summary]) -> None:
         """Add files whose names may refer to each other's."""
@@ -105,7 +106,7 @@ class Project:
         return self._resolved[key]
 
     def _resolve(self, qualified: str, module: str, load: bool, hops: int) -> str:
-        parts = qualified.split(".")
+        parts = qualified.lstrip(".").split(".")
         if parts[0] == "torch" or hops == 0:
             return qualified
         for cut in range(len(parts), 0, -1):
@@ -290,12 +291,16 @@ class Project:
 
     # -- sites ---------------------------------------------------------------------------------
 
+    def _is_own(self, name: str) -> bool:
+        root, _, rest = name.partition(".")
+        return root in self.own or f"{root}.{rest.partition('.')[0]}" in self.own
+
     def settle(self, site: Site, module: str) -> Site:
         """The site with its name settled by what other files say of its receiver's class, or of its key."""
         if site.kind == "config" and not site.certain and self.reaches(site.place, "device", ""):
             return msgspec.structs.replace(site, certain=True)
         if site.receiver is None:
-            if site.kind == "symbol" and site.name.partition(".")[0] in self.own:
+            if site.kind == "symbol" and self._is_own(site.name):
                 return msgspec.structs.replace(site, kind="own")
             return site
         method = site.name.rpartition(".")[2]

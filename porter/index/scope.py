@@ -145,7 +145,9 @@ class Binder:
         """The module an import statement names, relative ones made absolute."""
         if not node.level:
             return node.module or ""
-        parts = self.package.split(".") if self.package else []
+        if not self.package:
+            return f".{node.module or ''}"  # relative, and beside no package: no name to import it by
+        parts = self.package.split(".")
         parts = parts[: len(parts) - (node.level - 1)] if node.level > 1 else parts
         return ".".join([*parts, *([node.module] if node.module else [])])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # callable -> (parameter, position or None when keyword-only)
 DEVICE: dict[str, tuple[str, int | None]] = {
-    "torch.device": ("device", 0),
+    "torch.device": ("type", 0),
     "torch.autocast": ("device_type", 0),
     "torch.amp.autocast": ("device_type", 0),
     "torch.amp.autocast_mode.autocast": ("device_type", 0),
@@ -84,5 +84,13 @@ LIKELY_KEYWORDS = frozenset(
 )
 
 # Calls that hand on the text they are given.
-TRANSPARENT = frozenset({"str", "torch.device", "pytest.param"})
+TRANSPARENT = frozenset({"str", "torch.device"})
+
+# Calls whose first argument, or ``default``, is what the surrounding field or parameter holds.
+CARRIERS = frozenset(
+    {"dataclasses.field", "pydantic.Field", "attr.ib", "attrs.field", "pytest.param", "typer.Option", "typer.Argument"}
+)
+
+# Builtins that take the name of an attribute as their second argument.
+BY_NAME = frozenset({"getattr", "hasattr", "setattr", "delattr"})
 TRANSPARENT_METHODS = frozenset({"lower", "strip", "format", "split", "partition", "replace"})

@@ -95,6 +95,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     handled   in a chain of branches that has an arm for Neuron already
     vendors   in a chain with arms for other accelerators (xla, npu, xpu, hpu, mps)
     mention   in the arm of a test that speaks of CUDA among other things: ``is_available() or FORCE_CUDA``
+    entry     the value of an entry for CUDA in a table
     import    in ``try`` with a handler for ImportError or a wider one
     fallback  in such a handler: runs only where the import before it fails
     test      under a skip decorator, ``pytest.mark`` or the like

@@ -48,6 +48,8 @@ class Flow:
             handler(self, node, use, scope)
 
     def _literal(self, node: ast.Constant | ast.JoinedStr, use: Use, scope: Scope) -> None:
+        if use.sink is None and id(node) in self.uses:
+            return  # what surrounds the call knows better where its arguments go: see `sinks.CARRIERS`
         self.uses[id(node)] = use
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
@@ -86,7 +88,7 @@ class Flow:
         handled = "handled" if "neuron" in keys else ""
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self.uses[id(key)] = Use("key", detail=handled)
+                self.uses.setdefault(id(key), Use("key", detail=handled))
                 self.into(value, Use("entry", f"k:{key.value}", detail=f'"{key.value}"'), scope)
             else:
                 self.into(value, Use("entry", use.place, use.sink, use.certain, use.detail), scope)
@@ -101,6 +103,9 @@ class Flow:
             self.into(node.args[0], use, scope)
         elif isinstance(func, ast.Attribute) and func.attr in sinks.TRANSPARENT_METHODS and reference is None:
             self.into(func.value, use, scope)
+        elif name in sinks.CARRIERS:
+            for value in (*node.args[:1], *(k.value for k in node.keywords if k.arg == "default")):
+                self.into(value, use, scope)
         elif self._getter(func, name):
             self._default_of_getter(node, name, use, scope)
         elif reference is not None and use.place is not None:

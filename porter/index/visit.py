@@ -19,6 +19,7 @@ from porter.index.watch import Watch
 from porter.sources.source import Source
 
 WORD = re.compile(r"cuda|nccl|cudnn|nvtx", re.I)
+_LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -117,9 +118,13 @@ class Visitor:
             self.expr(node.value, "Expr")
 
     def _assign(self, node: ast.Assign) -> None:
+        first = self.flow.place(node.targets[0], self.scope)
         for target in node.targets:
             self._flow_assign(target, node.value)
             self.target(target)
+            place = self.flow.place(target, self.scope)
+            if first is not None and place is not None and place != first:
+                self.flow.edges.append((first, place))  # a = b = "cuda"
         self.expr(node.value, "Assign")
 
     def _flow_assign(self, target: ast.expr, value: ast.expr) -> None:
@@ -421,8 +426,6 @@ class Visitor:
         if not node.args and not node.keywords:
             return
         callee = Callee(self, node, reference)
-        if callee.name.startswith("pytest."):
-            return  # parameters of tests: see `_decorator`
         for i, argument in enumerate(node.args):
             use = callee.positional(i, argument)
             if use.place is not None or use.sink is not None or use.detail:
@@ -499,13 +502,14 @@ class Visitor:
             self.flow.into(node, Use("entry"), self.scope)
         saved = self.guards
         start, _ = self.span(node)
-        if any(_is_text(key, "neuron") for key in node.keys):
+        handled = any(_is_text(key, "neuron") for key in node.keys)
+        if handled:
             self._add(Guard("handled", start, start, ("neuron",), True))
         for key, value in zip(node.keys, node.values, strict=True):
             if key is not None:
                 self.expr(key, "Dict")
             around = self.guards
-            if _is_text(key, "cuda"):
+            if _is_text(key, "cuda") and not handled and isinstance(value, _LOOKED_UP):
                 self._add(Guard("entry", start, start, (), False))
             self.expr(value, "Dict")
             self.guards = around
@@ -558,7 +562,7 @@ class Visitor:
         use = self.flow.uses.get(id(node)) or Use("text")
         if use.use == "dynamic":
             return
-        if kind == "command" and not _runs(value, use):
+        if use.use == "attribute" or (kind == "command" and not _runs(value, use)):
             kind = "string"
         self.found.append(Found(kind, name, node, self.moment(parent, "text"), use=use, detail=use.detail))
 

@@ -59,16 +59,18 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
     if isinstance(result, Dismissed):
         return result
     if in_test and result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name):
-        return _by_hand(result, "a test: what it asserts may depend on float16")
+        return by_hand(result, "a test: what it asserts may depend on float16")
     for guard in result.site.guards:
         if guard.kind in ("handled", "types"):
-            return _leave(
+            return leave(
                 result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only"
             )
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
-            return _leave(result, "the import may fail: the program goes on without it")
+            return leave(result, "the import may fail: the program goes on without it")
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
-            return _leave(result, "runs only where the import before it fails")
+            return leave(result, "runs only where the import before it fails")
+        if guard.kind == "entry" and result.verdict in (Verdict.AUTO, Verdict.REVIEW):
+            return by_hand(result, 'the table has an entry for `"cuda"`: add one for Neuron, and leave this one')
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
     named = _CUDA_BY_NAME.search(result.site.scope)
@@ -76,7 +78,7 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
         advice = (
             f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
         )
-        return _by_hand(result, advice)
+        return by_hand(result, advice)
     return result
 
 
@@ -85,23 +87,8 @@ def _moves_a_part(site: Site, rule: str) -> bool:
     return rule == "cuda-method" and site.receiver is not None and "super()" not in site.receiver.why
 
 
-def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """A test changes only if what it tests for does: where a file keeps `"cuda"`, tests of that value keep it too."""
-    kept = [r.site for r in results if r.site.kind in ("device", "backend") and r.site.use != "compare" and not r.edits]
-    if not kept:
-        return results
-    return [_linked(r, kept, ctx) if r.site.use == "compare" and r.edits else r for r in results]
-
-
-def _linked(result: Judgement, kept: list[Site], ctx: Context) -> Judgement:
-    place = result.site.place
-    for site in kept:
-        if site.kind == result.site.kind and ctx.project.feeds(site.place, place, ctx.module):
-            return _by_hand(result, f"line {site.line} sets what is tested here, and stays: change both together")
-    return result
-
-
-def _leave(result: Judgement, why: str) -> Judgement:
+def leave(result: Judgement, why: str) -> Judgement:
+    """The same use, not edited: it works on the target as it is."""
     return msgspec.structs.replace(
         result, verdict=Verdict.PORTABLE, advice=sentence(why), effort=Effort.NONE, edits=(), rename=None
     )
@@ -111,12 +98,13 @@ def _vendors(result: Judgement, guard: Guard) -> Judgement:
     """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron."""
     others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
     if guard.has_else and result.site.kind != "device":
-        return _leave(result, f"one arm of a chain over {others}, which ends in an `else` that Neuron takes")
+        return leave(result, f"one arm of a chain over {others}, which ends in an `else` that Neuron takes")
     advice = f"add an arm for Neuron to this chain over {others}, and leave the CUDA arm as it is"
-    return _by_hand(result, advice)
+    return by_hand(result, advice)
 
 
-def _by_hand(result: Judgement, advice: str) -> Judgement:
+def by_hand(result: Judgement, advice: str) -> Judgement:
+    """The same use, not edited: a person must, and this is why."""
     return msgspec.structs.replace(
         result, verdict=Verdict.MANUAL, advice=sentence(advice), effort=Effort.MINUTES, edits=(), rename=None
     )

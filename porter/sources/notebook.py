@@ -127,7 +127,7 @@ def _code(raw: bytes, content: dict[str, Any]) -> Iterator[_Code]:
     if not _is_python(content):
         return
     for index, cell in enumerate(content["cells"]):
-        if _member(cell, "cell_type") == "code" and _language(cell) in (None, "python"):
+        if _member(cell, "cell_type") == "code" and _language(cell) not in _FOREIGN:
             source = cell.get("source")
             strings = source if isinstance(source, list) else [source]
             spans = [string for string in strings if isinstance(string, Span)]
@@ -153,6 +153,13 @@ def _assemble(
         cells.append(CodeCell(code.index, start, len(text) - 1, literals, joint if code.listed else "", masks))
         fragments += (Fragment(f.kind, start + f.start, f.text) for f in cell.fragments)
     return Source(display, raw, bytes(text), "notebook", Notebook(tuple(cells)), tuple(fragments), problems)
+
+
+# What an editor may say of a cell that other kernels run. "plaintext" and the like are the editor's ignorance.
+_FOREIGN = frozenset(
+    "bash bat c cpp csharp css fsharp go html java javascript json julia kql latex lua markdown mermaid perl php "
+    "powershell r ruby rust scala shellscript sql swift typescript xml yaml".split()
+)
 
 
 def _is_python(content: dict[str, Any]) -> bool:

@@ -1,0 +1,100 @@
+"""Judgements of one file that hang together: what stays CUDA keeps what belongs to it.
+
+A test that stays keeps what runs only where it holds; a call that stays keeps its arguments; a literal that stays keeps
+the tests of its value. Half a change is worse than none: the program would take CUDA's branch with Neuron's names, or
+the other way round.
+"""
+
+from __future__ import annotations
+
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context, Judgement
+from porter.rules.policy import by_hand, leave
+
+_TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
+_OPENED = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+
+
+def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Take back edits that would leave their other half behind."""
+    for hold in (_arguments, _comparisons, _bodies):
+        results = hold(results, ctx)
+    return results
+
+
+def _edited(result: Judgement) -> bool:
+    return bool(result.edits) or result.rename is not None
+
+
+def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``torch.cuda.get_device_capability("cuda")``: the device of a call that stays."""
+    calls = [
+        r
+        for r in results
+        if not _edited(r)
+        and r.site.call is not None
+        and r.verdict is not Verdict.PORTABLE
+        and (r.site.name.startswith("torch.cuda.") or r.rule == "device-generator")
+    ]
+
+    def held(result: Judgement) -> Judgement:
+        site = result.site
+        if site.kind != "device" or not _edited(result):
+            return result
+        for call in calls:
+            if _is_argument(site, call):
+                return by_hand(result, f"it goes with `{call.site.name}` in line {call.site.line}, which stays")
+        return result
+
+    return [held(r) for r in results] if calls else results
+
+
+def _is_argument(site: Site, call: Judgement) -> bool:
+    """Whether a string is an argument of a call, or stands beside a generator in one."""
+    assert call.site.call is not None
+    if call.site.call.start <= site.start and site.end <= call.site.call.end:
+        return True
+    same = site.statement is not None and site.statement == call.site.statement
+    return call.rule == "device-generator" and same and site.use in ("argument", "keyword")
+
+
+def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Tests of a value that a literal of this file sets, and that stays."""
+    kept = [r.site for r in results if r.site.kind in ("device", "backend") and r.site.use != "compare" and not r.edits]
+
+    def held(result: Judgement) -> Judgement:
+        if result.site.use != "compare" or not _edited(result):
+            return result
+        for site in kept:
+            if site.kind == result.site.kind and ctx.project.feeds(site.place, result.site.place, ctx.module):
+                return by_hand(result, f"line {site.line} sets what is tested here, and stays: change both together")
+        return result
+
+    return [held(r) for r in results] if kept else results
+
+
+def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """What runs only where a test holds that stays CUDA's."""
+    tests = [r for r in results if not _edited(r) and (r.rule in _TESTS or _tests_backend(r))]
+
+    def held(result: Judgement) -> Judgement:
+        if not _edited(result):
+            return result
+        for test in tests:
+            if _opens(test.site, result.site):
+                if test.verdict is Verdict.PORTABLE:
+                    return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
+                return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
+        return result
+
+    return [held(r) for r in results] if tests else results
+
+
+def _tests_backend(result: Judgement) -> bool:
+    return result.rule == "nccl-backend" and result.site.use == "compare"
+
+
+def _opens(test: Site, site: Site) -> bool:
+    """Whether ``site`` runs only if ``test`` holds."""
+    return any(g.kind in _OPENED and g.start <= test.start and test.end <= g.end for g in site.guards)
