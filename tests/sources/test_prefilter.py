@@ -50,7 +50,6 @@ def test_no_rule_fires_in_a_file_that_is_rejected(path: Path, catalogue: Catalog
         "import torch as th\nx = th.float16",
         "from torch import nn, half",
         "model.half()",
-        "loader.pin_memory()",
         "import torch\nf = torch.compile(f, mode='max-autotune')",
         "try:\n    import apex, os\nexcept ImportError: pass",
         "from flash_attn.bert_padding import pad_input",
@@ -58,6 +57,13 @@ def test_no_rule_fires_in_a_file_that_is_rejected(path: Path, catalogue: Catalog
         "import pynvml",
         "import os\nos.environ['TORCH_FR_BUFFER_SIZE'] = '1'",
         "import subprocess\nsubprocess.run(['nsys', 'profile'])",
+        "import os\nos.system('deepspeed --num_gpus 8 train.py')",
+        "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '0'",
+        "from torch.profiler import ProfilerActivity\nprint(ProfilerActivity.CUDA)",
+        "if 'CUDA out of memory' in str(error): pass",
+        "if 'out of memory' in str(error): pass",
+        "pipe.enable_model_cpu_offload()",
+        "from torch.library import impl\nimpl(lib, 'op', 'CUDA')",
         "from setuptools import setup\nsetup(install_requires=['triton'])",
         "from transformers import AutoModel\nAutoModel.from_pretrained(x, attn_implementation='flash_attention_2')",
         "from transformers import TrainingArguments\nTrainingArguments(fp16=True)",
@@ -76,6 +82,12 @@ def test_wanted(code: str, prefilter: Prefilter) -> None:
         "# on behalf of NVIDIA\nimport concurrent.futures",
         "import torch\nprint(model.mode, x.item())",
         "from torch import nn\nnn.Linear(1, 2)",
+        "loader.pin_memory()",
+        "import torch\nf = torch.compile(f)",
+        "import torch.distributed as dist\ndist.send(x, 1)\ndist.barrier(group)",
+        "import torch\nstate = torch.load(path)",
+        '"""Runs on CUDA, through subprocess."""',
+        "extras = ['deepspeed']\ndef which(command): ...",
     ],
 )
 def test_not_wanted(code: str, prefilter: Prefilter) -> None:
@@ -86,6 +98,14 @@ def test_rules_on_request_cost_nothing_until_they_are(catalogue: Catalogue, pref
     code = b"import torch\nfor x in y:\n    x.nonzero()\n"
     assert not prefilter.wanted("python", code)
     assert Prefilter(catalogue, {"data-dependent-shape"}).wanted("python", code)
+
+
+def test_a_target_asks_for_what_is_not_right_there(catalogue: Catalogue) -> None:
+    code = b"import torch\nf = torch.compile(f)\nloader.pin_memory()\n"
+    rules = {"compile-backend", "pinned-memory"}
+    assert not Prefilter(catalogue, rules, ("neuron",)).wanted("python", code)
+    assert Prefilter(catalogue, rules, ("xla",)).wanted("python", code)
+    assert Prefilter(catalogue, rules).wanted("python", code)
 
 
 def test_other_kinds_of_file(prefilter: Prefilter) -> None:
