@@ -7,20 +7,35 @@ the other way round.
 
 from __future__ import annotations
 
+import re
+
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
+_LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _OPENED = frozenset({"cuda", "mention", "test"})  # guards that their test opens
 
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
-    for hold in (_arguments, _comparisons, _bodies):
+    for hold in (_choices, _arguments, _comparisons, _bodies):
         results = hold(results, ctx)
     return results
+
+
+def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``kind: Literal["cuda", "cpu"] = "cuda"``: a default that its annotation must allow."""
+
+    def held(result: Judgement) -> Judgement:
+        before = ctx.source.text[max(0, result.site.start - 200) : result.site.start]
+        if result.site.use in ("default", "field", "assign") and _edited(result) and _LITERAL.search(before):
+            return by_hand(result, "its annotation lists what it may be: change both together")
+        return result
+
+    return [held(r) for r in results]
 
 
 def _edited(result: Judgement) -> bool:

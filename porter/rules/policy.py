@@ -67,6 +67,8 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
             )
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return leave(result, "the import may fail: the program goes on without it")
+        if rule == "cuda-extension" and guard.kind in ("cuda", "mention"):
+            return leave(result, "built only where CUDA is found, or asked for")
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
             return leave(result, "runs only where the import before it fails")
         if guard.kind == "entry" and result.verdict in (Verdict.AUTO, Verdict.REVIEW):
