@@ -2,7 +2,7 @@
 
 ## What CUDA does
 
-`nonzero`, `masked_select`, `unique` and boolean indexing yield as many elements as the data say.
+`nonzero`, `masked_select` and `unique` yield as many elements as the data say.
 
 ## On Neuron
 
@@ -28,5 +28,9 @@ from porter.rules.table import judge_by_row
 
 @rule("PRT902", "data-dependent-shape", default=False)
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue; repeating a fixed number of times gives a fixed shape."""
+    if site.name.endswith("repeat_interleave") and site.call is not None:
+        repeats = site.call.get("repeats", 0 if site.receiver is not None else 1)
+        if repeats is not None and isinstance(repeats.literal, int):
+            return Dismissed(site, "agnostic")
     return judge_by_row(site, row, ctx)
