@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 
 import msgspec
 
@@ -74,8 +75,8 @@ class Judge(msgspec.Struct, frozen=True):
         )
 
     def _answers(self, ctx: Context) -> Iterator[Judgement | Dismissed]:
-        quiet = suppressions(ctx.source)
-        in_test = self.settings.is_test(ctx.source.path)
+        silenced = partial(self._silenced, ctx.source, cache(partial(suppressions, ctx.source)))
+        in_test = cache(partial(self.settings.is_test, ctx.source.path))  # asked of few files
         for site in ctx.sites:
             row = self.catalogue.find(site.kind, site.name)
             if row is None:
@@ -84,17 +85,18 @@ class Judge(msgspec.Struct, frozen=True):
             rule = self.rules[rule_name(site, row, ctx)]
             if rule.name not in self.enabled:
                 continue
-            result = temper(rule.check(site, row, ctx), rule.name, in_test=in_test)
+            result = rule.check(site, row, ctx)
             if isinstance(result, Judgement):
-                if self._silenced(rule, site, ctx.source, quiet):
+                result = temper(result, rule.name, in_test=in_test())
+            if isinstance(result, Judgement):
+                result = msgspec.structs.replace(result, rule=rule.name)
+                if silenced(rule, site):
                     result = Dismissed(site, "suppressed")
-                else:
-                    result = msgspec.structs.replace(result, rule=rule.name)
             yield result
 
-    def _silenced(self, rule: Rule, site: Site, source: Source, quiet: Suppressions) -> bool:
+    def _silenced(self, source: Source, quiet: Callable[[], Suppressions], rule: Rule, site: Site) -> bool:
         lines = source.line(site.start), source.line(site.end)
-        return quiet.covers(rule.code, rule.name, *lines) or self.settings.ignores(source.path, rule.code, rule.name)
+        return quiet().covers(rule.code, rule.name, *lines) or self.settings.ignores(source.path, rule.code, rule.name)
 
 
 def _source(task: Task, facts: Facts) -> Source | Problem:

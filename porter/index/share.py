@@ -15,7 +15,7 @@ _FEW = 64  # files that one process is quick to deal with, by name or by size
 _SMALL = 2_000_000  # bytes, likewise
 _CHUNKS = 4  # for each process: the last to finish does not keep the others waiting for long
 
-_decoder = msgspec.msgpack.Decoder(list[Facts])
+_decoder = msgspec.msgpack.Decoder(list[bytes])  # each of its own, so that nothing holds on to the whole
 
 
 def analyse_all(
@@ -56,8 +56,9 @@ def _shared(tasks: Sequence[Task], sizes: Sequence[int], setup: Setup, processes
     try:
         chunks = _balanced(sizes, processes * _CHUNKS)
         waiting = {pool.submit(_work, [tasks[i] for i in chunk], setup): chunk for chunk in chunks}
-        for future in as_completed(waiting):
-            yield from zip(waiting[future], _decoder.decode(future.result()), strict=True)
+        for future in as_completed(list(waiting)):
+            for place, raw in zip(waiting.pop(future), _decoder.decode(future.result()), strict=True):
+                yield place, msgspec.msgpack.decode(raw, type=Facts)
     except (OSError, BrokenProcessPool):
         return
     finally:
@@ -72,8 +73,7 @@ def _begin() -> None:
 
 
 def _work(tasks: Sequence[Task], setup: Setup) -> bytes:
-    facts = (encode(analyse(task, lens(setup))) for task in tasks)
-    return msgspec.msgpack.encode([msgspec.Raw(part) for part in facts])
+    return msgspec.msgpack.encode([encode(analyse(task, lens(setup))) for task in tasks])
 
 
 def _balanced(sizes: Sequence[int], count: int) -> list[list[int]]:
