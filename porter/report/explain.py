@@ -12,8 +12,10 @@ import msgspec
 from porter.catalog import Answer, Catalogue, Row
 from porter.index.site import KINDS
 from porter.model import TARGETS, Evidence, Verdict
+from porter.report.lookup import placeless
 from porter.report.words import MEANINGS, first_sentence
 from porter.rules.base import FAMILIES, Rule
+from porter.rules.table import sentence
 
 EVIDENCE = {
     Evidence.A: "vendor documentation, or code shipped by AWS, Hugging Face or PyTorch",
@@ -51,10 +53,11 @@ def row_page(row: Row, word: str, catalogue: Catalogue, rules: Sequence[Rule]) -
     code = next((rule.code + " " for rule in rules if rule.name == row.rule), "")
     what = KINDS.get(row.kind, "known to people, found by no rule").partition(":")[0]
     by = next((name for name in (*row.also, *row.distributions, row.name) if _covers(name, word)), row.name)
-    lines = [f"# {row.name if by == row.name and not by.endswith('*') else word}", ""]
+    lines = [f"# {placeless(row.name) if by == row.name and not by.endswith('*') else word}", ""]
     if by.endswith("*"):
         lines += [f"`{word}` has no row of its own: this one answers for all of `{by}`.", ""]
-    lines += [f"{_sentence(row.summary)} Reported by {code}{row.rule}.", "", f"Kind: {what}.", ""]
+    reported = "Belongs to" if row.kind == "idiom" else "Reported by"
+    lines += [f"{sentence(row.summary)} {reported} {code}{row.rule}.", "", f"Kind: {what}.", ""]
     if row.also:
         lines += [f"Answered alike: {_names((row.name, *row.also))}.", ""]
     if row.distributions:
@@ -107,10 +110,10 @@ def row_data(row: Row, catalogue: Catalogue) -> dict[str, Any]:
 def _answer(answer: Answer, target: str, checked: str, catalogue: Catalogue) -> Iterator[str]:
     yield f"## {target}: {answer.verdict}"
     yield ""
-    yield _sentence(answer.advice or MEANINGS[answer.verdict])
+    yield sentence(answer.advice or MEANINGS[answer.verdict])
     if answer.note:
         yield ""
-        yield _sentence(answer.note)
+        yield sentence(answer.note)
     if answer.verdict is Verdict.UNKNOWN:
         return
     yield ""
@@ -134,11 +137,11 @@ def _covers(name: str, word: str) -> bool:
 
 def _names(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
-    return ", ".join(f"`{name}`" for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(f"`{placeless(name)}`" for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _verdicts(row: Row) -> tuple[str, ...]:
-    return (f"`{row.name}`", *(str(answer_of(row, target).verdict) for target in TARGETS))
+    return (f"`{placeless(row.name)}`", *(str(answer_of(row, target).verdict) for target in TARGETS))
 
 
 def _table(titles: Sequence[str], rows: Iterator[tuple[str, ...]]) -> list[str]:
@@ -156,8 +159,3 @@ def _gist(rule: Rule) -> str:
 
 def _on_request(rule: Rule) -> str:
     return "" if rule.default else f" On request only: `--extend-select {rule.code}`."
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

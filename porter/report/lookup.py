@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from porter.catalog import Catalogue, Row, is_member
@@ -18,7 +18,7 @@ def find(catalogue: Catalogue, word: str) -> list[Row]:
     """The rows that answer ``word``: by name in any kind, else by wildcard, else by the last part of the name."""
     name = bare(word)
     spellings = (name, "torch." + name) if name.startswith(_SHORT) else (name,)
-    rows = _named(catalogue, set(map(_fold, spellings)))
+    rows = _named(catalogue, spellings)
     if name.startswith("."):
         rows += [row for row in _members(catalogue, name) if is_member(row.name) and row.name.endswith(name)]
     if not rows:
@@ -29,15 +29,21 @@ def find(catalogue: Catalogue, word: str) -> list[Row]:
 
 def near(catalogue: Catalogue, word: str) -> list[str]:
     """Names that look like ``word``, the likest first."""
-    names = {_fold(name): name for row in catalogue.rows() for name in _names(row)}
+    names = {_fold(name): placeless(name) for row in catalogue.rows() for name in _names(row)}
     return [names[fold] for fold in get_close_matches(_fold(bare(word)), names, n=5, cutoff=0.6)]
 
 
-def _named(catalogue: Catalogue, folded: set[str]) -> list[Row]:
-    """Rows with one of these names, Python's before those of other files."""
+def _named(catalogue: Catalogue, spellings: Sequence[str]) -> list[Row]:
+    """Rows with one of these names: those spelled just so first, and Python's before those of other files."""
     order = list(KINDS)
+    folded = set(map(_fold, spellings))
+
+    def place(row: Row) -> tuple[bool, int]:
+        exact = any(name in spellings for name in (row.name, *row.also))
+        return not exact, order.index(row.kind) if row.kind in order else len(order)
+
     rows = [row for row in catalogue.rows() if not folded.isdisjoint(map(_fold, _names(row)))]
-    return sorted(rows, key=lambda row: order.index(row.kind) if row.kind in order else len(order))
+    return sorted(rows, key=place)
 
 
 def _members(catalogue: Catalogue, dotted: str) -> list[Row]:
@@ -51,6 +57,11 @@ def bare(word: str) -> str:
     return _CALL.sub("", word.strip().strip("`'\""))
 
 
+def placeless(name: str) -> str:
+    """A row's name as people write it: ``torch.load(map_location)``."""
+    return _POSITION.sub("", name)
+
+
 def _names(row: Row) -> Iterator[str]:
     """Every name of a row; a package's wildcard is the package's own name too."""
     for name in (row.name, *row.also, *row.distributions):
@@ -60,7 +71,7 @@ def _names(row: Row) -> Iterator[str]:
 
 
 def _fold(name: str) -> str:
-    return _POSITION.sub("", name).casefold().replace("_", "-")
+    return placeless(name).casefold().replace("_", "-")
 
 
 def _normal(name: str) -> str:

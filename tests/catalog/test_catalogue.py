@@ -88,6 +88,18 @@ def test_summaries_continue_the_name() -> None:
     assert not [row.name for row in ROWS if row.summary.endswith(".") or row.summary[:1].isspace() or not row.summary]
 
 
+def test_what_answers_for_a_modules_names_or_another_row_answers_for_the_module() -> None:
+    under = [(row.kind, name[:-2]) for row in ROWS for name in (row.name, *row.also) if name.endswith(".*")]
+    assert not [(kind, name) for kind, name in under if CATALOGUE.find(kind, name) is None]
+
+
+def test_values_are_written_as_python_shows_them() -> None:
+    """A string's values have its quotes, as the index has: `'fp16'`, `True`, `[1-9]*`."""
+    odd = {value for row in ROWS for value in row.values if not re.fullmatch(r"'.*'|True|False|[\d\[][^']*", value)}
+    assert not odd
+    assert not [row.name for row in ROWS if row.values and row.kind != "argument"]
+
+
 def test_every_answer_says_what_it_was_checked_against() -> None:
     assert not [(row.name, target) for row, target, _ in ANSWERS if not CATALOGUE.checked(row, target)]
 
