@@ -19,9 +19,14 @@ _STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
-    rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)\w*\("
+    rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
 )
-_PRODUCTS = re.compile(r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron", re.I)
+_PRODUCTS = re.compile(
+    r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron|onnxruntime|paddle", re.I
+)
+# Functions of the program's own that ask for more of CUDA than that it is there.
+_OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
+_HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)[^,=]*\Z")
 # A function of the program's own that does something on CUDA, rather than with it: `dtw_cuda`, not `move_to_cuda`.
 _OWN_KERNEL = re.compile(
     r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
@@ -44,7 +49,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    return _beside(site, ctx) or _behind(site, ctx) or _answered(site, ctx)
+    return _beside(site, ctx) or _behind(site, ctx) or _around(site, ctx) or _answered(site, ctx)
 
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
@@ -63,11 +68,13 @@ def _statement(site: Site, ctx: Context) -> bytes:
 
 
 def _beside(site: Site, ctx: Context) -> Hold | None:
-    """What the test's own statement says of other accelerators."""
+    """What the test's own statement says of other accelerators, and of whoever asks."""
     if knows_neuron(site, ctx):
         return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add Neuron to this test beside {others}, and leave CUDA in it")
+    if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
+        return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     return None
 
 
@@ -81,6 +88,15 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if _asserted(site) or any(s.kind == "device" or s.name.endswith(".cuda") for s in followers):
         return Hold(Verdict.MANUAL, f"port line {blocker.line} first, where {what} needs CUDA, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of line {blocker.line}, where {what} needs CUDA")
+
+
+def _around(site: Site, ctx: Context) -> Hold | None:
+    """What the function around the test imports for itself, if that is for CUDA alone."""
+    for other in ctx.sites:
+        local = other.role == "import" and other.scope and f"{site.scope}.".startswith(f"{other.scope}.")
+        if local and _is_kernel(other, ctx):
+            return Hold(Verdict.MANUAL, f"`{other.name}`, which line {other.line} imports for this, needs CUDA")
+    return None
 
 
 def _answered(site: Site, ctx: Context) -> Hold | None:
@@ -138,8 +154,12 @@ def _following(site: Site, ctx: Context) -> list[Site]:
 
 
 def _raised(site: Site) -> bool:
-    """Whether the site is the text of an error."""
-    return site.kind == "string" and site.statement is not None and site.statement.kind in ("Raise", "Assert")
+    """Whether the site is the text of an error, or what a test in the same statement chooses."""
+    statement = site.statement
+    if site.kind != "string" or statement is None:
+        return False
+    chosen = any(guard.start > statement.start for guard in site.guards)
+    return chosen or statement.kind in ("Raise", "Assert")
 
 
 def _asserted(site: Site) -> bool:
@@ -157,14 +177,15 @@ def _blocks(site: Site, ctx: Context) -> bool:
         return True
     if site.kind == "device":
         return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site)
-    if site.kind == "string":
-        return _raised(site) and _PRODUCTS.search(site.name) is not None
     if site.name == "torch.Generator(device)":
         return "cuda" in ctx.text(site.start, site.end)
+    if site.kind == "string" and _raised(site) and _PRODUCTS.search(site.name):
+        return True
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
-        return site.role == "import" or (site.role == "call" and _OWN_KERNEL.search(site.name) is not None)
+        own = site.role == "call" and (_OWN_KERNEL.search(site.name) or _OWN_TEST.search(site.name))
+        return site.role == "import" or bool(own)
     verdict = ctx.answer(row).verdict
     if verdict is Verdict.BLOCKED:
         return True
-    return verdict in _STAYS and site.kind == "symbol" and (row.rule in _KERNELS or ".cuda" in site.name)
+    return verdict in _STAYS and site.kind in ("symbol", "string") and (row.rule in _KERNELS or "cuda" in site.name)

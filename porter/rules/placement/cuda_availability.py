@@ -38,6 +38,7 @@ from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around
 from porter.rules.table import judge_by_row, judgement
+from porter.rules.uses import judge_use
 
 
 @rule("PRT108", "cuda-availability")
@@ -46,7 +47,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
     if site.role == "import":
-        return judge_by_row(site, row, ctx)
+        return judge_use(site, row, ctx)
     group = together(site)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, group=group)

@@ -47,6 +47,7 @@ from porter.rules.table import judgement
 
 # A device by what it is called and how it is asked: `device.type`, `str(x.device)`.
 _DEVICE = re.compile(r"(?:^|[._])device\.type$|^str\((?:[\w.]+[._])?device\)(?:\.\w+\(\))?$")
+_ACCELERATOR = re.compile(r"accelerator(?:_flag|_name)?$")
 _OWN_WORD = re.compile(rb"[\"'](?:gpu|auto|ddp|dp|none|single|multi)[\"']", re.I)
 
 
@@ -83,7 +84,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _own_words(site: Site, ctx: Context) -> bool:
-    """Whether the comparison's own statement holds words that no device has."""
+    """Whether an accelerator's name is compared, or the statement holds words that no device has."""
+    if _ACCELERATOR.search(site.detail):
+        return True
     statement = site.statement
     return statement is not None and _OWN_WORD.search(ctx.source.text, statement.start, statement.end) is not None
 

@@ -29,12 +29,12 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.devices import argument_around
-from porter.rules.table import judge_by_row
+from porter.rules.uses import judge_use
 
 
 @rule("PRT109", "cuda-device-context")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue, where the name is used."""
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
-    return judge_by_row(site, row, ctx)
+    return judge_use(site, row, ctx)

@@ -68,7 +68,9 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         return Dismissed(site, "text") if is_text(site) else _unseen(site, row, ctx, what, group)
     if ctx.answer(row).verdict not in _EDITED:
         return judgement(site, row, ctx, message=what, group=group)
-    if site.use in ("option", "element") and (answer := _among_others(site, row, ctx, what, group)):
+    if (site.use in ("option", "element") or site.parent == "IfExp") and (
+        answer := _among_others(site, row, ctx, what, group)
+    ):
         return answer
     numbered = ":" in site.name if numbered is None else numbered
     note = ""

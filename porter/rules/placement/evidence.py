@@ -14,6 +14,7 @@ _CHOOSES = re.compile(
     r"|runtime|target|engine",
     re.I,
 )
+_ACCELERATOR = re.compile(r"accelerator(?!_?type)(?!\.)")
 # Functions and methods that take text for people, or take text apart.
 _TALKS = re.compile(
     r"(?:^|\.)(?:print|pprint|echo|log|debug|info|warn|warning|warn_once|error|critical|exception|write|format|join|replace"
@@ -23,9 +24,14 @@ _TALKS = re.compile(
 
 
 def evidence(site: Site, ctx: Context) -> Mark | None:
-    """Where the string ends up as a device; None if nothing shows that it does."""
+    """Where the string ends up as a device; None if nothing shows that it does.
+
+    An accelerator is chosen among more words than devices have (`gpu`, `auto`): under that name a string is none.
+    """
     if (site.sink == "device" and site.certain) or (site.use == "argument" and site.detail.startswith("`torch.cuda.")):
         return Mark(site.place or "", "device", site.detail)
+    if _ACCELERATOR.search(_name(site)):
+        return None
     found = ctx.project.reaches(site.place, "device", ctx.module)
     if found is None and site.sink == "device":
         found = Mark(site.place or "", "device", f"`{site.detail}`", certain=False)
@@ -43,5 +49,12 @@ def is_text(site: Site) -> bool:
         return True
     if site.detail.startswith("`"):
         return _TALKS.search(site.detail.strip("`()")) is not None
-    name = site.detail or (site.place or "").rpartition(".")[2]
+    name = _name(site)
     return bool(name) and _CHOOSES.search(name) is None
+
+
+def _name(site: Site) -> str:
+    """The variable, parameter, key or function that takes the string first."""
+    if site.use == "return":
+        return site.scope.rpartition(".")[2]
+    return site.detail or (site.place or "").rpartition(".")[2]

@@ -36,6 +36,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.uses import has_uses
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 _NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be written"
@@ -52,6 +53,8 @@ _QUERIES = {
 @rule("PRT303", "cuda-autocast")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge autocast and the custom function decorators."""
+    if has_uses(site, ctx):
+        return Dismissed(site, "part")
     name = site.name.rpartition(".")[2]
     if name in ("custom_fwd", "custom_bwd"):
         return _custom(site, row, ctx, name)

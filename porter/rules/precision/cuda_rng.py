@@ -33,12 +33,13 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row, judgement
+from porter.rules.uses import judge_use
 
 
 @rule("PRT301", "cuda-rng")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for ``fork_rng``, which means CUDA where it does not say."""
-    return _fork(site, row, ctx) if site.name == "torch.random.fork_rng" else judge_by_row(site, row, ctx)
+    return _fork(site, row, ctx) if site.name == "torch.random.fork_rng" else judge_use(site, row, ctx)
 
 
 def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

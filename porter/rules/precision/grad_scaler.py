@@ -41,7 +41,7 @@ from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.table import by_hand, judge_by_row, judgement
-from porter.rules.uses import asks_class
+from porter.rules.uses import asks_class, has_uses
 
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
@@ -54,6 +54,8 @@ _SAVES = re.compile(rb"(\w+)\s*=\s*[\w.]*scaler[\w.]*\.state_dict\(\)")
 @rule("PRT304", "grad-scaler")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a scaler where it is made; what is done with it stays valid."""
+    if has_uses(site, ctx):
+        return Dismissed(site, "part")
     if not site.name.endswith(".GradScaler"):
         return judge_by_row(site, row, ctx)
     old = site.name in _OLD

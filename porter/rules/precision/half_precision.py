@@ -13,9 +13,9 @@ float16 works. bfloat16 is as fast, has the range of float32, and needs no scale
 `.half()` on a module or tensor, `.to(torch.float16)` and keywords such as `dtype=torch.float16` choose a precision:
 they become bfloat16, all those of a file together, with verdict `review`, for results differ in their last digits.
 
-The rest of the program must agree. Where the file compares with float16, looks it up in a table, offers bfloat16
-itself, or calls `.half()` on something that porter does not know, all of them stay, and so they do in tests: float16
-works.
+The rest of the program must agree. Where the file compares with float16, looks it up in a table, has an option for it,
+offers bfloat16 itself, or calls `.half()` on something that porter does not know, all of them stay: float16 works. In
+tests it is part of what they assert.
 
 ## Example
 
@@ -41,8 +41,9 @@ from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judgement
 from porter.rules.uses import before
 
-_CHOICE = re.compile(rb"\b(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
+_CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _CONVERTS = re.compile(rb"\.(to)\((?:[\w.\"':]+,\s*)?\Z")
+_OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16)", re.I)
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
@@ -78,6 +79,16 @@ def _choice(site: Site, ctx: Context) -> str | None:
     return None
 
 
+def _is_option(site: Site, ctx: Context) -> bool:
+    """Whether the statement, or an ``if`` in front of it, asks for an option of the program that says float16."""
+    statement = site.statement
+    if statement is None:
+        return False
+    line = ctx.source.text.rfind(b"\n", 0, statement.start)
+    above = ctx.source.text.rfind(b"\n", 0, max(0, line)) + 1
+    return _OPTION.search(ctx.source.text, above, statement.end) is not None
+
+
 def _settled(ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
@@ -88,10 +99,10 @@ def _settled(ctx: Context) -> str:
 
 
 def _relies(site: Site, ctx: Context) -> bool:
-    """Whether the site needs float16, or may: it compares, looks up, or does what porter cannot edit."""
+    """Whether the site needs float16, or may: it compares, looks up, is an option, or does what porter cannot edit."""
     called = site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
     named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
-    return (called or named) and _choice(site, ctx) is None
+    return (called or named) and (_choice(site, ctx) is None or _is_option(site, ctx))
 
 
 def _autocasts(ctx: Context) -> list[Call]:
