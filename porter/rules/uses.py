@@ -6,6 +6,7 @@ import re
 
 from porter.catalog.schema import Row
 from porter.index.site import Call, Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.table import judge_by_row
 
@@ -18,7 +19,7 @@ _WINDOW = 200  # bytes before a site that are looked at
 
 def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the row, but for what names a thing and does nothing with it: CPU builds of torch have the names too."""
-    if has_uses(site, ctx):
+    if has_uses(site, ctx) or through_choice(site, ctx):
         return Dismissed(site, "part")
     if site.role == "annotation":
         return Dismissed(site, "agnostic")
@@ -30,6 +31,27 @@ def has_uses(site: Site, ctx: Context) -> bool:
     if site.role != "import" or not site.name.startswith("torch."):
         return False
     return any(other.alias == site.start and other.role != "import" for other in ctx.sites)
+
+
+def through_choice(site: Site, ctx: Context) -> bool:
+    """Whether the site goes through a name that is given ``torch.cuda`` or another vendor's module: `device_module`."""
+    if site.alias is None:
+        return False
+    chosen = next((s for s in ctx.sites if s.start == site.alias and s.role != "import"), None)
+    return chosen is not None and any(guard.kind in ("vendors", "handled") for guard in chosen.guards)
+
+
+def beside(site: Site, ctx: Context) -> Site | None:
+    """What needs CUDA in the condition that the site is a part of, and is left to people."""
+    if site.parent != "BoolOp" or site.statement is None:
+        return None
+
+    def needs_cuda(other: Site) -> bool:
+        row = ctx.catalogue.find(other.kind, other.name) if ".cuda" in other.name else None
+        return row is not None and ctx.answer(row).verdict in (Verdict.MANUAL, Verdict.BLOCKED)
+
+    alike = (s for s in ctx.sites if s.statement is not None and s.statement.start == site.statement.start)
+    return next((s for s in alike if s.kind == "symbol" and s is not site and needs_cuda(s)), None)
 
 
 def asks_class(site: Site, ctx: Context) -> bool:

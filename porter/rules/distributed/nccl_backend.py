@@ -39,6 +39,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.placement.evidence import is_text
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.uses import beside
 
 _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")
 _NEURON = re.compile(rb"[\"']neuron[\"']")
@@ -79,6 +80,8 @@ def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     answer = ctx.answer(row)
     if site.role == "import" or not ctx.edits or not site.editable or answer.verdict is not Verdict.REVIEW:
         return judge_by_row(site, row, ctx)
+    if (other := beside(site, ctx)) is not None:
+        return by_hand(site, row, ctx, f"`{other.name}` stands beside it: decide the whole condition")
     if action_of(answer) == "constant" and site.call is None:
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
     if site.name.endswith(".is_nccl_available") and site.call is not None and not site.call.arguments:

@@ -31,12 +31,15 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
+from porter.rules.placement.branches import together
 from porter.rules.table import by_hand, judge_by_row, judgement
-from porter.rules.uses import before, judge_use, reads
+from porter.rules.uses import before, beside, judge_use, reads
 
 _PROPERTIES = "torch.neuron.get_device_properties"
 _KNOWN = frozenset({"name", "total_memory"})
@@ -50,13 +53,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _version(site, row, ctx)
     if site.call is None or ctx.target.name != "neuron":
         return judge_use(site, row, ctx)
+    if (other := beside(site, ctx)) is not None and ctx.answer(row).verdict in (Verdict.AUTO, Verdict.REVIEW):
+        return by_hand(site, row, ctx, f"`{other.name}` stands beside it: decide the whole condition")
     if site.name == "torch.cuda.get_device_name":
         return _name(site, site.call, row, ctx)
     if site.name == "torch.cuda.get_device_properties":
         unknown = sorted(reads(site, site.call, ctx) - _KNOWN)
         if unknown:
             return by_hand(site, row, ctx, f"the code reads `{'`, `'.join(unknown)}`, which Neuron does not tell")
-    return judge_use(site, row, ctx)
+    found = judge_use(site, row, ctx)
+    if isinstance(found, Dismissed) or site.parent != "BoolOp":
+        return found
+    return msgspec.structs.replace(found, group=together(site))  # what stands beside it changes with it
 
 
 def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:

@@ -36,7 +36,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import action_of, by_hand, judgement
-from porter.rules.uses import judge_use
+from porter.rules.uses import judge_use, through_choice
 
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
@@ -48,7 +48,7 @@ _ELAPSED = "torch.cuda.Event.elapsed_time"
 @rule("PRT203", "cuda-stream")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a stream or event; constructors take keywords only on Neuron."""
-    if site.kind == "argument" or _only_for_its_handle(site, ctx):
+    if site.kind == "argument" or _only_for_its_handle(site, ctx) or through_choice(site, ctx):
         return Dismissed(site, "part")
     name = site.name.rpartition(".")[2]
     constructs = name in _PARAMETERS and action_of(ctx.answer(row)) == "rename"

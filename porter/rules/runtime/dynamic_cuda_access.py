@@ -35,7 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement, sentence
 from porter.rules.uses import before
 
 _ARGUMENT = rb"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
@@ -98,7 +98,7 @@ def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f"`{site.name}` is looked up by its name"
     if site.name == "torch.cuda" and site.detail.startswith("hasattr"):
         advice = 'ask `hasattr(torch, "neuron")`, or drop the test: this one is true in every build of torch'
-        return _minutes(judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice))
+        return _minutes(site, row, ctx, message, advice)
     if ctx.answer(row).verdict in (Verdict.AUTO, Verdict.REVIEW):
         return by_hand(site, row, ctx, message=message)
     return judgement(site, row, ctx, message=message)
@@ -116,8 +116,10 @@ def _patched(site: Site, row: Row, ctx: Context, name: str) -> Judgement:
     replacement = ctx.answer(named).replacement if named is not None else ""
     advice = f"name `{replacement}` once the code that calls it is ported" if replacement else ""
     message = f"`{name}` is named by a string"
-    return _minutes(judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice))
+    return _minutes(site, row, ctx, message, advice)
 
 
-def _minutes(result: Judgement) -> Judgement:
-    return msgspec.structs.replace(result, effort=Effort.MINUTES)
+def _minutes(site: Site, row: Row, ctx: Context, message: str, advice: str) -> Judgement:
+    """What takes a person minutes. The row's note is about the module as an object, and is left out."""
+    found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message)
+    return msgspec.structs.replace(found, effort=Effort.MINUTES, advice=sentence(advice))
