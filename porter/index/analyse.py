@@ -6,6 +6,7 @@ so it can be shared out among processes (`porter.index.share`) and kept between 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from porter.sources import decode
 from porter.sources.prefilter import Prefilter
 from porter.sources.source import Source
 
+_MENTION = re.compile(rb"cuda|nccl|cudnn|nvtx", re.IGNORECASE)
 _PLACING = (b".to(", b"torch.device(")
 
 
@@ -31,13 +33,15 @@ class Lens(NamedTuple):
     prefilter: Prefilter
     watch: Watch
     types: Types
+    audit: bool
 
 
 @lru_cache(maxsize=2)
 def lens(setup: Setup) -> Lens:
     """Made once a process. Raises CatalogueError."""
     catalogue = catalog.load([Path(name) for name in setup.catalogue])
-    return Lens(Prefilter(catalogue, setup.rules, (setup.target,)), watch(catalogue, setup.rules), load_types())
+    prefilter = Prefilter(catalogue, setup.rules, (setup.target,))
+    return Lens(prefilter, watch(catalogue, setup.rules), load_types(), setup.audit)
 
 
 def analyse(task: Task, through: Lens) -> Facts:
@@ -46,7 +50,8 @@ def analyse(task: Task, through: Lens) -> Facts:
     if isinstance(raw, Problem):
         return Facts(digest(raw.message.encode()), problems=(raw,))
     known, lines = digest(raw), raw.count(b"\n")
-    if not task.names and not through.prefilter.wanted(task.kind, raw, task.display):
+    audited = through.audit and task.kind in PYTHON and _MENTION.search(raw) is not None
+    if not (task.names or audited or through.prefilter.wanted(task.kind, raw, task.display)):
         return Facts(known, lines, any(word in raw for word in _PLACING))
     source = decode.decode(raw, task.display, task.kind)
     if isinstance(source, Problem):

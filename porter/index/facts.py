@@ -52,6 +52,7 @@ class Setup(NamedTuple):
     catalogue: tuple[str, ...]  # the user's TOML files
     rules: frozenset[str]  # names of those to run
     target: str
+    audit: bool = False  # look into every file that mentions CUDA, be it in a comment
 
 
 _decoder = msgspec.msgpack.Decoder(tuple[Site, ...])

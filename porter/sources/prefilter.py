@@ -53,6 +53,15 @@ _NAME = re.compile(rb"\w+")
 _WORD = re.compile(r"[^\s*{}:\[\]]+")
 
 
+# Comments and string literals; the first group stands for triple quotes.
+_TEXT = re.compile(
+    rb"""#[^\n]*|((?:\"\"\"[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*\"\"\"|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''))"""
+    rb"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'""",
+    re.DOTALL,
+)
+_LONG = 60  # bytes: no name of a device is as long
+
+
 class Use(NamedTuple):
     """What is beside a name in a file that uses it: a part of its path, and an argument. Empty: nothing needs to be."""
 
@@ -103,6 +112,9 @@ class Prefilter:
             return True
         if kind != "python":
             return _holds(raw.lower(), tokens)
+        return self._python(raw, tokens) and self._python(code(raw), tokens)
+
+    def _python(self, raw: bytes, tokens: Iterable[bytes]) -> bool:
         if _holds(raw, tokens) or any(_holds(raw, gate) and _holds(raw, words) for gate, words in self.gated):
             return True
         names = _imported(raw)
@@ -117,6 +129,20 @@ class Prefilter:
             if (not within or names & within) and (not arguments or _holds(raw, arguments)):
                 return True
         return False
+
+
+def code(raw: bytes) -> bytes:
+    """A Python file without its comments and long texts: many a file speaks of CUDA in its documentation only."""
+    kept: list[bytes] = []
+    at = 0
+    for match in _TEXT.finditer(raw):
+        start, end = match.span()
+        is_comment = raw[start : start + 1] == b"#"
+        if is_comment or (end - start > _LONG and match.group(1) is not None and raw[start - 1 : start] not in b"fF"):
+            kept.append(raw[at:start])
+            at = end
+    kept.append(raw[at:])
+    return b"".join(kept)
 
 
 def mentions(raw: bytes, names: Iterable[bytes]) -> bool:
