@@ -57,7 +57,7 @@ class _Table:
 
     def add(self, name: str, row: Row) -> None:
         """Enter a row under one of its names, in the place of what was there."""
-        if name.startswith("*"):
+        if name.startswith("*") and "." not in name:
             self._endings[name[1:]] = row
             return
         if not name.endswith("*"):
