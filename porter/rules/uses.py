@@ -13,6 +13,7 @@ from porter.rules.table import judge_by_row
 _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*\(?[^()]*\Z")
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
+_NEXT = re.compile(rb"(?:async|def|class)\b|@")
 _TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
 _WINDOW = 200  # bytes before a site that are looked at
 
@@ -78,3 +79,27 @@ def reads(site: Site, call: Call, ctx: Context) -> set[str]:
     if bound is not None:
         found += re.compile(rb"(?<![\w.])" + re.escape(bound[1]) + _READ.pattern).finditer(text)
     return {(m["attribute"] or m["key"]).decode() for m in found}
+
+
+def rest_of_function(site: Site, ctx: Context) -> bytes:
+    """The text from behind the site's statement to the end of the function around it."""
+    text = ctx.source.text
+    line = text[text.rfind(b"\n", 0, site.start) + 1 : site.start]
+    indent = len(line) - len(line.lstrip())
+    rest: list[bytes] = []
+    for line in text[site.statement.end if site.statement is not None else site.end :].split(b"\n"):
+        stripped = line.lstrip()
+        depth = len(line) - len(stripped)
+        if rest and stripped and depth < indent and (_NEXT.match(stripped) or (site.scope and depth == 0)):
+            break
+        rest.append(line)
+    return b"\n".join(rest)
+
+
+def function_around(site: Site, ctx: Context) -> bytes:
+    """The text of the function around the site, from its ``def``; of the whole file at module level."""
+    text = ctx.source.text
+    starts = list(re.finditer(rb"^[ \t]*(?:async\s+)?def\b", text[: site.start], re.M)) if site.scope else []
+    start = starts[-1].start() if starts else 0
+    here = site.statement.end if site.statement is not None else site.end
+    return text[start:here] + rest_of_function(site, ctx)

@@ -32,14 +32,17 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.placement.branches import together
 from porter.rules.placement.evidence import is_text
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
-from porter.rules.uses import beside
+from porter.rules.uses import beside, function_around
 
 _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")
 _NEURON = re.compile(rb"[\"']neuron[\"']")
@@ -52,16 +55,21 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a backend string by where it ends up; symbols by the catalogue."""
     if site.kind != "backend":
         return _symbol(site, row, ctx)
+    result = _entry(site, row, ctx) if site.use == "entry" else _string(site, row, ctx)
+    if isinstance(result, Dismissed) or not _chosen(site):
+        return result
+    return msgspec.structs.replace(result, group=together(site))
+
+
+def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f'process group backend `"{site.name}"`'
-    if site.use == "entry":
-        return _entry(site, row, ctx)
     found = _evidence(site, ctx)
     if found is None:
         if is_text(site):
             return Dismissed(site, "text")
         return by_hand(site, row, ctx, "no process group that porter can see takes this value", message=message)
     statement = _statement(site, ctx)
-    if _NEURON.search(statement):
+    if _NEURON.search(function_around(site, ctx) if site.scope else statement):
         return Dismissed(site, "handled")
     if _VENDORS.search(statement):
         advice = f'add `"{ctx.target.backend}"` beside the others, and leave this one'
@@ -71,8 +79,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     by_name = site.use == "keyword" and (site.place or "").startswith("k:")
     verdict = Verdict.AUTO if found.certain and "," not in site.name and not by_name else Verdict.REVIEW
     edits = _edits(site, ctx) if ctx.edits and site.editable else None
-    group = f"statement:{site.statement.start}" if site.statement is not None and _chosen(site) else None
-    return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits, group=group)
+    return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits)
 
 
 def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -86,7 +93,8 @@ def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
     if site.name.endswith(".is_nccl_available") and site.call is not None and not site.call.arguments:
         argument = TextEdit(site.call.end - 1, site.call.end - 1, f'"{ctx.target.backend}"')
-        return judgement(site, row, ctx, edits=(argument,), rename="torch.distributed.is_backend_available")
+        rename = "torch.distributed.is_backend_available"
+        return judgement(site, row, ctx, edits=(argument,), rename=rename, group=together(site))
     return judge_by_row(site, row, ctx)
 
 
@@ -108,9 +116,7 @@ def _statement(site: Site, ctx: Context) -> bytes:
 
 def _chosen(site: Site) -> bool:
     """Whether the string changes with others of its statement: a condition that chooses it, an option's choices."""
-    statement = site.statement
-    inner = statement is not None and any(g.start > statement.start and g.end <= statement.end for g in site.guards)
-    return inner or site.use == "option"
+    return site.parent == "IfExp" or site.use == "option"
 
 
 def _evidence(site: Site, ctx: Context) -> Mark | None:

@@ -6,13 +6,13 @@ import re
 
 from porter.index.site import Site
 from porter.rules.base import Context
+from porter.rules.uses import rest_of_function
 
 _INIT = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
 # What asks or prepares without starting the runtime.
 _IDLE = frozenset({"is_available", "device_count", "is_initialized", "is_bf16_supported", "set_device", "device"})
 _SEEDS = ("manual_seed", "seed")
 PLACES = re.compile(rb"\.(?:to|cuda|to_empty)\(|[(,]\s*device\s*=")  # puts something on a device
-_NEXT = re.compile(rb"(?:async|def|class)\b|@")
 
 
 def is_start(site: Site) -> bool:
@@ -29,7 +29,7 @@ def group_behind(site: Site, ctx: Context) -> Site | None:
 def helper_behind(site: Site, ctx: Context) -> Site | None:
     """The call that creates the process group in a function of this file that is called after the site."""
     helpers = {s.scope.rpartition(".")[2]: s for s in ctx.sites if is_start(s) and s.scope and s.scope != site.scope}
-    rest = _rest_of_function(site, ctx)
+    rest = rest_of_function(site, ctx)
     return next((s for name, s in helpers.items() if re.search(rb"\b%s\(" % name.encode(), rest)), None)
 
 
@@ -60,23 +60,3 @@ def _uses_device(site: Site, group: Site, ctx: Context) -> bool:
 def _excluded(site: Site, group: Site) -> bool:
     """Whether the two stand in different arms: each under a guard of its own, so that perhaps only one runs."""
     return bool(site.guards) and site.guards != group.guards
-
-
-def _rest_of_function(site: Site, ctx: Context) -> bytes:
-    """The text from behind the site's statement to the end of the function around it."""
-    text = ctx.source.text
-    here = site.statement.end if site.statement is not None else site.end
-    indent = _indent_of(text, site.start)
-    rest: list[bytes] = []
-    for line in text[here:].split(b"\n"):
-        stripped = line.lstrip()
-        depth = len(line) - len(stripped)
-        if rest and stripped and depth < indent and (_NEXT.match(stripped) or (site.scope and depth == 0)):
-            break
-        rest.append(line)
-    return b"\n".join(rest)
-
-
-def _indent_of(text: bytes, offset: int) -> int:
-    line = text[text.rfind(b"\n", 0, offset) + 1 : offset]
-    return len(line) - len(line.lstrip())

@@ -85,6 +85,9 @@ def _wrong(call: Call) -> list[Argument]:
                 return not argument.is_literal
         return False
 
+    backend = call.get("backend")
+    if backend is not None and isinstance(backend.literal, str) and backend.literal not in _BACKENDS:
+        return []  # "eager" and its like take anything
     return [argument for argument in call.arguments if is_wrong(argument)]
 
 

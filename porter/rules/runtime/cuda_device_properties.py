@@ -61,6 +61,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         unknown = sorted(reads(site, site.call, ctx) - _KNOWN)
         if unknown:
             return by_hand(site, row, ctx, f"the code reads `{'`, `'.join(unknown)}`, which Neuron does not tell")
+    if site.name == "torch.cuda.is_bf16_supported" and site.call.arguments:
+        return by_hand(site, row, ctx, "it takes no argument")
     found = judge_use(site, row, ctx)
     if isinstance(found, Dismissed) or site.parent != "BoolOp":
         return found

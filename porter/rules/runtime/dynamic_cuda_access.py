@@ -35,6 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.branches import together
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement, sentence
 from porter.rules.uses import before
 
@@ -88,7 +89,8 @@ def _asked(site: Site, ctx: Context, name: str) -> Judgement | Dismissed:
     verdict = _moves(asked, ctx)
     if row is None or verdict is None:
         return Dismissed(site, "part")
-    return judgement(site, row, ctx, message=f"`{asked}` is looked up by its name", rename=ctx.target.runtime)
+    message = f"`{asked}` is looked up by its name"
+    return judgement(site, row, ctx, message=message, rename=ctx.target.runtime, group=together(site))
 
 
 def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
