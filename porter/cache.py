@@ -103,7 +103,7 @@ class Cache:
 
     def begin(self, setup: Setup) -> None:
         """Read the facts that were found with this setup."""
-        key = digest(msgspec.msgpack.encode([sorted(setup.rules), setup.target, self._catalogue]))
+        key = digest(msgspec.msgpack.encode([sorted(setup.rules), setup.target, setup.audit, self._catalogue]))
         self._file = f"facts-{key.hex()}"
         self._facts = self._load(self._file, dict[bytes, msgspec.Raw]) or {}
 

@@ -82,7 +82,7 @@ class Run:
         self.rules = rules.load()
         check_selectors(settings, self.rules.values())
         self.enabled = frozenset(name for name, rule in self.rules.items() if settings.enables(rule))
-        self.setup = Setup(settings.catalogue, self.enabled, settings.target)
+        self.setup = Setup(settings.catalogue, self.enabled, settings.target, audit)
         if cache is not None:
             cache.begin(self.setup)
 
@@ -107,19 +107,15 @@ class Run:
         self, tasks: Sequence[Task], facts: Sequence[Facts], report: Report, only: Collection[str] | None = None
     ) -> Iterator[Judged]:
         """Judge each file (of ``only``, by path) with what all of them say, and enter what is found in ``report``."""
+        from porter.borrowed import Borrowed
         from porter.index.analyse import lens
-        from porter.index.project import Project
-        from porter.index.unseen import Unseen
+        from porter.index.merge import merge
         from porter.judge import Judge
 
-        files = list(zip(tasks, facts, strict=True))
-        through = lens(self.setup)
-        unseen = Unseen(files, through)
-        python = [task.display for task in tasks if task.kind == "python"]
-        summaries = [known.summary for known in facts if known.summary is not None]
-        project = Project(summaries, python, through.types, unseen.load, unseen.mentioning)
-        judge = Judge(self.settings, self.catalogue, self.rules, self.enabled, project, self.audit)
-        for task, known in files:
+        merged = merge(tasks, facts, lens(self.setup), self.first_pass)
+        borrowed = Borrowed(merged.borrowers, self.catalogue, self.settings.target)
+        judge = Judge(self.settings, self.catalogue, self.rules, self.enabled, merged.project, borrowed, self.audit)
+        for task, known in zip(tasks, merged.facts, strict=True):
             if only is not None and task.display not in only:
                 continue
             report.files += 1

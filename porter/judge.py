@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 
 import msgspec
 
+from porter.borrowed import Borrowed
 from porter.catalog import Catalogue
 from porter.config import Settings
 from porter.findings import dismissal, findings, ordered
@@ -42,6 +43,7 @@ class Judge(msgspec.Struct, frozen=True):
     rules: Mapping[str, Rule]
     enabled: frozenset[str]
     project: Project
+    borrowed: Borrowed
     audit: bool  # whether what is dismissed is to be told
 
     def judge(self, task: Task, facts: Facts) -> Judged | Problem | None:
@@ -52,14 +54,14 @@ class Judge(msgspec.Struct, frozen=True):
         source = _source(task, facts)
         if isinstance(source, Problem):
             return source
-        module = ""
+        module, found = "", sites
         if facts.summary is not None:
             module = facts.summary.module
             sites = tuple(self.project.settle(site, module) for site in sites)
         target = TARGETS[self.settings.target]
         edits = target.name == "neuron" and task.kind in PYTHON
         ctx = Context(source, target, self.catalogue, self.project, module, sites, edits)
-        answers = list(self._answers(ctx))
+        answers = list(self._answers(found, ctx))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
         if any(j.rename or j.group or j.edits for j in judgements):
@@ -74,10 +76,11 @@ class Judge(msgspec.Struct, frozen=True):
             [dismissal(source, d) for d in dismissed] if self.audit else [],
         )
 
-    def _answers(self, ctx: Context) -> Iterator[Judgement | Dismissed]:
+    def _answers(self, found: Sequence[Site], ctx: Context) -> Iterator[Judgement | Dismissed]:
+        """What the rules say of each site of ``ctx``; ``found`` has the same sites as the first pass found them."""
         silenced = partial(self._silenced, ctx.source, cache(partial(suppressions, ctx.source)))
         in_test = cache(partial(self.settings.is_test, ctx.source.path))  # asked of few files
-        for site in ctx.sites:
+        for original, site in zip(found, ctx.sites, strict=True):
             row = self.catalogue.find(site.kind, site.name)
             if row is None:
                 yield Dismissed(site, _reason(site))
@@ -87,7 +90,7 @@ class Judge(msgspec.Struct, frozen=True):
                 continue
             result = rule.check(site, row, ctx)
             if isinstance(result, Judgement):
-                result = temper(result, rule.name, in_test=in_test())
+                result = self.borrowed.temper(temper(result, rule.name, in_test=in_test()), original, ctx)
             if isinstance(result, Judgement):
                 result = msgspec.structs.replace(result, rule=rule.name)
                 if silenced(rule, site):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from porter.index.analyse import Lens
 from porter.index.build import index
@@ -11,17 +11,21 @@ from porter.index.facts import Facts, Task
 from porter.index.summary import Summary
 from porter.model import Problem
 from porter.sources import decode
+from porter.sources.prefilter import mentions
 
 _MENTIONING = 8  # files that one name is followed into
+_FROM = re.compile(rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*|[^\n#;]*)", re.MULTILINE)
+_WORD = re.compile(rb"\w+")
 
 
 class Unseen:
     """The files without CUDA of one run, by what is shown of their paths."""
 
-    def __init__(self, files: Iterable[tuple[Task, Facts]], lens: Lens) -> None:
+    def __init__(self, files: Sequence[tuple[Task, Facts]], lens: Lens) -> None:
         """``files`` are all files of the run."""
         self._lens = lens
         self._tasks = {task.display: task for task, facts in files if task.kind == "python" and facts.summary is None}
+        self._told: set[str] = set()
         self._placing = [task for task, facts in files if facts.placing and task.display in self._tasks]
 
     def load(self, display: str) -> Summary | None:
@@ -32,6 +36,17 @@ class Unseen:
         if source is None or isinstance(source, Problem):
             return None
         return index(source, self._lens.watch, self._lens.types).summary
+
+    def importing(self, names: Iterable[tuple[str, str]]) -> Iterator[Summary]:
+        """What those files tell that seem to import one of ``names``, given with its module; each file once."""
+        pairs = {(module.rpartition(".")[2].encode(), name.encode()) for module, name in names}
+        words = {name for _, name in pairs}
+        for task in [task for display, task in self._tasks.items() if display not in self._told]:
+            raw = task.read()
+            if isinstance(raw, bytes) and mentions(raw, words) and _imports(raw, pairs):
+                self._told.add(task.display)
+                if (summary := self.load(task.display)) is not None:
+                    yield summary
 
     def mentioning(self, name: str) -> list[str]:
         """The files that hold ``name`` as an attribute or key, and may put something on a device; the first few."""
@@ -44,3 +59,11 @@ class Unseen:
                 if len(found) == _MENTIONING:
                     break
         return found
+
+
+def _imports(raw: bytes, pairs: Collection[tuple[bytes, bytes]]) -> bool:
+    for match in _FROM.finditer(raw):
+        stem = match[1].rpartition(b".")[2]
+        if any((stem, name) in pairs for name in _WORD.findall(match[2])):
+            return True
+    return any(module + b"." + name in raw for module, name in pairs)

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("porter.rewrite.calls", "porter.rewrite.commas"),  # the builders, which rules call
     ("porter.rules",),
     ("porter.rewrite",),
-    ("porter.cache", "porter.engine", "porter.findings", "porter.judge", "porter.report"),
+    ("porter.borrowed", "porter.cache", "porter.engine", "porter.findings", "porter.judge", "porter.report"),
     ("porter.cli", "porter.__main__"),
 )
 HEIGHT = {prefix: height for height, layer in enumerate(LAYERS) for prefix in layer}

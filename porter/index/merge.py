@@ -1,0 +1,76 @@
+"""Between the two passes: what the files of a run say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from porter.index.analyse import Lens
+from porter.index.build import module_name
+from porter.index.facts import PYTHON, Facts, Task
+from porter.index.project import Project
+from porter.index.reexports import Origin, Reexports
+from porter.index.unseen import Unseen
+
+
+class Borrower(NamedTuple):
+    """A file that uses names which other files have imported, and what it says once it is known what they stand for."""
+
+    path: str
+    before: Facts
+    after: Facts
+    origins: Mapping[str, Origin]
+
+
+class Merged(NamedTuple):
+    """What the second pass works with."""
+
+    facts: list[Facts]
+    project: Project
+    borrowers: list[Borrower]
+
+
+def merge(
+    tasks: Sequence[Task],
+    facts: Sequence[Facts],
+    through: Lens,
+    again: Callable[[Sequence[Task], Sequence[bytes]], Sequence[Facts]],
+) -> Merged:
+    """Merge what the first pass found. ``again`` is that pass, for files (and the digests of their contents)."""
+    project, unseen = _together(tasks, facts, through)
+    borrowed = _borrowed(facts, project, unseen, through)
+    origins = {i: names for i, task in enumerate(tasks) if (names := _names(task, borrowed))}
+    if not origins:
+        return Merged(list(facts), project, [])
+    named = [
+        tasks[i]._replace(names=tuple(sorted((name, origin.symbol) for name, origin in names.items())))
+        for i, names in origins.items()
+    ]
+    found = dict(zip(origins, again(named, [facts[i].digest for i in origins]), strict=True))
+    borrowers = [Borrower(tasks[i].display, facts[i], found[i], names) for i, names in origins.items()]
+    facts = [found.get(i, known) for i, known in enumerate(facts)]
+    return Merged(facts, _together(tasks, facts, through)[0], borrowers)
+
+
+def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens) -> tuple[Project, Unseen]:
+    unseen = Unseen(list(zip(tasks, facts, strict=True)), through)
+    python = [task.display for task in tasks if task.kind == "python"]
+    summaries = [known.summary for known in facts if known.summary is not None]
+    return Project(summaries, python, through.types, unseen.load, unseen.mentioning), unseen
+
+
+def _borrowed(
+    facts: Sequence[Facts], project: Project, unseen: Unseen, through: Lens
+) -> Mapping[str, Mapping[str, Origin]]:
+    """By module, the names that it uses and that other files have imported from PyTorch and the like."""
+    reexports = Reexports(project, through.watch)
+    reexports.add(known.summary for known in facts if known.summary is not None)
+    asked: set[tuple[str, str]] = set()
+    while names := reexports.names() - asked:  # a file without CUDA may pass such a name on, too
+        asked |= names
+        reexports.add(unseen.importing(names))
+    return reexports.of
+
+
+def _names(task: Task, borrowed: Mapping[str, Mapping[str, Origin]]) -> Mapping[str, Origin]:
+    return borrowed.get(module_name(task.display), {}) if task.kind in PYTHON else {}
