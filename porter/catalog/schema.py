@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     portable: Answer
     xla: Answer
     also: tuple[str, ...] = ()  # other names of the same thing, answered alike: torch.cuda.memory.empty_cache
-    values: tuple[str, ...] = ()  # of an argument: globs of the literals that it is about, by repr; none: all
+    values: tuple[str, ...] = ()  # of an argument: globs of the literals and names that it is about, by repr; none: all
     distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 
