@@ -26,7 +26,7 @@ _PRODUCTS = re.compile(
 )
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
-_HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)[^,=]*\Z")
+_HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
 # A function of the program's own that does something on CUDA, rather than with it: `dtw_cuda`, not `move_to_cuda`.
 _OWN_KERNEL = re.compile(
     r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
@@ -100,16 +100,23 @@ def _around(site: Site, ctx: Context) -> Hold | None:
 
 
 def _answered(site: Site, ctx: Context) -> Hold | None:
-    """In a file with kernels of its own: a function that returns the test's answer, or asks a tensor, chooses one."""
+    """In a file with kernels: what a function returns, what a tensor is asked and what a build asks may choose one."""
     statement = site.statement
     if statement is None or any(g.start > statement.start for g in site.guards):
         return None
-    if statement.kind != "Return" and not site.name.endswith(".is_cuda"):
+    is_build = ctx.source.path.endswith("setup.py")
+    if statement.kind != "Return" and not site.name.endswith(".is_cuda") and not is_build:
         return None
-    kernel = next((s for s in ctx.sites if s.role == "decorator" and _is_kernel(s, ctx)), None)
+    kernel = kernel_of(ctx)
     if kernel is None:
         return None
     return Hold(Verdict.MANUAL, f"the kernel of line {kernel.line} may be chosen by this: if so, leave it")
+
+
+def kernel_of(ctx: Context) -> Site | None:
+    """A kernel that the file defines, or imports for all of its code."""
+    top = (s for s in ctx.sites if s.role == "decorator" or (s.role == "import" and not s.scope))
+    return next((s for s in top if _is_kernel(s, ctx)), None)
 
 
 def _guarded(site: Site, ctx: Context) -> list[Site]:

@@ -10,12 +10,12 @@ float16 works. bfloat16 is as fast, has the range of float32, and needs no scale
 
 ## When porter rewrites
 
-`.half()` on a module or tensor, `.to(torch.float16)` and keywords such as `dtype=torch.float16` choose a precision:
-they become bfloat16, all those of a file together, with verdict `review`, for results differ in their last digits.
+`.half()` on a module or tensor and keywords such as `dtype=torch.float16` choose a precision: they become bfloat16,
+all those of a file together, with verdict `review`, for results differ in their last digits.
 
-The rest of the program must agree. Where the file compares with float16, looks it up in a table, has an option for it,
-offers bfloat16 itself, or calls `.half()` on something that porter does not know, all of them stay: float16 works. In
-tests it is part of what they assert.
+The rest of the program must agree. Where the file compares with float16, looks it up in a table, has an option for
+it, offers bfloat16 itself, defines kernels, converts to float16 in other ways or by `.half()` on something that
+porter does not know, all of them stay: float16 works. In tests it is part of what they assert.
 
 ## Example
 
@@ -38,11 +38,11 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.branches import kernel_of
 from porter.rules.table import judgement
 from porter.rules.uses import before
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
-_CONVERTS = re.compile(rb"\.(to)\((?:[\w.\"':]+,\s*)?\Z")
 _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16)", re.I)
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
@@ -74,7 +74,7 @@ def _choice(site: Site, ctx: Context) -> str | None:
         plain = site.kind == "symbol" and site.call is not None and not site.call.arguments
         return "`.half()` chooses float16" if plain else None
     text = before(site, ctx)
-    if site.role == "load" and (match := _CHOICE.search(text) or _CONVERTS.search(text)):
+    if site.role == "load" and (match := _CHOICE.search(text)):
         return f"`{match[1].decode()}` chooses float16"
     return None
 
@@ -93,6 +93,8 @@ def _settled(ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
+    if kernel := kernel_of(ctx):
+        return f"the kernel of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
     return f"line {line} relies on it" if line is not None else ""
