@@ -308,7 +308,7 @@ class Project:
         if symbolic is None:
             return site
         settled = self.type_of(symbolic, module)
-        if not symbolic.startswith("torch.") and self.defines(symbolic, method, module):
+        if self._is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
             return msgspec.structs.replace(site, kind="own")
         if settled.startswith(("result:", "iter:", "tuple:")):
             return msgspec.structs.replace(site, kind="method", name=f".{method}")

@@ -35,7 +35,7 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, reason)
     if answer.verdict is Verdict.PORTABLE and not _NAMES_CUDA.search(ctx.source.text, site.start, site.end):
         return Dismissed(site, "agnostic")
-    if answer.verdict in _LEFT and site.kind == "symbol" and _told_elsewhere(site, row, ctx):
+    if (answer.verdict in _LEFT or site.role == "import") and site.kind == "symbol" and _told_elsewhere(site, row, ctx):
         return Dismissed(site, "part")
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)

@@ -20,7 +20,7 @@ _WINDOW = 200  # bytes before a site that are looked at
 
 def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the row, but for what names a thing and does nothing with it: CPU builds of torch have the names too."""
-    if has_uses(site, ctx) or through_choice(site, ctx):
+    if through_choice(site, ctx):
         return Dismissed(site, "part")
     if site.role == "annotation":
         return Dismissed(site, "agnostic")
