@@ -12,7 +12,7 @@ import msgspec
 from porter.index import guards, sinks
 from porter.index.callee import Callee, option_name, short
 from porter.index.infer import Inference, Reference
-from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope, dotted
+from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope
 from porter.index.site import Guard
 from porter.index.values import Flow, Use
 from porter.index.watch import Watch
@@ -118,13 +118,12 @@ class Visitor:
             self.expr(node.value, "Expr")
 
     def _assign(self, node: ast.Assign) -> None:
-        first = self.flow.place(node.targets[0], self.scope)
         for target in node.targets:
             self._flow_assign(target, node.value)
             self.target(target)
-            place = self.flow.place(target, self.scope)
-            if first is not None and place is not None and place != first:
-                self.flow.edges.append((first, place))  # a = b = "cuda"
+        if len(node.targets) > 1:  # a = b = "cuda"
+            first, *others = (self.flow.place(target, self.scope) for target in node.targets)
+            self.flow.edges += ((first, place) for place in others if first is not None and place is not None)
         self.expr(node.value, "Assign")
 
     def _flow_assign(self, target: ast.expr, value: ast.expr) -> None:
@@ -580,8 +579,10 @@ class Visitor:
 
     def reference(self, node: ast.expr) -> Reference | None:
         """The qualified name of a chain, in the current scope."""
-        chain = dotted(node)
-        if chain is None or chain[0].id not in self.named:
+        root = node
+        while type(root) is ast.Attribute:
+            root = root.value
+        if type(root) is not ast.Name or root.id not in self.named:
             return None
         return self.inference.reference(node, self.scope)
 
