@@ -40,13 +40,15 @@ from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.placement.branches import together
-from porter.rules.placement.evidence import is_text
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import beside, function_around
 
 _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")
 _NEURON = re.compile(rb"[\"']neuron[\"']")
 _LITERAL = re.compile(rb"\bLiteral\s*\[[^\]]*nccl")
+_TALKS = re.compile(
+    r"(?:print|log|debug|info|warn|warning|error|write|format|join|\w*(?:Error|Exception|Warning))\(\)`$"
+)
 _ASKS = ("get_backend()", "get_backend(...)")
 
 
@@ -65,7 +67,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f'process group backend `"{site.name}"`'
     found = _evidence(site, ctx)
     if found is None:
-        if is_text(site):
+        if is_text(site, ctx):
             return Dismissed(site, "text")
         return by_hand(site, row, ctx, "no process group that porter can see takes this value", message=message)
     statement = _statement(site, ctx)
