@@ -183,7 +183,7 @@ def _blocks(site: Site, ctx: Context) -> bool:
     if any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return True
     if site.kind == "device":
-        return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site)
+        return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site, ctx)
     if site.name == "torch.Generator(device)":
         return "cuda" in ctx.text(site.start, site.end)
     if site.kind == "string" and _raised(site) and _PRODUCTS.search(site.name):

@@ -65,7 +65,7 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
     found = evidence(site, ctx)
     group = together(site) if _linked(site) else None
     if found is None:
-        return Dismissed(site, "text") if is_text(site) else _unseen(site, row, ctx, what, group)
+        return Dismissed(site, "text") if is_text(site, ctx) else _unseen(site, row, ctx, what, group)
     if ctx.answer(row).verdict not in _EDITED:
         return judgement(site, row, ctx, message=what, group=group)
     if (site.use in ("option", "element") or site.parent == "IfExp") and (

@@ -14,6 +14,7 @@ _CHOOSES = re.compile(
     r"|runtime|target|engine",
     re.I,
 )
+_ASSIGNED = re.compile(r"([\w.]+)\s*(?::[^=\n]*)?\+?=(?!=)")
 _ACCELERATOR = re.compile(r"accelerator(?!_?type)(?!\.)")
 # Functions and methods that take text for people, or take text apart.
 _TALKS = re.compile(
@@ -38,7 +39,7 @@ def evidence(site: Site, ctx: Context) -> Mark | None:
     return found
 
 
-def is_text(site: Site) -> bool:
+def is_text(site: Site, ctx: Context) -> bool:
     """Whether a string that no device takes only says ``cuda``, to people or to the program itself.
 
     Where it is passed, stored or returned under a name that speaks of devices, a person should look at it.
@@ -46,7 +47,7 @@ def is_text(site: Site) -> bool:
     if site.use == "return":
         return site.scope.endswith(("__str__", "__repr__"))
     if site.use in ("", "text", "dynamic"):
-        return True
+        return site.parent not in ("List", "comprehension") or not _CHOOSES.search(_target(site, ctx))
     if site.detail.startswith("`"):
         return _TALKS.search(site.detail.strip("`()")) is not None
     name = _name(site)
@@ -58,3 +59,10 @@ def _name(site: Site) -> str:
     if site.use == "return":
         return site.scope.rpartition(".")[2]
     return site.detail or (site.place or "").rpartition(".")[2]
+
+
+def _target(site: Site, ctx: Context) -> str:
+    """What the site's statement assigns to."""
+    statement = site.statement
+    found = _ASSIGNED.match(ctx.text(statement.start, statement.end)) if statement is not None else None
+    return found[1] if found is not None else ""
