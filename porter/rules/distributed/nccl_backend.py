@@ -67,7 +67,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f'process group backend `"{site.name}"`'
     found = _evidence(site, ctx)
     if found is None:
-        if is_text(site, ctx):
+        if site.use in ("", "text") or _TALKS.search(site.detail):
             return Dismissed(site, "text")
         return by_hand(site, row, ctx, "no process group that porter can see takes this value", message=message)
     statement = _statement(site, ctx)
