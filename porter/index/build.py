@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import msgspec
 
 from porter.catalog.types import Types
+from porter.index.expressions import WORD, Found
 from porter.index.infer import Inference, Known
 from porter.index.scope import Binder, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
-from porter.index.visit import WORD, Found, Visitor
+from porter.index.visit import Visitor
 from porter.index.watch import Watch
 from porter.model import Problem
 from porter.sources.source import Source

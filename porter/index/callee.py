@@ -6,11 +6,11 @@ import ast
 from typing import TYPE_CHECKING
 
 from porter.index import sinks
-from porter.index.infer import Reference
+from porter.index.names import Reference
 from porter.index.values import Use
 
 if TYPE_CHECKING:
-    from porter.index.visit import Visitor
+    from porter.index.expressions import Expressions
 
 _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
@@ -33,7 +33,7 @@ LITERALS = (
 class Callee:
     """Where the arguments of one call go."""
 
-    def __init__(self, visitor: Visitor, node: ast.Call, reference: Reference | None) -> None:
+    def __init__(self, visitor: Expressions, node: ast.Call, reference: Reference | None) -> None:
         self.name = reference.qualified if reference is not None else ""
         self.method = ""
         self.owner = self.name  # qualified name of the function called, as far as it is known
@@ -51,7 +51,7 @@ class Callee:
         if self.short in _OPTIONS or self.short in _FLAGS:
             self.option = option_name(node)
 
-    def _as_method(self, visitor: Visitor, func: ast.Attribute) -> None:
+    def _as_method(self, visitor: Expressions, func: ast.Attribute) -> None:
         self.device = sinks.METHODS.get(func.attr)
         self.method = f".{func.attr}"
         owner = visitor.inference.owner(func.value, visitor.scope)

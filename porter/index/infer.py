@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from porter.index.names import DEFINITIONS, Names, defines_none, is_none
 from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
 if TYPE_CHECKING:
     from porter.catalog.types import Types
 
-_DEFINITIONS = 24  # of one name that are looked at
 _DEPTH = 12  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
 _PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "iter", "reversed", "list", "tuple", "sorted"}
 
@@ -58,14 +58,6 @@ _HINTS = {
 }
 
 
-class Reference(msgspec.Struct, frozen=True):
-    """The qualified name an expression stands for."""
-
-    qualified: str
-    alias: ast.AST | None  # the import alias or assigned value through which it is named; None: spelled from its root
-    certain: bool = True
-
-
 class Known(msgspec.Struct, frozen=True):
     """The class of the object an expression yields, and how that is known."""
 
@@ -74,89 +66,18 @@ class Known(msgspec.Struct, frozen=True):
     certain: bool = True
 
 
-class Inference:
+class Inference(Names):
     """Answers questions about expressions of one file. Memoised; gives up rather than search long."""
 
     def __init__(self, types: Types, scopes: dict[ast.AST, Scope], aliases: Mapping[str, str]) -> None:
+        super().__init__(aliases)
         self.types = types
-        self.aliases = aliases
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
         self._memo: dict[tuple[int, int], Known | None] = {}
-        self._bound: dict[Binding, Reference | None] = {}
         self._held: dict[Binding, Known | None] = {}
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
         self._cycled = False
-
-    # -- names ---------------------------------------------------------------------------------
-
-    def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
-        """The qualified name of a dotted expression; None where its root is an ordinary variable."""
-        root = node
-        while type(root) is ast.Attribute:
-            root = root.value
-        if type(root) is not ast.Name:
-            return None
-        binding = scope.lookup(root.id)
-        if binding is None:
-            return None
-        base = self.bound(binding)
-        if base is None or (root is not node and instance_class(root.id, scope) is not None):
-            return None
-        names = _names(node)
-        if names:
-            base = Reference(".".join([base.qualified, *names]), base.alias, base.certain)
-        if self.aliases and base.qualified in self.aliases:
-            return Reference(self.aliases[base.qualified], base.alias, base.certain)
-        return base
-
-    def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
-        """What an imported, defined or aliased name stands for."""
-        if binding not in self._bound:
-            self._bound[binding] = None  # for names defined by themselves
-            self._bound[binding] = self._stands_for(binding, depth)
-        return self._bound[binding]
-
-    def _stands_for(self, binding: Binding, depth: int) -> Reference | None:
-        found: list[Reference] = []
-        others = 0
-        for definition in binding.definitions[:_DEFINITIONS]:
-            reference = self._definition(definition, binding, depth)
-            if reference is not None:
-                found.append(reference)
-            elif not _is_none(definition):
-                others += 1
-        if not found:
-            return None
-        if others and found[0].alias is not None and not isinstance(found[0].alias, ast.alias):
-            return None
-        qualified = {r.qualified for r in found}
-        best = found[0]
-        if len(qualified) > 1:
-            best = next((r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified), best)
-        return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
-
-    def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:
-        if definition.kind == "import":
-            alias = definition.node
-            assert isinstance(alias, ast.alias)
-            qualified = str(definition.extra)
-            return Reference(qualified, alias if "." in qualified else None)
-        if definition.kind in ("def", "class"):
-            return Reference(f"{binding.scope.qualified}.{binding.name}", None)
-        if definition.kind == "value" and depth < 4 and definition.extra is None:
-            value = definition.node
-            if isinstance(value, (ast.Attribute, ast.Name)):
-                chain = dotted(value)
-                if chain is None or (not chain[1] and chain[0].id == binding.name):
-                    return None
-                target = definition.scope.lookup(chain[0].id)
-                if target is None or target is binding:
-                    return None
-                base = self.bound(target, depth + 1)
-                if base is not None:
-                    return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
-        return None
 
     # -- classes -------------------------------------------------------------------------------
 
@@ -206,12 +127,12 @@ class Inference:
     def _holds(self, binding: Binding, depth: int) -> Known | None:
         known: list[Known] = []
         unknown = 0
-        for definition in binding.definitions[:_DEFINITIONS]:
+        for definition in binding.definitions[:DEFINITIONS]:
             self._cycled = False
             found = self._defined(definition, binding, depth + 1)
             if found is not None:
                 known.append(found)
-            elif not self._cycled and not _is_none(definition):
+            elif not self._cycled and not defines_none(definition):
                 unknown += 1
         self._cycled = False
         if not known:
@@ -284,7 +205,7 @@ class Inference:
                 return Known("iter:" + inner.type, inner.why)
             return None
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            sides = [self.annotation(side, scope) for side in (node.left, node.right) if not _none(side)]
+            sides = [self.annotation(side, scope) for side in (node.left, node.right) if not is_none(side)]
             return sides[0] if len(sides) == 1 else None
         if isinstance(node, (ast.Name, ast.Attribute)):
             reference = self.reference(node, scope)
@@ -399,7 +320,7 @@ class Inference:
         annotated = self.annotation(function.returns, scope.parent or scope)
         if annotated is not None:
             return annotated
-        values = [r.value for r in scope.returns if r.value is not None and not _none(r.value)]
+        values = [r.value for r in scope.returns if r.value is not None and not is_none(r.value)]
         return self._join([self.infer(v, scope, depth + 1) for v in values[:6]]) if values else None
 
     def _method(self, func: ast.Attribute, scope: Scope, depth: int) -> Known | None:
@@ -458,7 +379,7 @@ class Inference:
         return known if known is not None and known.type == "torch.Tensor" else None
 
     def _choice(self, node: ast.IfExp, scope: Scope, depth: int) -> Known | None:
-        arms = [arm for arm in (node.body, node.orelse) if not _none(arm)]
+        arms = [arm for arm in (node.body, node.orelse) if not is_none(arm)]
         return self._join([self.infer(arm, scope, depth) for arm in arms])
 
     def _boolean(self, node: ast.BoolOp, scope: Scope, depth: int) -> Known | None:
@@ -507,16 +428,6 @@ _HANDLERS: dict[type, Callable[..., Known | None]] = {
 }
 
 
-def _names(node: ast.expr) -> list[str]:
-    """The attributes of a chain, from its root outwards."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    names.reverse()
-    return names
-
-
 def argument_value(call: ast.Call, name: str, position: int | None, function: Scope) -> ast.expr | None:
     """The expression a call passes for a parameter. ``position`` counts ``self``, which methods do not pass."""
     for keyword in call.keywords:
@@ -529,11 +440,3 @@ def argument_value(call: ast.Call, name: str, position: int | None, function: Sc
     if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
         return call.args[position]
     return None
-
-
-def _none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def _is_none(definition: Definition) -> bool:
-    return definition.kind == "value" and _none(definition.node)

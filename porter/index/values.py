@@ -12,7 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 from porter.index import sinks
-from porter.index.infer import Inference, Reference
+from porter.index.infer import Inference
+from porter.index.names import Reference
 from porter.index.scope import Scope, instance_class
 from porter.index.summary import Mark
 

@@ -1,97 +1,30 @@
-"""The second pass over a file: every expression once, telling ones become sites."""
+"""The second pass over a file, statements: what guards, loops and scopes its expressions stand in."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
-from functools import lru_cache
-
-import msgspec
 
 from porter.index import guards, sinks
-from porter.index.callee import Callee, option_name, short
-from porter.index.infer import Inference, Reference
-from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope
+from porter.index.callee import option_name
+from porter.index.expressions import WORD, Expressions, Found
+from porter.index.infer import Inference
+from porter.index.scope import Binder, Scope
 from porter.index.site import Guard
-from porter.index.values import Flow, Use
+from porter.index.values import Use
 from porter.index.watch import Watch
 from porter.sources.source import Source
 
-WORD = re.compile(r"cuda|nccl|cudnn|nvtx", re.I)
-_LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
-_CHILDREN: dict[type, tuple[str, ...]] = {}
-_LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@lru_cache(maxsize=4096)
-def _wordy(name: str) -> bool:
-    """Whether a name mentions CUDA."""
-    return WORD.search(name) is not None
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """Where the visitor stood when it met a node."""
-
-    scope: Scope
-    statement: ast.AST
-    siblings: int
-    guards: tuple[Guard, ...]
-    in_loop: bool
-    parent: str
-    role: str
-    call: ast.Call | None
-    fstring: ast.JoinedStr | None
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A site in the making: names of methods wait until the whole file has been seen."""
-
-    kind: str
-    name: str
-    node: ast.AST
-    moment: Moment
-    alias: ast.AST | None = None
-    certain: bool = True
-    use: Use | None = None
-    detail: str = ""
-    receiver: ast.expr | None = None
-
-
-class Visitor:
-    """Walks one module and collects `Found`s, edges and marks."""
+class Visitor(Expressions):
+    """Walks one module."""
 
     def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
-        self.starts = source.line_starts
-        self.text = source.text
-        self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # lists may hold requirements
-        self.binder = binder
-        self.inference = inference
-        self.flow = Flow(inference)
-        self.watch = watch
-        self.found: list[Found] = []
-        self.scope = binder.root
-        self.statement: ast.AST = tree
-        self.siblings = 1
-        self.guards: tuple[Guard, ...] = ()
-        self.loops = 0
-        self.fstring: ast.JoinedStr | None = None
-        self.named = self._reference_names()
+        """Walks at once: see ``found``, and ``flow`` for edges and marks."""
+        super().__init__(tree, binder, inference, watch, source)
         self.block(tree.body)
-
-    def _reference_names(self) -> frozenset[str]:
-        """Names that may stand for something imported: all others are skipped at once."""
-        kinds = ("import", "def", "class")
-        names: set[str] = set()
-        for scope in self.binder.scopes.values():
-            for name, binding in scope.bindings.items():
-                for definition in binding.definitions:
-                    if definition.kind in kinds or isinstance(definition.node, (ast.Attribute, ast.Name)):
-                        names.add(name)
-        return frozenset(names)
-
-    # -- statements ----------------------------------------------------------------------------
 
     def block(self, body: list[ast.stmt]) -> None:
         """Visit statements of one block."""
@@ -158,16 +91,6 @@ class Visitor:
         elif isinstance(node, ast.Starred):
             self.target(node.value)
 
-    def annotation(self, node: ast.expr | None) -> None:
-        """Visit an annotation: names count, texts do not."""
-        if node is None:
-            return
-        for part in ast.walk(node):
-            if isinstance(part, (ast.Attribute, ast.Name)):
-                self.chain(part, "annotation", role="annotation", descend=False)
-            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                self.string(part, part.value, "annotation")
-
     def _return(self, node: ast.Return) -> None:
         if node.value is not None:
             function = self.scope.enclosing("function")
@@ -193,10 +116,6 @@ class Visitor:
             self._arms(node.orelse[0], conditions, has_else, index + 1)
         elif node.orelse:
             self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
-
-    def _add(self, guard: Guard | None) -> None:
-        if guard is not None:
-            self.guards = (guard, *self.guards)
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
         self.expr(node.iter, "For")
@@ -317,298 +236,11 @@ class Visitor:
                 return Guard("test", start, end, (), False)
         return None
 
-    def parameters(self, arguments: ast.arguments, scope: Scope) -> None:
-        """Defaults flow into their parameters."""
-        positional = [*arguments.posonlyargs, *arguments.args]
-        pairs = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True))
-        pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
-        for arg, default in pairs:
-            use = Use("default", f"p:{scope.qualified}.{arg.arg}", detail=arg.arg)
-            self.flow.into(default, use, self.scope)
-            self.expr(default, "default")
-        for arg in [*positional, *arguments.kwonlyargs]:
-            self.annotation(arg.annotation)
-
     def _inside(self, scope: Scope, body: list[ast.stmt], guard: Guard | None) -> None:
         saved = self.scope, self.loops
         self.scope, self.loops = scope, 0
         self.guarded(guard, body)
         self.scope, self.loops = saved
-
-    # -- expressions ---------------------------------------------------------------------------
-
-    def children(self, node: ast.AST) -> None:
-        """Visit the expressions below a node that has no handler of its own."""
-        kind = type(node)
-        fields = _CHILDREN.get(kind)
-        if fields is None:
-            fields = _CHILDREN[kind] = tuple(f for f in kind._fields if f not in _LEAF_FIELDS)
-        for field in fields:
-            value = getattr(node, field, None)
-            if isinstance(value, list):
-                for element in value:
-                    if element is not None:  # `**other` in a dict has no key
-                        self.expr(element, kind.__name__)
-            elif value is not None:
-                self.expr(value, kind.__name__)
-
-    def expr(self, node: ast.AST, parent: str, role: str = "load") -> None:
-        """Visit one expression; ``parent`` is the class name of the node around it."""
-        kind = type(node)
-        if kind is ast.Attribute or kind is ast.Name:
-            self.chain(node, parent, role=role)  # type: ignore[arg-type]
-        elif kind is ast.Call:
-            self.call(node, parent, role)  # type: ignore[arg-type]
-        elif kind is ast.Constant:
-            if isinstance(node.value, str):  # type: ignore[attr-defined]
-                self.string(node, node.value, parent)  # type: ignore[attr-defined,arg-type]
-        else:
-            handler = _EXPRESSIONS.get(kind)
-            if handler is not None:
-                handler(self, node, parent)
-            else:
-                self.children(node)
-
-    def chain(
-        self, node: ast.expr, parent: str, role: str = "load", call: ast.Call | None = None, descend: bool = True
-    ) -> None:
-        """A name or ``a.b.c``: a watched symbol, a watched method of something, or neither."""
-        if isinstance(node, ast.Name) and node.id not in self.named:
-            return
-        reference = self.reference(node)
-        if reference is not None:
-            self.symbol(node, reference, parent, role, call)
-            return
-        if not isinstance(node, ast.Attribute):
-            return
-        if isinstance(node.value, ast.Name):
-            binding = self.scope.lookup(node.value.id)
-            if binding is not None:
-                binding.uses.add(node.attr)
-        if node.attr in self.watch.methods or _wordy(node.attr):
-            moment = self.moment(parent, "call" if call is not None else role, call)
-            self.found.append(Found("method", f".{node.attr}", node, moment, receiver=node.value))
-        if descend:
-            self.expr(node.value, "Attribute")
-
-    def symbol(self, node: ast.expr, reference: Reference, parent: str, role: str, call: ast.Call | None) -> None:
-        """Emit the watched part of a resolved chain."""
-        name = self.watch.match(reference.qualified)
-        if name is None:
-            if WORD.search(reference.qualified):
-                moment = self.moment(parent, role, call)
-                self.found.append(Found("symbol", reference.qualified, node, moment, reference.alias))
-            return
-        for _ in range(reference.qualified.count(".") - name.count(".")):
-            if not isinstance(node, ast.Attribute):
-                break
-            node, call, role, parent = node.value, None, "load", "Attribute"
-        moment = self.moment(parent, "call" if call is not None else role, call)
-        self.found.append(Found("symbol", name, node, moment, reference.alias, reference.certain))
-
-    def call(self, node: ast.Call, parent: str, role: str = "load") -> None:
-        """A call: its function, and where its arguments go."""
-        func = node.func
-        reference = self.reference(func)
-        self._arguments(node, reference)
-        if isinstance(func, (ast.Attribute, ast.Name)):
-            self.chain(func, parent, role if role == "decorator" else "call", node)
-        else:
-            self.expr(func, "Call")
-        self._dynamic(node, parent)
-        for argument in node.args:
-            self.expr(argument, "Call")
-        for keyword in node.keywords:
-            self.expr(keyword.value, "keyword")
-
-    def _arguments(self, node: ast.Call, reference: Reference | None) -> None:
-        if not node.args and not node.keywords:
-            return
-        callee = Callee(self, node, reference)
-        for i, argument in enumerate(node.args):
-            use = callee.positional(i, argument)
-            if use.place is not None or use.sink is not None or use.detail:
-                self.flow.into(argument, use, self.scope)
-        for keyword in node.keywords:
-            self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
-        name = reference.qualified if reference is not None else callee.method
-        watched = self.watch.arguments.get(name) if name else None
-        if watched:
-            self._argument_sites(node, name, watched, reference)
-
-    def _argument_sites(
-        self, node: ast.Call, name: str, watched: dict[str, int | None], reference: Reference | None
-    ) -> None:
-        by_position = {position: parameter for parameter, position in watched.items() if position is not None}
-        for i, value in enumerate(node.args):
-            if isinstance(value, ast.Starred):
-                break
-            if i in by_position:
-                self._argument_site(node, f"{name}({by_position[i]})", value)
-        for keyword in node.keywords:
-            if keyword.arg in watched:
-                self._argument_site(node, f"{name}({keyword.arg})", keyword.value)
-
-    def _argument_site(self, node: ast.Call, name: str, value: ast.expr) -> None:
-        detail = ast.unparse(value) if isinstance(value, (ast.Constant, ast.Name, ast.Attribute)) else ""
-        self.found.append(Found("argument", name, value, self.moment("Call", "load", node), detail=detail))
-
-    def _dynamic(self, node: ast.Call, parent: str) -> None:
-        """``getattr(torch, "cuda")`` and ``hasattr``: access by a name in a string."""
-        if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) >= 2:
-            base, name = node.args[0], node.args[1]
-            reference = self.reference(base) if isinstance(base, (ast.Name, ast.Attribute)) else None
-            if reference is not None and isinstance(name, ast.Constant) and isinstance(name.value, str):
-                watched = self.watch.match(f"{reference.qualified}.{name.value}")
-                if watched == f"{reference.qualified}.{name.value}":
-                    moment = self.moment(parent, "dynamic", node)
-                    self.flow.uses[id(name)] = Use("dynamic")
-                    found = Found("symbol", watched, node, moment, detail=f"{node.func.id}({reference.qualified})")
-                    self.found.append(found)
-
-    def _compare(self, node: ast.Compare, parent: str) -> None:
-        operands = [node.left, *node.comparators]
-        for i, operand in enumerate(operands):
-            other = operands[i - 1] if i else operands[1]
-            if isinstance(operand, (ast.Constant, ast.JoinedStr, ast.Tuple, ast.List, ast.Set, ast.BinOp, ast.Call)):
-                place = self.flow.place(other, self.scope)
-                self.flow.into(operand, Use("compare", place, detail=short(other)), self.scope)
-            self.expr(operand, "Compare")
-
-    def _choice(self, node: ast.IfExp, parent: str) -> None:
-        conditions, _ = guards.chain(node, self.condition)
-        saved = self.guards
-        self._add(guards.whole(conditions, True, *self.span(node.test)))
-        self._ternary(node, conditions, 0)
-        self.guards = saved
-
-    def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], index: int) -> None:
-        self.expr(node.test, "test")
-        start, end = self.span(node.test)
-        saved = self.guards
-        self._add(guards.arm(conditions, index, True, start, end))
-        self.expr(node.body, "IfExp")
-        self.guards = saved
-        if isinstance(node.orelse, ast.IfExp):
-            self._ternary(node.orelse, conditions, index + 1)
-            return
-        self._add(guards.arm(conditions, len(conditions), True, start, end))
-        self.expr(node.orelse, "IfExp")
-        self.guards = saved
-
-    def _dict(self, node: ast.Dict, parent: str) -> None:
-        if not any(id(key) in self.flow.uses for key in node.keys):
-            self.flow.into(node, Use("entry"), self.scope)
-        saved = self.guards
-        start, _ = self.span(node)
-        handled = any(_is_text(key, "neuron") for key in node.keys)
-        if handled:
-            self._add(Guard("handled", start, start, ("neuron",), True))
-        for key, value in zip(node.keys, node.values, strict=True):
-            if key is not None:
-                self.expr(key, "Dict")
-            around = self.guards
-            if _is_text(key, "cuda") and not handled and isinstance(value, _LOOKED_UP):
-                self._add(Guard("entry", start, start, (), False))
-            self.expr(value, "Dict")
-            self.guards = around
-        self.guards = saved
-
-    def _lambda(self, node: ast.Lambda, parent: str) -> None:
-        saved = self.scope
-        scope = self.binder.function_scope(node, self.scope, f"<lambda:{node.lineno}>")
-        self.parameters(node.args, scope)
-        self.scope = scope
-        self.flow.into(node.body, Use("return", f"r:{scope.qualified}"), scope)
-        self.expr(node.body, "Lambda")
-        self.scope = saved
-
-    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, parent: str) -> None:
-        saved = self.scope
-        scope = Scope("comprehension", self.scope.qualified, node, self.scope)
-        self.binder.scopes[node] = scope
-        self.expr(node.generators[0].iter, "comprehension")
-        self.scope = scope
-        for i, generator in enumerate(node.generators):
-            self.binder.target(generator.target, generator.iter, scope, "iter")
-            if i:
-                self.expr(generator.iter, "comprehension")
-            for test in generator.ifs:
-                self.expr(test, "test")
-        self.loops += 1
-        for value in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
-            self.expr(value, "comprehension")
-        self.loops -= 1
-        self.scope = saved
-
-    def _walrus(self, node: ast.NamedExpr, parent: str) -> None:
-        owner = self.scope
-        while owner.kind == "comprehension" and owner.parent is not None:
-            owner = owner.parent
-        owner.bind(node.target.id, Definition("value", node.value, self.scope))
-        self.flow.into(node.value, Use("assign", self.flow.place(node.target, self.scope)), self.scope)
-        self.expr(node.value, "NamedExpr")
-
-    # -- strings -------------------------------------------------------------------------------
-
-    def string(self, node: ast.expr, value: str, parent: str) -> None:
-        """A text that mentions CUDA, by what kind of text it is."""
-        if self.is_setup and parent in ("List", "Tuple", "Set"):
-            self.found.append(Found("requirement", value, node, self.moment(parent, "text")))
-        kind, name = self.watch.text_kind(value)
-        if kind is None:
-            return
-        use = self.flow.uses.get(id(node)) or Use("text")
-        if use.use == "dynamic":
-            return
-        if use.use == "attribute" or (kind == "command" and not _runs(value, use)):
-            kind = "string"
-        self.found.append(Found(kind, name, node, self.moment(parent, "text"), use=use, detail=use.detail))
-
-    def _joined(self, node: ast.JoinedStr, parent: str) -> None:
-        parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
-        saved = self.fstring
-        self.fstring = node
-        for part in node.values:
-            if isinstance(part, ast.FormattedValue):
-                self.expr(part.value, "FormattedValue")
-        self.fstring = saved
-        self.string(node, "".join(str(p) for p in parts), parent)
-
-    # -- helpers -------------------------------------------------------------------------------
-
-    def reference(self, node: ast.expr) -> Reference | None:
-        """The qualified name of a chain, in the current scope."""
-        root = node
-        while type(root) is ast.Attribute:
-            root = root.value
-        if type(root) is not ast.Name or root.id not in self.named:
-            return None
-        return self.inference.reference(node, self.scope)
-
-    def qualify(self, node: ast.expr) -> str | None:
-        """Like `reference`, the name only."""
-        reference = self.reference(node)
-        return reference.qualified if reference is not None else None
-
-    def condition(self, test: ast.expr) -> guards.Condition:
-        """What a test says of the device; a look at its text spares most tests a closer one."""
-        start, end = self.span(test)
-        vendors = guards.VENDOR_BYTES.search(self.text, start, end)
-        if vendors is None and guards.VERSION_BYTES.search(self.text, start, end) is None:
-            return guards.NEUTRAL
-        return guards.condition(test, self.qualify)
-
-    def moment(self, parent: str, role: str, call: ast.Call | None = None) -> Moment:
-        """What surrounds the node being visited."""
-        return Moment(
-            self.scope, self.statement, self.siblings, self.guards, self.loops > 0, parent, role, call, self.fstring
-        )
-
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Byte offsets of a node."""
-        start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
 
 
 _STATEMENTS: dict[type, Callable[..., None]] = {
@@ -632,28 +264,6 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
 }
 if hasattr(ast, "TryStar"):
     _STATEMENTS[ast.TryStar] = Visitor._try
-
-_EXPRESSIONS: dict[type, Callable[..., None]] = {
-    ast.Compare: Visitor._compare,
-    ast.IfExp: Visitor._choice,
-    ast.Dict: Visitor._dict,
-    ast.Lambda: Visitor._lambda,
-    ast.JoinedStr: Visitor._joined,
-    ast.NamedExpr: Visitor._walrus,
-    **dict.fromkeys(COMPREHENSIONS, Visitor._comprehension),
-}
-
-
-_RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
-
-
-def _runs(value: str, use: Use) -> bool:
-    """Whether a text that begins like a command is one: it has arguments, or goes to what runs commands."""
-    return use.use not in ("compare", "key", "text") and (" " in value or _RUNNERS.search(use.detail) is not None)
-
-
-def _is_text(node: ast.expr | None, value: str) -> bool:
-    return isinstance(node, ast.Constant) and node.value == value
 
 
 def _last_name(node: ast.expr) -> str:

@@ -1,0 +1,117 @@
+"""What a name stands for: imports, definitions and plain assignments, followed to the qualified name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+import msgspec
+
+from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
+
+DEFINITIONS = 24  # of one name that are looked at
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """The qualified name an expression stands for."""
+
+    qualified: str
+    alias: ast.AST | None  # the import alias or assigned value through which it is named; None: spelled from its root
+    certain: bool = True
+
+
+class Names:
+    """Resolves the names of one file."""
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        """``aliases``: names of the repository, and what of CUDA they stand for."""
+        self.aliases = aliases
+        self._bound: dict[Binding, Reference | None] = {}
+
+    def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
+        """The qualified name of a dotted expression; None where its root is an ordinary variable."""
+        root = node
+        while type(root) is ast.Attribute:
+            root = root.value
+        if type(root) is not ast.Name:
+            return None
+        binding = scope.lookup(root.id)
+        if binding is None:
+            return None
+        base = self.bound(binding)
+        if base is None or (root is not node and instance_class(root.id, scope) is not None):
+            return None
+        names = _names(node)
+        if names:
+            base = Reference(".".join([base.qualified, *names]), base.alias, base.certain)
+        if self.aliases and base.qualified in self.aliases:
+            return Reference(self.aliases[base.qualified], base.alias, base.certain)
+        return base
+
+    def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
+        """What an imported, defined or aliased name stands for."""
+        if binding not in self._bound:
+            self._bound[binding] = None  # for names defined by themselves
+            self._bound[binding] = self._stands_for(binding, depth)
+        return self._bound[binding]
+
+    def _stands_for(self, binding: Binding, depth: int) -> Reference | None:
+        found: list[Reference] = []
+        others = 0
+        for definition in binding.definitions[:DEFINITIONS]:
+            reference = self._definition(definition, binding, depth)
+            if reference is not None:
+                found.append(reference)
+            elif not defines_none(definition):
+                others += 1
+        if not found:
+            return None
+        if others and found[0].alias is not None and not isinstance(found[0].alias, ast.alias):
+            return None
+        qualified = {r.qualified for r in found}
+        best = found[0]
+        if len(qualified) > 1:
+            best = next((r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified), best)
+        return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
+
+    def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:
+        if definition.kind == "import":
+            alias = definition.node
+            assert isinstance(alias, ast.alias)
+            qualified = str(definition.extra)
+            return Reference(qualified, alias if "." in qualified else None)
+        if definition.kind in ("def", "class"):
+            return Reference(f"{binding.scope.qualified}.{binding.name}", None)
+        if definition.kind == "value" and depth < 4 and definition.extra is None:
+            value = definition.node
+            if isinstance(value, (ast.Attribute, ast.Name)):
+                chain = dotted(value)
+                if chain is None or (not chain[1] and chain[0].id == binding.name):
+                    return None
+                target = definition.scope.lookup(chain[0].id)
+                if target is None or target is binding:
+                    return None
+                base = self.bound(target, depth + 1)
+                if base is not None:
+                    return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
+        return None
+
+
+def _names(node: ast.expr) -> list[str]:
+    """The attributes of a chain, from its root outwards."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    names.reverse()
+    return names
+
+
+def is_none(node: ast.AST) -> bool:
+    """Whether a node is the literal None."""
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def defines_none(definition: Definition) -> bool:
+    """Whether a definition is ``name = None``: it says nothing of what else the name may be."""
+    return definition.kind == "value" and is_none(definition.node)
