@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -74,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _confess(error: Exception) -> None:
     """Say that porter itself failed, where, and how to report it."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
     click.echo(f"porter: internal error: {type(error).__name__}: {error} ({place})", err=True)

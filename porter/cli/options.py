@@ -6,9 +6,8 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -32,8 +31,7 @@ class Failure(click.ClickException):
         click.echo(f"porter: {self.message}", err=True)
 
 
-@dataclass(frozen=True)
-class Common:
+class Common(NamedTuple):
     """What the shared options say, as given. Lists hold what was given by comma or by repetition."""
 
     target: str | None
@@ -146,13 +144,15 @@ def plain_failures(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(**values: Any) -> Any:
-        from porter.catalog import CatalogueError
-        from porter.config import ConfigError
-
         try:
             return function(**values)
-        except (ConfigError, CatalogueError) as error:
-            raise Failure(str(error)) from error
+        except ValueError as error:  # as both are
+            from porter.catalog import CatalogueError
+            from porter.config import ConfigError
+
+            if isinstance(error, (ConfigError, CatalogueError)):
+                raise Failure(str(error)) from error
+            raise
 
     return wrapper
 
@@ -163,7 +163,7 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     @plain_failures
     def wrapper(**values: Any) -> Any:
-        shared = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
+        shared = Common(**{name: values.pop(name) for name in Common._fields})
         return function(common=shared, **values)
 
     for option in reversed(_OPTIONS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import SequenceMatcher
 from functools import cached_property
 from unicodedata import combining, east_asian_width
 
@@ -59,7 +58,7 @@ class Excerpts:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return _NEWLINE.split(self._source.text.decode("utf-8", "replace")) if self.raw and self._source else []
+        return _split(self._source.text.decode("utf-8", "replace")) if self.raw and self._source else []
 
     @cached_property
     def _cells(self) -> list[list[str]]:
@@ -73,12 +72,20 @@ class Excerpts:
 
 def display(line: str) -> str:
     """A line fit for a terminal: tabs widened, control characters made visible."""
+    if line.isprintable():
+        return line
     return "".join(TAB if c == "\t" else c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def columns(text: str) -> int:
     """How many terminal columns `display`-ed text takes."""
+    if text.isascii():
+        return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _split(text: str) -> list[str]:
+    return _NEWLINE.split(text) if "\r" in text else text.split("\n")
 
 
 def _cells(raw: bytes) -> list[list[str]]:
@@ -88,7 +95,7 @@ def _cells(raw: bytes) -> list[list[str]]:
         sources = ["".join(cell.get("source", "")) for cell in cells]
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
         return []
-    return [_NEWLINE.split(source) for source in sources]
+    return [_split(source) for source in sources]
 
 
 def _apply(raw: bytes, edits: list[Edit], encode: Callable[[str], bytes]) -> bytes:
@@ -115,12 +122,14 @@ def _local(raw: bytes, edits: list[Edit]) -> list[Change]:
     end = len(raw) if end < 0 else end + 1
     moved = [Edit(edit.start - start, edit.end - start, edit.text) for edit in edits]
     before = raw[start:end]
-    old, new = (_NEWLINE.split(text.decode("utf-8", "replace")) for text in (before, _apply(before, moved, str.encode)))
+    old, new = (_split(text.decode("utf-8", "replace")) for text in (before, _apply(before, moved, str.encode)))
     return _compare(old, new, raw.count(b"\n", 0, start) + 1)
 
 
 def _compare(old: list[str], new: list[str], first: int) -> list[Change]:
-    matcher = SequenceMatcher(None, old, new)
+    from difflib import SequenceMatcher  # not at the top: most findings change nothing
+
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
     return [
         Change(first + i, tuple(old[i:j]), tuple(new[k:n]))
         for tag, i, j, k, n in matcher.get_opcodes()
