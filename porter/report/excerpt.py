@@ -129,7 +129,7 @@ def _local(raw: bytes, edits: list[Edit]) -> list[Change]:
 def _compare(old: list[str], new: list[str], first: int) -> list[Change]:
     from difflib import SequenceMatcher  # not at the top: most findings change nothing
 
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    matcher = SequenceMatcher(None, old, new)
     return [
         Change(first + i, tuple(old[i:j]), tuple(new[k:n]))
         for tag, i, j, k, n in matcher.get_opcodes()
