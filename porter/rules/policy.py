@@ -46,7 +46,7 @@ def guarded(site: Site) -> bool:
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
 _CUDA_BY_NAME = re.compile(
-    r"(?:^|\.)(?:Cuda[A-Z_]\w*|CUDA\w*|cuda|half|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
+    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|cuda|half|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
 
 
@@ -76,17 +76,17 @@ def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
     named = _CUDA_BY_NAME.search(result.site.scope)
-    if result.verdict in (Verdict.AUTO, Verdict.REVIEW) and named and not _moves_a_part(result.site, rule):
-        advice = (
-            f"`{named.group().strip('.')}` is CUDA's by its name: write one for Neuron beside it, and leave this one"
-        )
-        return by_hand(result, advice)
-    return result
+    if named is None or result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
+        return result
+    name = named.group().strip(".")
+    if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
+        return result
+    return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
 
 
-def _moves_a_part(site: Site, rule: str) -> bool:
+def _moves_a_part(site: Site) -> bool:
     """``self.model.cuda()`` in a method ``cuda``: the name is the program's, the call is PyTorch's."""
-    return rule == "cuda-method" and site.receiver is not None and "super()" not in site.receiver.why
+    return site.receiver is not None and "super()" not in site.receiver.why
 
 
 def leave(result: Judgement, why: str) -> Judgement:

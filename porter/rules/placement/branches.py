@@ -27,9 +27,10 @@ _PRODUCTS = re.compile(
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
-# A function of the program's own that does something on CUDA, rather than with it: `dtw_cuda`, not `move_to_cuda`.
+# What the program has of its own for CUDA, rather than to use CUDA: `dtw_cuda`, `CUDAPrefetcher`, not `move_to_cuda`.
 _OWN_KERNEL = re.compile(
     r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
+    r"|(?:^|\.)(?:CUDA|Cuda[A-Z_])\w*$"
 )
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _AND = re.compile(rb"\band\b")
