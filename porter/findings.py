@@ -61,7 +61,8 @@ def unparsable(problem: Problem, rule: Rule) -> Finding:
 def dismissal(source: Source, dismissed: Dismissed) -> Dismissal:
     """What is shown of a site that is no finding."""
     site = dismissed.site
-    line, _, cell = source.locate(site.start)
+    start = site.statement.start if site.role == "import" and site.statement is not None else site.start
+    line, _, cell = source.locate(start)
     end_line, _, _ = source.locate(site.end)
     return Dismissal(source.path, line, end_line, cell, site.name, REASONS[dismissed.reason])
 

@@ -15,6 +15,7 @@ _VENDOR = re.compile(r"(?:^|[^a-z])(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hi
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)
 VERSION_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER", re.I)
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
+_VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
 _VERSION_FLAG = re.compile(r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|is_torch_\w*(?:ge|greater)", re.I)
 _SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa"})
 _NEURON = frozenset({"neuron", "neuronx"})
@@ -51,6 +52,9 @@ def _modern(test: ast.expr, qualify: Qualify) -> int:
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "hasattr" and test.args:
         owner = qualify(test.args[0]) or ""
         return 1 if owner == "torch" or owner.startswith("torch.amp") else 0
+    if isinstance(test, ast.Call) and _VERSION_CALL.search(ast.unparse(test.func)) and test.args:
+        operator = test.args[0].value if isinstance(test.args[0], ast.Constant) else ""
+        return {">=": 1, ">": 1, "<": -1, "<=": -1}.get(operator, 0) if isinstance(operator, str) else 0
     if isinstance(test, ast.Name) and _VERSION_FLAG.search(test.id):
         return 1
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and _VERSION.search(ast.unparse(test.left))):

@@ -84,6 +84,10 @@ class Flow:
         for element in node.elts:
             self.into(element, inner, scope)
 
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, use: Use, scope: Scope) -> None:
+        if isinstance(node.elt, (ast.Constant, ast.JoinedStr, ast.BinOp)):
+            self.into(node.elt, msgspec.structs.replace(use, use="element"), scope)
+
     def _dict(self, node: ast.Dict, use: Use, scope: Scope) -> None:
         keys = [k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)]
         handled = "handled" if "neuron" in keys else ""
@@ -217,6 +221,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ast.Tuple: Flow._elements,
     ast.Set: Flow._elements,
     ast.Dict: Flow._dict,
+    ast.ListComp: Flow._comprehension,
+    ast.SetComp: Flow._comprehension,
+    ast.GeneratorExp: Flow._comprehension,
     ast.Call: Flow._call,
     ast.NamedExpr: Flow._inner,
     ast.Starred: Flow._inner,

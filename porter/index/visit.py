@@ -71,6 +71,11 @@ class Visitor(Expressions):
         use = "field" if self.scope.kind == "class" else "assign"
         self.flow.into(value, Use(use, place, "device" if likely else None, not likely, name), self.scope)
 
+    def _aug_assign(self, node: ast.AugAssign) -> None:
+        self._flow_assign(node.target, node.value)
+        self.target(node.target)
+        self.expr(node.value, "Assign")
+
     def _ann_assign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self._flow_assign(node.target, node.value)
@@ -247,6 +252,7 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
     ast.Expr: Visitor._expr_statement,
     ast.Assign: Visitor._assign,
     ast.AnnAssign: Visitor._ann_assign,
+    ast.AugAssign: Visitor._aug_assign,
     ast.Return: Visitor._return,
     ast.If: Visitor._if,
     ast.For: Visitor._loop,

@@ -75,18 +75,41 @@ def _is_argument(site: Site, call: Judgement) -> bool:
 
 
 def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """Tests of a value that a literal of this file sets, and that stays."""
-    kept = [r.site for r in results if r.site.kind in ("device", "backend") and r.site.use != "compare" and not r.edits]
+    """Literals and the tests of their values: where one literal stays, so do its tests, and the other literals of these."""
+    meetings = _meetings(results, ctx)
+    held = {i for literals in meetings.values() for i in literals if not _edited(results[i])}
+    lines: dict[int, int] = {}  # what is taken back, and where that starts
+    while True:
+        fresh: dict[int, int] = {}
+        for test, literals in meetings.items():
+            kept = next((i for i in literals if i in held), None)
+            if kept is not None:
+                fresh.update((i, results[kept].site.line) for i in (test, *literals) if i not in held)
+        if not fresh:
+            break
+        lines.update(fresh)
+        held.update(fresh)
+    return [
+        by_hand(r, f"line {lines[i]} belongs to it, and stays: change them together")
+        if i in lines and _edited(r)
+        else r
+        for i, r in enumerate(results)
+    ]
 
-    def held(result: Judgement) -> Judgement:
-        if result.site.use != "compare" or not _edited(result):
-            return result
-        for site in kept:
-            if site.kind == result.site.kind and ctx.project.feeds(site.place, result.site.place, ctx.module):
-                return by_hand(result, f"line {site.line} sets what is tested here, and stays: change both together")
-        return result
 
-    return [held(r) for r in results] if kept else results
+def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
+    """For each test of a device or backend, by index, the literals whose value it may test."""
+    literals = [i for i, r in enumerate(results) if r.site.kind in ("device", "backend") and r.site.use != "compare"]
+    tests = (i for i, r in enumerate(results) if r.site.use == "compare" and r.verdict is not Verdict.PORTABLE)
+    found: dict[int, list[int]] = {}
+    for test in tests:
+        site = results[test].site
+        found[test] = [
+            i
+            for i in literals
+            if results[i].site.kind == site.kind and ctx.project.feeds(results[i].site.place, site.place, ctx.module)
+        ]
+    return found
 
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
