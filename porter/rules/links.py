@@ -75,7 +75,7 @@ def _is_argument(site: Site, call: Judgement) -> bool:
 
 
 def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """Literals and the tests of their values: where one literal stays, so do its tests, and the other literals of these."""
+    """Literals and the tests of their values: where one literal stays, so do its tests and their other literals."""
     meetings = _meetings(results, ctx)
     held = {i for literals in meetings.values() for i in literals if not _edited(results[i])}
     lines: dict[int, int] = {}  # what is taken back, and where that starts
