@@ -37,6 +37,7 @@ MOST_FILES = {"facts-": 4, "report-": 8}  # of each kind, the newest
 
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of porter: delete it as you like.\n"
 _FRESH = 2_000_000_000  # ns; a file this young may change again without a change of its times, where these are coarse
+_UNTRUSTED = -1  # the size of a file that has to be read again
 _ABANDONED = 3600  # seconds after which a file half written is nobody's
 _OTHER = ("output_format", "jobs", "cache", "cache_dir", "root", "catalogue")  # settings that change no finding
 _CHECKSUM = 16
@@ -86,8 +87,8 @@ class Cache:
         if known is not None and msgspec.structs.replace(known, digest=b"") == now:
             self._stamps[task.path] = known
             return known.digest
-        if max(now.modified, now.changed) < time.time_ns() - _FRESH:
-            self._stamps[task.path] = now
+        fresh = max(now.modified, now.changed) >= time.time_ns() - _FRESH
+        self._stamps[task.path] = msgspec.structs.replace(now, size=_UNTRUSTED) if fresh else now
         if not self._known:
             return None
         raw = task.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from porter.rewrite.apply import apply
-from porter.rewrite.patch import Change, splice, unified
+from porter.rewrite.patch import Change, composed, splice, unified
 from tests.rewrite.helpers import finding, source_of
 from tests.rewrite.test_apply import notebook
 
@@ -94,6 +95,24 @@ def test_git_makes_of_any_patch_what_porter_makes(case: tuple[bytes, list[Change
     assert bool(patch) == (before != after)
     if patch:
         assert applied_by_git("m.py", before, patch) == after
+
+
+def changes_of(draw: st.DrawFn, size: int) -> list[Change]:
+    points = sorted(draw(st.lists(st.integers(0, size), max_size=8)))
+    news = st.sampled_from([b"", b"x", b"yy\n", b"zzzzzz"])
+    return [Change(a, b, draw(news)) for a, b in zip(points[::2], points[1::2], strict=False)]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_changes_after_changes_are_changes(data: st.DataObject) -> None:
+    before = b"0123456789abcdefghij"
+    first = data.draw(st.composite(changes_of)(len(before)))
+    middle = splice(before, first)
+    second = data.draw(st.composite(changes_of)(len(middle)))
+    both = composed(before, first, second)
+    assert splice(before, both) == splice(middle, second)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(both))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
