@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import walk_packages
 from types import MappingProxyType
-from collections.abc import Mapping
 
 from porter.rules import base
 

@@ -157,8 +157,11 @@ def _assemble(
 
 # What an editor may say of a cell that other kernels run. "plaintext" and the like are the editor's ignorance.
 _FOREIGN = frozenset(
-    "bash bat c cpp csharp css fsharp go html java javascript json julia kql latex lua markdown mermaid perl php "
-    "powershell r ruby rust scala shellscript sql swift typescript xml yaml".split()
+    {
+        *("bash", "bat", "c", "cpp", "csharp", "css", "fsharp", "go", "html", "java", "javascript", "json", "julia"),
+        *("kql", "latex", "lua", "markdown", "mermaid", "perl", "php", "powershell", "r", "ruby", "rust", "scala"),
+        *("shellscript", "sql", "swift", "typescript", "xml", "yaml"),
+    }
 )
 
 

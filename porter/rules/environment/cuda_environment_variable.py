@@ -51,6 +51,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
         return judgement(site, row, ctx)
     if _HIDES_ALL.match(ctx.source.text, site.end):
-        return by_hand(site, row, ctx, "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device")
+        why = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
+        return by_hand(site, row, ctx, why)
     edits = replace_in_string(ctx.source.text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
