@@ -1,6 +1,6 @@
 """The budgets that hold on any machine: what porter costs before it has much to do.
 
-Costs are CPU time, as ratios to an interpreter that starts and imports what porter's command line cannot do without: they
+Costs are CPU time, as ratios to an interpreter that starts and imports what the command line cannot do without: they
 hold on slow and busy machines, too. `python -m tests.benchmarks` shows all figures, in seconds.
 """
 
