@@ -355,7 +355,7 @@ class Expressions:
         """What a test says of the device; a look at its text spares most tests a closer one."""
         start, end = self.span(test)
         vendors = guards.VENDOR_BYTES.search(self.text, start, end)
-        if vendors is None and guards.VERSION_BYTES.search(self.text, start, end) is None:
+        if vendors is None and guards.OTHER_BYTES.search(self.text, start, end) is None:
             return guards.NEUTRAL
         return guards.condition(test, self.qualify)
 

@@ -11,9 +11,13 @@ import msgspec
 from porter.index.site import Guard
 
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
-_VENDOR = re.compile(r"(?:^|[^a-z])(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:[^a-z]|$)", re.I)
+_VENDOR = re.compile(
+    r"(?:^|[^a-z]|(?<![a-z])n(?=gpu))(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:s?[^a-z]|s?$)",
+    re.I,
+)
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)
-VERSION_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER", re.I)
+OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
+_PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b")
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
 _VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
 _VERSION_FLAG = re.compile(r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|is_torch_\w*(?:ge|greater)", re.I)
@@ -29,6 +33,7 @@ class Condition(msgspec.Struct, frozen=True):
     vendors: frozenset[str]
     otherwise: int = 0  # like ``cuda``, where the test fails
     mentions: bool = False  # it speaks of CUDA, whatever it makes of it
+    asks: str = ""  # "types" for type checkers, "import" for whether a package is there
     modern: int = 0  # +1 if it holds for every PyTorch that Neuron runs on, -1 if for none
 
 
@@ -42,7 +47,16 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
         vendors.update(_words(node))
     cuda, otherwise = _cuda(test, qualify)
     mentions = bool(vendors & {"gpu", "cuda"})
-    return Condition(cuda, frozenset(vendors - {"gpu", "cuda"}), otherwise, mentions, _modern(test, qualify))
+    others = frozenset(vendors - {"gpu", "cuda"})
+    return Condition(cuda, others, otherwise, mentions, _asks(test), _modern(test, qualify))
+
+
+def _asks(test: ast.expr) -> str:
+    """Whether a test is for type checkers, or asks for a package by a flag or predicate of the program's own."""
+    text = ast.unparse(test)
+    if text.endswith("TYPE_CHECKING"):
+        return "types"
+    return "import" if not isinstance(test, ast.UnaryOp) and _PRESENT.search(text) else ""
 
 
 def _modern(test: ast.expr, qualify: Qualify) -> int:
@@ -148,6 +162,8 @@ def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end
         return Guard("cuda", start, end, others, has_else)
     if cuda < 0:
         return Guard("else", start, end, others, has_else)
+    if index < len(conditions) and conditions[index].asks and not vendors:
+        return Guard(conditions[index].asks, start, end, (), has_else)
     if index < len(conditions) and conditions[index].mentions:
         return Guard("mention", start, end, others, has_else)
     return None
