@@ -155,6 +155,11 @@ class Inference(Names):
                 return candidate.type.removeprefix("result:")
         return None
 
+    def by_use(self, node: ast.expr, scope: Scope) -> Known | None:
+        """What the attributes read from a variable say of it, whatever it is made by."""
+        binding = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        return self._by_use(binding) if binding is not None else None
+
     def _by_use(self, binding: Binding) -> Known | None:
         """What the attributes read from a variable say of it: one that only tensors have, or two that go together."""
         for use in sorted(binding.uses):

@@ -48,6 +48,16 @@ class Names:
             return Reference(self.aliases[base.qualified], base.alias, base.certain)
         return base
 
+    def either(self, node: ast.Name, scope: Scope) -> list[str]:
+        """The qualified names of what a variable stands for by choice: ``scope = autocast if amp else nullcontext``."""
+        binding = scope.lookup(node.id)
+        found = []
+        for definition in binding.definitions[:DEFINITIONS] if binding is not None else ():
+            if definition.kind == "value" and isinstance(definition.node, ast.IfExp):
+                arms = (definition.node.body, definition.node.orelse)
+                found += [self.reference(arm, definition.scope) for arm in arms]
+        return [reference.qualified for reference in found if reference is not None]
+
     def bound(self, binding: Binding, depth: int = 0) -> Reference | None:
         """What an imported, defined or aliased name stands for."""
         if binding not in self._bound:

@@ -310,11 +310,15 @@ class Project:
         settled = self.type_of(symbolic, module)
         if self._is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
             return msgspec.structs.replace(site, kind="own")
+        certain = site.certain
+        if settled.startswith("result:") and site.receiver.beside is not None:
+            settled, certain = site.receiver.beside, False
         if settled.startswith(("result:", "iter:", "tuple:")):
             return msgspec.structs.replace(site, kind="method", name=f".{method}")
         return msgspec.structs.replace(
             site,
             kind="symbol",
             name=f"{settled}.{method}",
+            certain=certain,
             receiver=msgspec.structs.replace(site.receiver, type=settled),
         )

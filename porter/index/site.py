@@ -74,6 +74,7 @@ class Receiver(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
     type: str | None  # torch.Tensor, torch.nn.Module, a class of the repository, or None
     why: str  # "constructed by torch.zeros, line 4": shown to the reader
     place: str | None = None
+    beside: str | None = None  # the class that the methods used beside it speak for, where `type` may lead nowhere
 
 
 class Statement(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

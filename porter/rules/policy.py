@@ -46,7 +46,8 @@ def guarded(site: Site) -> bool:
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
 _CUDA_BY_NAME = re.compile(
-    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|cuda|half|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
+    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
+    r"|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
 
 

@@ -25,14 +25,20 @@ for an NKI kernel. A file is reported once for every kind of construct in it, at
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.environment.advise import advise
+
+_NAME = re.compile(rb"[A-Za-z_][\w:./]+")
 
 
 @rule("PRT604", "cuda-source")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, and say how often the construct occurs."""
     times = f" ({site.detail})" if site.detail else ""
-    return advise(site, row, ctx, f"`{site.name}` {row.summary}{times}")
+    named = _NAME.fullmatch(ctx.source.text, site.start, site.end) and _NAME.match(ctx.source.text, site.start)
+    name = named.group().decode() if named else site.name  # the catalogue's names stand for families
+    return advise(site, row, ctx, f"`{name}` {row.summary}{times}")

@@ -35,7 +35,8 @@ def evidence(site: Site, ctx: Context) -> Mark | None:
         return None
     found = ctx.project.reaches(site.place, "device", ctx.module)
     if found is None and site.sink == "device":
-        found = Mark(site.place or "", "device", f"`{site.detail}`", certain=False)
+        detail = site.detail if site.detail.startswith("`") else f"`{site.detail}`"
+        found = Mark(site.place or "", "device", detail, certain=False)
     return found
 
 
