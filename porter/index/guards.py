@@ -12,7 +12,7 @@ from porter.index.site import Guard
 
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
 _VENDOR = re.compile(
-    r"(?:^|[^a-z]|(?<![a-z])n(?=gpu))(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)(?:s?[^a-z]|s?$)",
+    r"(?:^|[^a-z]|(?<![a-z])n(?=gpu))(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)s?(?:[^a-z]|$)",
     re.I,
 )
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)

@@ -77,7 +77,8 @@ def reads(site: Site, call: Call, ctx: Context) -> set[str]:
     found = [m for m in (_READ.match(text, call.end),) if m is not None]
     bound = _BOUND.search(text, max(0, call.start - _WINDOW), call.start) if site.place is not None else None
     if bound is not None:
-        found += re.compile(rb"(?<![\w.])" + re.escape(bound[1]) + _READ.pattern).finditer(text)
+        known = text if b"." in bound[1] else function_around(site, ctx)  # another function's `p` is another thing
+        found += re.compile(rb"(?<![\w.])" + re.escape(bound[1]) + _READ.pattern).finditer(known)
     return {(m["attribute"] or m["key"]).decode() for m in found}
 
 

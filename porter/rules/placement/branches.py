@@ -81,7 +81,7 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
 
 def _behind(site: Site, ctx: Context) -> Hold | None:
     """What runs only where the test holds."""
-    followers = [*_guarded(site, ctx), *_following(site, ctx)]
+    followers = [*opened(site, ctx), *_following(site, ctx)]
     blocker = next((s for s in followers if _blocks(s, ctx)), None)
     if blocker is None:
         return None
@@ -120,7 +120,7 @@ def kernel_of(ctx: Context) -> Site | None:
     return next((s for s in top if _is_kernel(s, ctx)), None)
 
 
-def _guarded(site: Site, ctx: Context) -> list[Site]:
+def opened(site: Site, ctx: Context) -> list[Site]:
     """The sites of the branches that the test opens, itself or as a flag, and the errors of those that it closes."""
     flag = _flag(site, ctx)
 

@@ -10,6 +10,11 @@ process.
 The same names under `torch.neuron`. In a distributed run `set_device` must come after `init_process_group`
 (see `device-before-process-group`), and `device_count()` is then the local world size, not the machine's capacity.
 
+## When porter leaves the count
+
+`if torch.cuda.device_count() > 1: model = nn.DataParallel(model)` rightly skips the wrapper where CUDA has no device.
+A count of NeuronCores would let one process drive several of them, which Neuron does not do: the test stays.
+
 ## Example
 
 ```py
@@ -27,9 +32,12 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.branches import opened
 from porter.rules.placement.devices import argument_around
-from porter.rules.uses import judge_use
+from porter.rules.table import judgement
+from porter.rules.uses import asks_class, judge_use
 
 
 @rule("PRT109", "cuda-device-context")
@@ -37,4 +45,25 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, where the name is used."""
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
+    if (split := _split(site, ctx)) is not None:
+        tested = any(g.start <= site.start and site.end <= g.end for g in split.guards)
+        return judgement(
+            site,
+            row,
+            ctx,
+            verdict=Verdict.PORTABLE if tested else Verdict.MANUAL,
+            advice=f"left as it is: without CUDA it is 0, which keeps line {split.line} from driving several devices",
+            note="" if tested else "see what else the number decides",
+        )
     return judge_use(site, row, ctx)
+
+
+def _split(site: Site, ctx: Context) -> Site | None:
+    """What splits batches over the devices of this process, where the count says that there are several."""
+    if site.name != "torch.cuda.device_count" or site.role != "call":
+        return None
+    for other in opened(site, ctx):
+        row = ctx.catalogue.find(other.kind, other.name)
+        if row is not None and row.rule == "data-parallel" and other.role == "call" and not asks_class(other, ctx):
+            return other
+    return None
