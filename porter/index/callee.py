@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
 _COMPARING = frozenset({"startswith", "endswith", "__contains__"})
+_SEARCHING = frozenset({"partition", "removeprefix", "replace", "rpartition", "rsplit", "split"})  # what comes first
 _NOWHERE = Use("argument")
 LITERALS = (
     ast.Constant,
@@ -36,6 +37,7 @@ class Callee:
     def __init__(self, visitor: Expressions, node: ast.Call, reference: Reference | None) -> None:
         self.name = reference.qualified if reference is not None else ""
         self.method = ""
+        self.chosen = ""  # one of several callables that the name may stand for: the one that takes a device
         self.owner = self.name  # qualified name of the function called, as far as it is known
         func = node.func
         self.short = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
@@ -43,11 +45,14 @@ class Callee:
         self.backend = sinks.BACKEND.get(self.name)
         self.option: str | None = None
         self.compared: Use | None = None
+        self.searching = False
         if reference is not None:
             if not self.name.startswith("torch."):
                 visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
         elif isinstance(func, ast.Attribute):
             self._as_method(visitor, func)
+        elif isinstance(func, ast.Name):
+            self._as_choice(visitor, func)
         if self.short in _OPTIONS or self.short in _FLAGS:
             self.option = option_name(node)
 
@@ -57,13 +62,19 @@ class Callee:
         owner = visitor.inference.owner(func.value, visitor.scope)
         if owner is not None:
             self.owner = f"{owner}.{func.attr}"
-        if func.attr in _COMPARING:
+        self.searching = func.attr in _SEARCHING
+        if self.searching or func.attr in _COMPARING:
             place = visitor.flow.place(func.value, visitor.scope)
             self.compared = Use("compare", place, detail=short(func.value))
 
+    def _as_choice(self, visitor: Expressions, func: ast.Name) -> None:
+        names = visitor.inference.either(func, visitor.scope)
+        self.chosen = next((name for name in names if name in sinks.DEVICE), "")
+        self.device = sinks.DEVICE.get(self.chosen)
+
     def positional(self, index: int, argument: ast.expr) -> Use:
         """What positional argument ``index`` (from 0) is used for."""
-        if self.compared is not None:
+        if self.compared is not None and (not self.searching or (index == 0 and isinstance(argument, ast.Constant))):
             return self.compared
         if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
             return Use("attribute", detail=self.short)
@@ -100,12 +111,12 @@ class Callee:
 
     def _sink(self, kind: str, parameter: str) -> Use:
         use = "map_location" if parameter == "map_location" else "argument"
-        return Use(use, None, kind, True, self.label)
+        return Use(use, None, kind, not self.chosen, self.label)
 
     @property
     def label(self) -> str:
         """The callee as a reader would write it."""
-        return f"`{self.name or self.method or self.short}()`"
+        return f"`{self.name or self.method or self.chosen or self.short}()`"
 
 
 def option_name(node: ast.Call) -> str | None:

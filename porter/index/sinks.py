@@ -93,4 +93,4 @@ CARRIERS = frozenset(
 
 # Builtins that take the name of an attribute as their second argument.
 BY_NAME = frozenset({"getattr", "hasattr", "setattr", "delattr"})
-TRANSPARENT_METHODS = frozenset({"lower", "strip", "format", "split", "partition", "replace"})
+TRANSPARENT_METHODS = frozenset({"lower", "strip", "format", "split", "partition", "removeprefix", "replace"})

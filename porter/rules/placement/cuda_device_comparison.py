@@ -19,6 +19,9 @@ it also moves data to the device, somebody has to port it first. Tests joined by
 Words that no device has (`"gpu"`, `"auto"`) beside `"cuda"` show that a program's own names are compared: they stay.
 In `device.type in ("cuda", "xpu")` Neuron is one more entry: that is for you to add.
 
+`str(device).replace("cuda:", "")` and `.split("cuda:")` look for the device as a comparison does. What puts another
+word in its place, `.replace("cuda", "gpu")`, is for you to decide.
+
 ## Example
 
 ```py
@@ -44,11 +47,15 @@ from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
 from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement
+from porter.rules.uses import before
 
 # A device by what it is called and how it is asked: `device.type`, `str(x.device)`.
-_DEVICE = re.compile(r"(?:^|[._])device\.type$|^str\((?:[\w.]+[._])?device\)(?:\.\w+\(\))?$")
+_DEVICE = re.compile(r"(?:^|[._])device\.type$|^str\((?:[\w.]+[._])?device\)(?:\.\w+\(\))*$")
 _ACCELERATOR = re.compile(r"accelerator(?:_flag|_name)?$")
 _OWN_WORD = re.compile(rb"[\"'](?:gpu|auto|ddp|dp|none|single|multi)[\"']", re.I)
+# What takes a text apart, and what it writes in place of what it finds, if that is not empty.
+_SEARCHED = re.compile(rb"\.(?:removeprefix|r?partition|r?split|replace)\(\s*\Z")
+_PUT_IN_PLACE = re.compile(rb"\s*,(?!\s*[\"']{2}\s*[,)])")
 
 
 @rule("PRT104", "cuda-device-comparison")
@@ -56,17 +63,26 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a comparison by what is compared, and by what runs behind it."""
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
-    message = (
-        f'`{site.detail}` is compared with `"{site.name}"`' if site.detail else f'a comparison with `"{site.name}"`'
-    )
-    write = f'compare with `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
-    group = together(site)
     found = ctx.project.holds(site.place, "device", ctx.module)
-    if (found is None and not _DEVICE.search(site.detail)) or _own_words(site, ctx):
+    known = found is not None or _DEVICE.search(site.detail) is not None
+    searched = _SEARCHED.search(before(site, ctx)) is not None
+    if searched and not known:
+        return Dismissed(site, "text")
+    literal = site.name.removesuffix("{}") if _is_prefix(site, ctx) else site.name
+    verb, done = ("look for", "searched for") if searched else ("compare with", "compared with")
+    message = f'`{site.detail}` is {done} `"{literal}"`' if site.detail else f'a comparison with `"{literal}"`'
+    write = f'{verb} `"{literal.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
+    group = together(site)
+    if searched and _PUT_IN_PLACE.match(ctx.source.text, site.end):
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=write, group=group)
+    held = hold(site, ctx)
+    if held is not None and held.verdict is Verdict.PORTABLE:  # whatever is compared
+        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    if not known or (not searched and _own_words(site, ctx)):
         why = "nothing shows that a device is compared here, so porter does not touch it"
         advice = f"{write} if this is the device that the program runs on" if write else ""
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
-    if held := hold(site, ctx):
+    if held is not None:
         return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
     if not _own_number(site, ctx):
         return one_of_several(site, row, ctx, message)
@@ -91,7 +107,12 @@ def _own_words(site: Site, ctx: Context) -> bool:
     return statement is not None and _OWN_WORD.search(ctx.source.text, statement.start, statement.end) is not None
 
 
+def _is_prefix(site: Site, ctx: Context) -> bool:
+    """Whether the literal is that of every numbered device: ``"cuda:"``, with nothing behind it."""
+    return site.name == "cuda:{}" and ctx.text(site.start, site.end).endswith((':"', ":'")) and not computed(site, ctx)
+
+
 def _own_number(site: Site, ctx: Context) -> bool:
     """Whether the device has no number, or one that is the process's own."""
     number = site.name.partition(":")[2]
-    return number in ("", "0") or (number == "{}" and is_own(computed(site, ctx), site, ctx))
+    return number in ("", "0") or _is_prefix(site, ctx) or (number == "{}" and is_own(computed(site, ctx), site, ctx))
