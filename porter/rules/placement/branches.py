@@ -86,7 +86,9 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if blocker is None:
         return None
     what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
-    if _asserted(site) or any(s.kind == "device" or s.name.endswith(".cuda") for s in followers):
+    tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
+    placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
+    if placed or _asserted(site):
         return Hold(Verdict.MANUAL, f"port line {blocker.line} first, where {what} needs CUDA, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of line {blocker.line}, where {what} needs CUDA")
 
