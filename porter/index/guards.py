@@ -186,7 +186,7 @@ def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> G
         return None
     if conditions[0].vendors & _NEURON:
         return Guard("handled", start, end, tuple(sorted(conditions[0].vendors)), True)
-    kind = {1: "cuda", -1: "else"}.get(conditions[0].otherwise)
+    kind = {1: "after", -1: "else"}.get(conditions[0].otherwise)
     return Guard(kind, start, end, (), True) if kind is not None else None
 
 

@@ -93,6 +93,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     kind      meaning
     cuda      runs only where CUDA is present: ``if torch.cuda.is_available()``, ``device.type == "cuda"``
     else      runs where CUDA is absent
+    after     behind a branch that leaves where CUDA is absent: ``if not torch.cuda.is_available(): return``
     handled   in a chain of branches that has an arm for Neuron already
     vendors   in a chain with arms for other accelerators (xla, npu, xpu, hpu, mps)
     mention   in the arm of a test that speaks of CUDA among other things: ``is_available() or FORCE_CUDA``

@@ -16,12 +16,14 @@ from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
-_OPENED = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+_STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
+_ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+_OPENED = _ARMS | {"after"}
 
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
-    for hold in (_choices, _arguments, _comparisons, _bodies):
+    for hold in (_choices, _arguments, _comparisons, _tests, _bodies):
         results = hold(results, ctx)
     return results
 
@@ -112,6 +114,21 @@ def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
     return found
 
 
+def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
+    staying = [r for r in results if not _edited(r) and r.verdict in _STAYS]
+
+    def held(result: Judgement) -> Judgement:
+        if result.rule not in _TESTS or not _edited(result):
+            return result
+        behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
+        if behind is None:
+            return result
+        return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")
+
+    return [held(r) for r in results] if staying else results
+
+
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
     tests = [r for r in results if not _edited(r) and (r.rule in _TESTS or _tests_backend(r))]
@@ -120,7 +137,7 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if not _edited(result):
             return result
         for test in tests:
-            if _opens(test.site, result.site):
+            if _opens(test.site, result.site, _OPENED):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
@@ -133,6 +150,6 @@ def _tests_backend(result: Judgement) -> bool:
     return result.rule == "nccl-backend" and result.site.use == "compare"
 
 
-def _opens(test: Site, site: Site) -> bool:
-    """Whether ``site`` runs only if ``test`` holds."""
-    return any(g.kind in _OPENED and g.start <= test.start and test.end <= g.end for g in site.guards)
+def _opens(test: Site, site: Site, kinds: frozenset[str]) -> bool:
+    """Whether ``site`` runs only if ``test`` holds, by a guard of these kinds."""
+    return any(g.kind in kinds and g.start <= test.start and test.end <= g.end for g in site.guards)

@@ -13,7 +13,7 @@ from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
 from porter.rules.table import sentence
 
-_GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
+_GUARDED = frozenset({"cuda", "after", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
 )
