@@ -39,6 +39,7 @@ from porter.rules.environment.advise import advise
 from porter.rules.table import by_hand, judgement
 
 # What follows the name where the variable is set to no device at all.
+_READS = re.compile(rb"get(?:env)?\(\s*\Z")
 _HIDES_ALL = re.compile(rb"""\s*\]?\s*[=,:]\s*(['"])(?:-1)?\1""")
 
 
@@ -50,8 +51,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return advise(site, row, ctx)
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
         return judgement(site, row, ctx)
-    if _HIDES_ALL.match(ctx.source.text, site.end):
+    text = ctx.source.text
+    if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
         why = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
         return by_hand(site, row, ctx, why)
-    edits = replace_in_string(ctx.source.text, site.start, site.end, site.name, answer.replacement)
+    edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
