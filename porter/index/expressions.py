@@ -191,14 +191,12 @@ class Expressions:
                 self.flow.into(argument, use, self.scope)
         for keyword in node.keywords:
             self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
-        name = reference.qualified if reference is not None else callee.method
-        watched = self.watch.arguments.get(name) if name else None
-        if watched:
-            self._argument_sites(node, name, watched, reference)
+        for name in (callee.owner, callee.method):
+            if name in self.watch.arguments:
+                self._argument_sites(node, name, self.watch.arguments[name])
+                break
 
-    def _argument_sites(
-        self, node: ast.Call, name: str, watched: dict[str, int | None], reference: Reference | None
-    ) -> None:
+    def _argument_sites(self, node: ast.Call, name: str, watched: dict[str, int | None]) -> None:
         by_position = {position: parameter for parameter, position in watched.items() if position is not None}
         for i, value in enumerate(node.args):
             if isinstance(value, ast.Starred):
