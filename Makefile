@@ -42,7 +42,7 @@ ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their s
 	$(BIN)/python -m tests.ecosystem
 
 clean:  ## remove everything that make created
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .porter_cache .pytest_cache .ruff_cache .hypothesis
 
 # A stamp per kind of installation, made again when the dependencies change. `-e` installs share one .venv.
 $(BIN)/python:

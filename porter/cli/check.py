@@ -45,7 +45,9 @@ def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
     for problem in problems:
         talk.problem(problem)
     if found:
-        talk.say(f"Found {plural(len(found), 'finding')}: {breakdown(tally(found))}.")
+        portable = len(shown.findings) - len(found)
+        besides = f", and {portable:,} portable" if portable else ""
+        talk.say(f"Found {plural(len(found), 'finding')}: {breakdown(tally(found))}{besides}.")
         if fixable := sum(finding.fix is not None for finding in found):
             talk.say(f"{talk.paint('[*]', 'cyan')} {fixable:,} can be rewritten with `porter rewrite`.")
         return FOUND

@@ -83,7 +83,7 @@ def test_a_name_that_only_resembles_a_package_has_no_row(name: str) -> None:
     ("kind", "name"),
     [
         *[("native", name) for name in (*native._FAMILIES, *build._CMAKE, "nvcc", "-gencode", "/usr/local/cuda")],
-        *[("command", name) for name in commands._PROGRAMS - {"torchrun"}],
+        *[("command", name) for name in sorted(commands._PROGRAMS - {"torchrun"})],
         *[("command", f"accelerate launch --{name}") for name in ("multi_gpu", "use_deepspeed", "use_megatron_lm")],
         *[("command", f"module load {name}") for name in ("cuda", "cudnn", "nccl", "nvhpc")],
         *[("command", f"torchrun --nproc_per_node={n}") for n in ("gpu", "8", "auto", "neuron", "$GPUS")],
