@@ -186,7 +186,8 @@ def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> G
         return None
     if conditions[0].vendors & _NEURON:
         return Guard("handled", start, end, tuple(sorted(conditions[0].vendors)), True)
-    kind = {1: "after", -1: "else"}.get(conditions[0].otherwise)
+    fails = isinstance(node.body[-1], ast.Raise)  # otherwise the program goes on without what follows
+    kind = {1: "after" if fails else "cuda", -1: "else"}.get(conditions[0].otherwise)
     return Guard(kind, start, end, (), True) if kind is not None else None
 
 

@@ -86,11 +86,12 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if blocker is None:
         return None
     what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
+    where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
     if placed or _asserted(site):
-        return Hold(Verdict.MANUAL, f"port line {blocker.line} first, where {what} needs CUDA, and this test with it")
-    return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of line {blocker.line}, where {what} needs CUDA")
+        return Hold(Verdict.MANUAL, f"port {where} first, where {what} needs CUDA, and this test with it")
+    return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of {where}, where {what} needs CUDA")
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
