@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import difflib
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from porter import engine
 from porter.config import Settings, load
 from porter.model import Finding
+from tests.ecosystem.invariants import working_in
 from tests.literate import Case, File, cells, unpack
 
 if sys.version_info >= (3, 11):
@@ -34,7 +33,7 @@ class Outcome:
 def prove(case: Case, folder: Path) -> Outcome:
     """Scan and rewrite ``case`` in the empty ``folder``."""
     outcome = Outcome()
-    with _working_in(folder):
+    with working_in(folder):
         _write({file.path: file.content for file in case.files})
         outcome.failures += _scan(case, _settings())
         for target in sorted({"neuron"}.union(*(file.fixed for file in case.files))):
@@ -162,13 +161,3 @@ def _write(files: dict[str, str]) -> None:
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
