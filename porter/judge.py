@@ -60,7 +60,8 @@ class Judge(msgspec.Struct, frozen=True):
             sites = tuple(self.project.settle(site, module) for site in sites)
         target = TARGETS[self.settings.target]
         edits = target.name == "neuron" and task.kind in PYTHON
-        ctx = Context(source, target, self.catalogue, self.project, module, sites, edits)
+        in_test = cache(partial(self.settings.is_test, source.path))  # asked of few files
+        ctx = Context(source, target, self.catalogue, self.project, module, sites, edits, in_test)
         answers = list(self._answers(found, ctx))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
@@ -79,7 +80,6 @@ class Judge(msgspec.Struct, frozen=True):
     def _answers(self, found: Sequence[Site], ctx: Context) -> Iterator[Judgement | Dismissed]:
         """What the rules say of each site of ``ctx``; ``found`` has the same sites as the first pass found them."""
         silenced = partial(self._silenced, ctx.source, cache(partial(suppressions, ctx.source)))
-        in_test = cache(partial(self.settings.is_test, ctx.source.path))  # asked of few files
         for original, site in zip(found, ctx.sites, strict=True):
             row = self.catalogue.find(site.kind, site.name)
             if row is None:
@@ -90,7 +90,7 @@ class Judge(msgspec.Struct, frozen=True):
                 continue
             result = rule.check(site, row, ctx)
             if isinstance(result, Judgement):
-                result = self.borrowed.temper(temper(result, rule.name, in_test=in_test()), original, ctx)
+                result = self.borrowed.temper(temper(result, rule.name, ctx), original, ctx)
             if isinstance(result, Judgement):
                 result = msgspec.structs.replace(result, rule=rule.name)
                 if silenced(rule, site):

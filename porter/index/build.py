@@ -13,6 +13,7 @@ import msgspec
 from porter.catalog.types import Types
 from porter.index.expressions import WORD, Found
 from porter.index.infer import Inference, Known
+from porter.index.names import defines_none
 from porter.index.scope import Binder, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
@@ -264,7 +265,7 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             returned = inference.returned(node)
             summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None)
     for name, binding in binder.root.bindings.items():
-        definition = binding.definitions[-1]
+        definition = next((d for d in reversed(binding.definitions) if not defines_none(d)), binding.definitions[-1])
         if definition.kind == "import":
             summary.exports[name] = str(definition.extra)
         elif definition.kind == "value":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from porter.index.analyse import Lens
 from porter.index.build import module_name
-from porter.index.facts import PYTHON, Facts, Task
+from porter.index.facts import PYTHON, Facts, Task, sites_of
 from porter.index.project import Project
 from porter.index.reexports import Origin, Reexports
+from porter.index.site import Site
 from porter.index.unseen import Unseen
 
 
@@ -56,7 +58,12 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens) -> t
     unseen = Unseen(list(zip(tasks, facts, strict=True)), through)
     python = [task.display for task in tasks if task.kind == "python"]
     summaries = [known.summary for known in facts if known.summary is not None]
-    return Project(summaries, python, through.types, unseen.load, unseen.mentioning), unseen
+    by_module = {known.summary.module: known for known in facts if known.summary is not None}
+
+    def sites(module: str) -> tuple[Site, ...]:
+        return sites_of(by_module[module]) if module in by_module else ()
+
+    return Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites)), unseen
 
 
 def _borrowed(

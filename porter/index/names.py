@@ -41,12 +41,16 @@ class Names:
         base = self.bound(binding)
         if base is None or (root is not node and instance_class(root.id, scope) is not None):
             return None
+        base = self._elsewhere(base)
         names = _names(node)
-        if names:
-            base = Reference(".".join([base.qualified, *names]), base.alias, base.certain)
-        if self.aliases and base.qualified in self.aliases:
-            return Reference(self.aliases[base.qualified], base.alias, base.certain)
-        return base
+        return (
+            self._elsewhere(Reference(".".join([base.qualified, *names]), base.alias, base.certain)) if names else base
+        )
+
+    def _elsewhere(self, reference: Reference) -> Reference:
+        """What a name of the repository stands for, if that is known: itself otherwise."""
+        known = self.aliases.get(reference.qualified) if self.aliases else None
+        return Reference(known, reference.alias, reference.certain) if known is not None else reference
 
     def either(self, node: ast.Name, scope: Scope) -> list[str]:
         """The qualified names of what a variable stands for by choice: ``scope = autocast if amp else nullcontext``."""

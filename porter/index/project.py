@@ -27,12 +27,15 @@ class Project:
         types: Types,
         load: Callable[[str], Summary | None],
         mentioning: Callable[[str], list[str]],
+        sites: Callable[[str], tuple[Site, ...]],
     ) -> None:
         """Merge ``summaries``.
 
         ``paths`` are all Python files, analysed or not. ``load`` summarises one of them by path; ``mentioning``
-        lists the files that were not analysed, hold a word, and may put it on a device.
+        lists the files that were not analysed, hold a word, and may put it on a device; ``sites`` are those of a
+        module, as they stand there.
         """
+        self.sites = sites
         self.types = types
         self._load = load
         self._mentioning = mentioning
@@ -152,20 +155,20 @@ class Project:
             name = self.resolve(symbolic[7:], module)
             if name in self._classes:
                 return self.type_of(name, module, hops - 1)
-            owner = self.summary(self._owner(name))
+            owner = self.summary(self.owner(name))
             function = owner.functions.get(name) if owner is not None else None
             if function is not None and function.returns:
-                return self.type_of(function.returns, self._owner(name), hops - 1)
+                return self.type_of(function.returns, self.owner(name), hops - 1)
             canonical = self.types.returns(name)
             return canonical or symbolic
         canonical = self.types.canonical(symbolic)
         if canonical.startswith("torch."):
             return canonical
         name = self.resolve(symbolic, module)
-        self.summary(self._owner(name))
+        self.summary(self.owner(name))
         info = self._classes.get(name)
         for base in info.bases if info is not None else ():
-            found = self.type_of(base, self._owner(name), hops - 1)
+            found = self.type_of(base, self.owner(name), hops - 1)
             if found.startswith("torch.") or self.types.canonical(found) != found:
                 return self.types.canonical(found)
         return self.types.canonical(name)
@@ -178,10 +181,10 @@ class Project:
             return False
         if method in info.methods:
             return True
-        return any(self.defines(base, method, self._owner(name), hops - 1) for base in info.bases)
+        return any(self.defines(base, method, self.owner(name), hops - 1) for base in info.bases)
 
-    def _owner(self, qualified: str) -> str:
-        """The module that holds a path-based name."""
+    def owner(self, qualified: str) -> str:
+        """The module that holds a path-based name; empty where none of this repository does."""
         name = qualified
         while name and name not in self._paths:
             name = name.rpartition(".")[0]
@@ -256,7 +259,7 @@ class Project:
     def _known(self, place: str) -> str:
         """The place under its own file's name for it, that file read if need be."""
         if place[:2] in ("p:", "r:", "g:"):
-            self.summary(self._owner(place[2:]))
+            self.summary(self.owner(place[2:]))
         return self._canonical(place, "")
 
     def _canonical(self, place: str, module: str) -> str:
@@ -272,7 +275,7 @@ class Project:
 
     def _parameter(self, function: str, parameter: str) -> str:
         """A parameter by name, where a call gives its position; a class stands for its constructor."""
-        summary = self._summaries.get(self._owner(function))
+        summary = self._summaries.get(self.owner(function))
         if summary is None:
             return f"p:{function}.{parameter}"
         position = int(parameter[1:]) if parameter.startswith("#") else None

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from porter.index.outline import Outline
 from porter.model import Effort, Evidence, Verdict
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ class Context(msgspec.Struct):
     module: str  # the file's dotted name, for questions to `project`
     sites: tuple[Site, ...]  # all sites of the file, settled
     edits: bool = True  # whether porter rewrites for this target; if not, auto and review come without edits
+    in_test: Callable[[], bool] = lambda: False  # whether the file is a test, by the settings
+    _outline: Outline | None = None
+
+    def outline(self) -> Outline:
+        """The file's outline: parsed when first asked for, which is for few files."""
+        if self._outline is None:
+            self._outline = Outline(self.source.text)
+        return self._outline
 
     def text(self, start: int, end: int) -> str:
         """The source between two offsets."""

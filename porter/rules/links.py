@@ -11,6 +11,7 @@ import re
 
 from porter.index.site import Site
 from porter.model import Verdict
+from porter.rules.around import surrounded
 from porter.rules.base import Context, Judgement
 from porter.rules.policy import by_hand, leave
 
@@ -23,7 +24,7 @@ _OPENED = _ARMS | {"after"}
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
-    for hold in (_choices, _arguments, _comparisons, _tests, _bodies):
+    for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _bodies):
         results = hold(results, ctx)
     return results
 

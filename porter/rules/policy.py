@@ -55,11 +55,11 @@ _CUDA_BY_NAME = re.compile(
 _FLOAT16 = re.compile(r"float16|\.half\b|\(fp16\)|\(mixed_precision\)|\(precision\)")
 
 
-def temper(result: Judgement | Dismissed, rule: str, *, in_test: bool = False) -> Judgement | Dismissed:
+def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement | Dismissed:
     """The judgement under the site's guards: code that is ready for another device stays as it is."""
     if isinstance(result, Dismissed):
         return result
-    if in_test and result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name):
+    if result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name) and ctx.in_test():
         return by_hand(result, "a test: what it asserts may depend on float16")
     for guard in result.site.guards:
         if guard.kind in ("handled", "types"):

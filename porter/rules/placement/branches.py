@@ -9,29 +9,22 @@ import msgspec
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
+from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.evidence import evidence, is_text
+from porter.rules.placement.reach import reached
 
-# Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
-_KERNELS = frozenset(
-    {"attention-implementation", "cuda-extension", "cuda-only-package", "fused-optimizer", "triton-kernel"}
-)
-_STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
 )
 _PRODUCTS = re.compile(
-    r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda graph|megatron|onnxruntime|paddle", re.I
+    r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
+    re.I,
 )
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
-# What the program has of its own for CUDA, rather than to use CUDA: `dtw_cuda`, `CUDAPrefetcher`, not `move_to_cuda`.
-_OWN_KERNEL = re.compile(
-    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
-    r"|(?:^|\.)(?:CUDA|Cuda[A-Z_])\w*$"
-)
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _AND = re.compile(rb"\band\b")
 
@@ -83,10 +76,13 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     """What runs only where the test holds."""
     followers = [*opened(site, ctx), *_following(site, ctx)]
     blocker = next((s for s in followers if _blocks(s, ctx)), None)
-    if blocker is None:
+    if blocker is not None:
+        what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
+        where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
+    elif found := reached(site, _flag(site, ctx), ctx):
+        what, where = f"`{found.needs}`", f"`{found.name}`"
+    else:
         return None
-    what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
-    where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
     if placed or _asserted(site):
@@ -98,7 +94,7 @@ def _around(site: Site, ctx: Context) -> Hold | None:
     """What the function around the test imports for itself, if that is for CUDA alone."""
     for other in ctx.sites:
         local = other.role == "import" and other.scope and f"{site.scope}.".startswith(f"{other.scope}.")
-        if local and _is_kernel(other, ctx):
+        if local and is_kernel(other, ctx):
             return Hold(Verdict.MANUAL, f"`{other.name}`, which line {other.line} imports for this, needs CUDA")
     return None
 
@@ -109,7 +105,8 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     if statement is None or any(g.start > statement.start for g in site.guards):
         return None
     is_build = ctx.source.path.endswith("setup.py")
-    if statement.kind != "Return" and not site.name.endswith(".is_cuda") and not is_build:
+    refuses = ctx.source.text.startswith(b"raise", statement.end) or statement.kind == "Assert"
+    if not (statement.kind == "Return" or site.name.endswith(".is_cuda") or is_build or refuses):
         return None
     kernel = kernel_of(ctx)
     if kernel is None:
@@ -117,15 +114,10 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     return Hold(Verdict.MANUAL, f"the kernel of line {kernel.line} may be chosen by this: if so, leave it")
 
 
-def kernel_of(ctx: Context) -> Site | None:
-    """A kernel that the file defines, or imports for all of its code."""
-    top = (s for s in ctx.sites if s.role == "decorator" or (s.role == "import" and not s.scope))
-    return next((s for s in top if _is_kernel(s, ctx)), None)
-
-
 def opened(site: Site, ctx: Context) -> list[Site]:
     """The sites of the branches that the test opens, itself or as a flag, and the errors of those that it closes."""
-    flag = _flag(site, ctx)
+    name = _flag(site, ctx)
+    flag = re.compile(rb"(?<![\w.])" + re.escape(name) + rb"(?![\w(])") if name is not None else None
 
     def under(guard: Guard, inner: Site) -> bool:
         if guard.kind == "else" and not _raised(inner):
@@ -137,10 +129,10 @@ def opened(site: Site, ctx: Context) -> list[Site]:
     return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
 
 
-def _flag(site: Site, ctx: Context) -> re.Pattern[bytes] | None:
+def _flag(site: Site, ctx: Context) -> bytes | None:
     """The name that a statement gives to the test's answer."""
     assigned = _ASSIGNED.match(_statement(site, ctx))
-    return re.compile(rb"(?<![\w.])" + re.escape(assigned[1]) + rb"(?![\w(])") if assigned is not None else None
+    return assigned[1] if assigned is not None else None
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:
@@ -177,11 +169,6 @@ def _asserted(site: Site) -> bool:
     return site.statement is not None and site.statement.kind == "Assert"
 
 
-def _is_kernel(site: Site, ctx: Context) -> bool:
-    row = ctx.catalogue.find(site.kind, site.name)
-    return row is not None and row.rule in _KERNELS and ctx.answer(row).verdict in _STAYS
-
-
 def _blocks(site: Site, ctx: Context) -> bool:
     """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
     if any(guard.kind in ("vendors", "handled") for guard in site.guards):
@@ -194,9 +181,9 @@ def _blocks(site: Site, ctx: Context) -> bool:
         return True
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
-        own = site.role == "call" and (_OWN_KERNEL.search(site.name) or _OWN_TEST.search(site.name))
-        return site.role == "import" or bool(own)
+        asks = site.role == "call" and _OWN_TEST.search(site.name) is not None
+        return site.role == "import" or asks or is_own_kernel(site)
     verdict = ctx.answer(row).verdict
     if verdict is Verdict.BLOCKED:
         return True
-    return verdict in _STAYS and site.kind in ("symbol", "string") and (row.rule in _KERNELS or "cuda" in site.name)
+    return verdict in STAYS and site.kind in ("symbol", "string") and (row.rule in KERNELS or "cuda" in site.name)

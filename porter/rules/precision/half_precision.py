@@ -38,7 +38,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import kernel_of
+from porter.rules.kernels.known import kernel_of
 from porter.rules.table import judgement
 from porter.rules.uses import before
 

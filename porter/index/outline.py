@@ -1,0 +1,132 @@
+"""The outline of a file that is about to be edited: its functions, its blocks, and what a test leads to.
+
+Sites know their own place. What else stands in the same block, function or arm takes the tree, which is parsed again
+for the few files whose edits depend on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterator
+
+import msgspec
+
+from porter.index.guards import condition, exits
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """Offsets into ``Source.text``."""
+
+    start: int
+    end: int
+
+    def holds(self, offset: int) -> bool:
+        """Whether a place is within."""
+        return self.start <= offset < self.end
+
+
+class Outline:
+    """A parsed file, asked by offsets."""
+
+    def __init__(self, text: bytes) -> None:
+        """``text`` is a file that was indexed; one that does not parse has an empty outline."""
+        self._starts = [0]
+        for line in text.split(b"\n"):
+            self._starts.append(self._starts[-1] + len(line) + 1)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.tree = ast.parse(text.decode())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.tree = ast.Module([], [])
+
+    def span(self, node: ast.AST) -> Span:
+        """Where a node stands, decorators excluded."""
+        return Span(
+            self._starts[node.lineno - 1] + node.col_offset,  # type: ignore[attr-defined]
+            self._starts[node.end_lineno - 1] + node.end_col_offset,  # type: ignore[attr-defined]
+        )
+
+    def line(self, offset: int) -> int:
+        """The line of an offset, from 1."""
+        return bisect_right(self._starts, offset)
+
+    def around(self, offset: int) -> list[ast.AST]:
+        """The statements and handlers around a place, outermost first."""
+        found: list[ast.AST] = []
+        node: ast.AST | None = self.tree
+        while node is not None:
+            node = next((inner for inner in _statements(node) if self._covers(inner, offset)), None)
+            if node is not None:
+                found.append(node)
+        return found
+
+    def function(self, offset: int) -> Function | None:
+        """The outermost function around a place: a nested one is part of it."""
+        return next((n for n in self.around(offset) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
+
+    def rest_of_block(self, offset: int) -> Span:
+        """From a place to the end of the block that its statement stands in."""
+        above: list[ast.AST] = [self.tree, *self.around(offset)]
+        if len(above) == 1:
+            return Span(offset, offset)
+        blocks = [block for block in _blocks(above[-2]) if above[-1] in block]
+        return Span(offset, self.span(blocks[0][-1]).end if blocks else self.span(above[-1]).end)
+
+    def _covers(self, node: ast.AST, offset: int) -> bool:
+        decorators = getattr(node, "decorator_list", None)
+        start = self.span(decorators[0]).start - 1 if decorators else self.span(node).start
+        return start <= offset < self.span(node).end
+
+    def arms(self, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+        """The code that runs only if the test at ``offset`` speaks for CUDA: of an ``if``, and behind an early exit."""
+        above: list[ast.AST] = [self.tree, *self.around(offset)]
+        if len(above) == 1:
+            return
+        statement = above[-1]
+        if isinstance(statement, ast.If | ast.While) and self.span(statement.test).holds(offset):
+            told = condition(statement.test, dotted)
+            if told.cuda > 0 or (told.cuda == 0 and told.otherwise == 0):
+                yield statement.body
+            if told.otherwise > 0:
+                yield statement.orelse
+                if not statement.orelse and exits(statement.body):
+                    block = next(block for block in _blocks(above[-2]) if statement in block)
+                    yield block[block.index(statement) + 1 :]
+        for node in ast.walk(statement) if isinstance(statement, ast.stmt) else ():
+            if isinstance(node, ast.IfExp) and self.span(node.test).holds(offset):
+                yield [node.orelse if condition(node.test, dotted).otherwise > 0 else node.body]
+
+    def arms_of(self, flag: str, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+        """The code that runs only where the variable ``flag`` is true, in the function around ``offset``."""
+        for node in ast.walk(self.function(offset) or self.tree):
+            if isinstance(node, ast.If | ast.IfExp):
+                negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+                if any(isinstance(inner, ast.expr) and dotted(inner) == flag for inner in ast.walk(node.test)):
+                    arm = node.orelse if negated else node.body
+                    yield arm if isinstance(arm, list) else [arm]
+
+
+def dotted(node: ast.expr) -> str | None:
+    """``a.b.c`` as text; None where it is more than names."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(names)]) if isinstance(node, ast.Name) else None
+
+
+def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
+    fields = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
+    fields += [case.body for case in getattr(node, "cases", ())]  # a case has no place of its own
+    return [field for field in fields if isinstance(field, list)]
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    for block in _blocks(node):
+        yield from block
+    yield from getattr(node, "handlers", ())

@@ -1,0 +1,125 @@
+"""What stands around an edit and stays CUDA's, where no test tells them apart.
+
+A block that imports TensorRT for itself runs on TensorRT, a function that launches a Triton kernel needs what the
+kernel needs, and a test asserts what the code that it calls does: half of one, ported, fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from porter.index.outline import Span
+from porter.rules.base import Context, Judgement
+from porter.rules.kernels.known import KERNELS, STAYS, is_own_kernel
+from porter.rules.policy import by_hand
+
+_DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
+
+
+class Keeper(msgspec.Struct, frozen=True):
+    """Code in which nothing is edited, and why."""
+
+    span: Span
+    why: str
+
+
+def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
+    if not any(_edited(r) for r in results):
+        return results
+    keepers = [*_imports(results, ctx), *_launches(results, ctx)]
+    if ctx.in_test():
+        keepers += [*_tests(results, ctx), *_gates(results, ctx)]
+
+    def held(result: Judgement) -> Judgement:
+        if not _edited(result) or result.site.role == "import":
+            return result
+        keeper = next((k for k in keepers if k.span.holds(result.site.start)), None)
+        return result if keeper is None else by_hand(result, keeper.why)
+
+    return [held(r) for r in results] if keepers else results
+
+
+def _edited(result: Judgement) -> bool:
+    return bool(result.edits) or result.rename is not None
+
+
+def _stays(result: Judgement) -> bool:
+    return result.verdict in STAYS and not _edited(result)
+
+
+def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """What follows the import of a package for CUDA in the same block: ``elif engine: import tensorrt``."""
+    for result in results:
+        site = result.site
+        if site.role == "import" and site.scope and result.rule in KERNELS and _stays(result):
+            why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
+            yield Keeper(ctx.outline().rest_of_block(site.start), why)
+
+
+def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that launch a Triton kernel of this file: ``kernel[grid](...)``."""
+    text = ctx.source.text
+    for result in results:
+        if result.rule != "triton-kernel" or result.site.role != "decorator":
+            continue
+        defined = _DEFINED.search(text, result.site.end)
+        if defined is None:
+            continue
+        name = defined[1]
+        for launch in re.finditer(rb"(?<![\w.])" + name + rb"\[", text):
+            why = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a Triton kernel"
+            yield from _function(launch.start(), f"{why}: port both together", ctx)
+
+
+def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
+    function = ctx.outline().function(place)
+    if function is not None:
+        yield Keeper(ctx.outline().span(function), why)
+
+
+def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Test functions that exercise what stays."""
+    used = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and _stays(r)]
+    used += [site for site in ctx.sites if is_own_kernel(site)]
+    for site in used:
+        if site.scope and all(guard.kind == "test" for guard in site.guards):
+            name = site.name.rpartition(".")[2]
+            yield from _function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
+
+
+def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
+    edited = [r.site.start for r in results if _edited(r)]
+    outline = ctx.outline()
+    for node in ast.walk(outline.tree):
+        for gate in getattr(node, "decorator_list", ()):
+            span = outline.span(gate)
+            if any(span.holds(place) for place in edited) or not _asks_for_cuda(gate):
+                continue
+            if not _defined_here(gate, edited, ctx):
+                yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA")
+
+
+def _asks_for_cuda(gate: ast.expr) -> bool:
+    """Whether names or keywords of a decorator speak of CUDA; values that a test is run with are no condition."""
+    text = ast.unparse(gate)
+    return _CUDA.search(text) is not None and ".parametrize(" not in text
+
+
+def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
+    """Whether the gate is a name that this file gives to a condition which is edited."""
+    target = gate.func if isinstance(gate, ast.Call) else gate
+    if not isinstance(target, ast.Name):
+        return False
+    outline = ctx.outline()
+    for statement in outline.tree.body:
+        names = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        if target.id in names | {getattr(statement, "name", None)}:
+            return any(outline.span(statement).holds(place) for place in edited)
+    return False

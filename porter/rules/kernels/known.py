@@ -1,0 +1,37 @@
+"""Which sites are code that only CUDA runs: kernels, and packages and extensions made of them."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context
+
+# Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
+KERNELS = frozenset(
+    {"attention-implementation", "cuda-extension", "cuda-only-package", "fused-optimizer", "triton-kernel"}
+)
+STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
+# What the program has of its own for CUDA, rather than to use CUDA: `dtw_cuda`, `CUDAPrefetcher`, not `move_to_cuda`.
+_OWN_KERNEL = re.compile(
+    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
+    r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
+)
+
+
+def is_kernel(site: Site, ctx: Context) -> bool:
+    """Whether a site uses a package or a kernel that has no equivalent on the target."""
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS
+
+
+def is_own_kernel(site: Site) -> bool:
+    """Whether a site calls what the program has of its own for CUDA, by its name."""
+    return site.role == "call" and _OWN_KERNEL.search(site.name) is not None
+
+
+def kernel_of(ctx: Context) -> Site | None:
+    """A kernel that the file defines, or imports for all of its code."""
+    top = (s for s in ctx.sites if s.role == "decorator" or (s.role == "import" and not s.scope))
+    return next((s for s in top if is_kernel(s, ctx)), None)

@@ -1,0 +1,94 @@
+"""What a device test leads to by way of the program's own functions, classes and modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import msgspec
+
+from porter.index.outline import Outline, dotted
+from porter.index.site import Site
+from porter.rules.base import Context
+from porter.rules.kernels.known import is_kernel
+
+_COMMANDS = frozenset({"cuda-launch-command"})  # `nvidia-smi` and the like
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A name of the program that an arm uses, and what behind it needs CUDA."""
+
+    name: str
+    needs: str
+
+
+def reached(site: Site, flag: bytes | None, ctx: Context) -> Reached | None:
+    """What the arms that the test at ``site`` opens, itself or by the name ``flag``, use and needs CUDA elsewhere."""
+    outline = ctx.outline()
+    for arm in _arms(site, flag, outline):
+        for node in arm:
+            for name, qualified in _used(node, site, ctx):
+                needs = _needs(qualified, ctx)
+                if needs is not None:
+                    return Reached(name, needs)
+    return None
+
+
+def _arms(site: Site, flag: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+    yield from outline.arms(site.start)
+    if flag is not None:
+        yield from outline.arms_of(flag.decode(), site.start)
+
+
+def _used(node: ast.AST, site: Site, ctx: Context) -> Iterator[tuple[str, str]]:
+    """The names that a node imports, or calls and that this module binds: as written, and as the project has them."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.ImportFrom):
+            base = _base(inner, ctx)
+            yield from ((a.name, ctx.project.resolve(f"{base}.{a.name}", ctx.module)) for a in inner.names)
+        elif isinstance(inner, ast.Call) and (name := dotted(inner.func)) is not None:
+            qualified = _qualified(name, site, ctx)
+            if qualified is not None:
+                yield name, ctx.project.resolve(qualified, ctx.module)
+
+
+def _base(node: ast.ImportFrom, ctx: Context) -> str:
+    """The module that a statement imports from."""
+    if not node.level:
+        return node.module or ""
+    up = node.level - ctx.source.path.endswith("__init__.py")
+    parts = ctx.module.split(".")
+    return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
+
+
+def _qualified(name: str, site: Site, ctx: Context) -> str | None:
+    """The qualified name of what this module imports or defines; a method of ``self`` by its class."""
+    root, _, rest = name.partition(".")
+    summary = ctx.project.summary(ctx.module)
+    if summary is None:
+        return None
+    if root == "self" and rest:
+        return f"{ctx.module}.{site.scope.partition('.')[0]}.{rest}"
+    if root in summary.exports:
+        return ".".join(filter(None, (summary.exports[root], rest)))
+    return f"{ctx.module}.{name}" if root in summary.names else None
+
+
+def _needs(name: str, ctx: Context) -> str | None:
+    """What the code called ``name`` uses, whatever the device, and has no equivalent: in it, or to load its file."""
+    module = ctx.project.owner(name)
+    if not module:
+        return None
+    within = name[len(module) + 1 :]
+    for site in ctx.project.sites(module):
+        if site.guards or not _stays(site, ctx):
+            continue
+        loads = not site.scope and site.role == "import" and module != ctx.module
+        if loads or (within and f"{site.scope}.".startswith(f"{within}.")):
+            return site.name
+    return None
+
+
+def _stays(site: Site, ctx: Context) -> bool:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return is_kernel(site, ctx) or (row is not None and row.rule in _COMMANDS)
