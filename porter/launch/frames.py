@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NamedTuple
 
 import porter
 
 _PATHS = sysconfig.get_paths()
 _PACKAGES = tuple({_PATHS["purelib"], _PATHS["platlib"]})
-_SYSTEM = (str(Path(porter.__file__).parent), _PATHS["stdlib"], _PATHS["platstdlib"])
+_PORTER = (str(Path(porter.__file__).parent),)
+_SYSTEM = (*_PORTER, _PATHS["stdlib"], _PATHS["platstdlib"])
 _TRACEBACK_LINE = re.compile(r'^ *File "(.+)", line (\d+), in ', re.MULTILINE)
 
 
@@ -92,10 +93,32 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
 
 
+def trim(error: BaseException) -> None:
+    """Take porter out of an exception's tracebacks: on the device, an operator has no lines of Python below it."""
+    for link in chain(error):
+        frames = [*_frames(link.__traceback__)]
+        owners = [owner(frame.tb_frame.f_code.co_filename) for frame in frames]
+        mine = [_is_below(frame.tb_frame.f_code.co_filename, _PORTER) for frame in frames]
+        if True not in mine:
+            continue
+        last = max(i for i, is_mine in enumerate(mine) if is_mine)
+        below = len(frames) if max(owners[last:]) is not Owner.SYSTEM else last
+        kept = [frame for i, frame in enumerate(frames) if i < below and not mine[i]]
+        for frame, following in zip(kept, [*kept[1:], None], strict=True):
+            frame.tb_next = following
+        link.__traceback__ = kept[0] if kept else None
+
+
 def shown(path: str, here: str) -> str:
     """A path as the user knows it."""
     file = Path(path)
     return str(file.relative_to(here)) if file.is_relative_to(here) else path
+
+
+def _frames(link: TracebackType | None) -> Iterator[TracebackType]:
+    while link is not None:
+        yield link
+        link = link.tb_next
 
 
 def _torch() -> tuple[str, ...]:

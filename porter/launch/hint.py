@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST = 3  # findings
 
 # How PyTorch and packages say that there is no CUDA. `tests/launch/test_hint.py` has them all from PyTorch itself.
-_ABOUT_CUDA = re.compile(r"cuda|nccl|nvidia|nvml|nvtx|cudnn|cublas|triton|\bGPUs?\b", re.IGNORECASE)
+_ABOUT_CUDA = re.compile(r"cuda|nccl|nvidia|nvml|nvtx|cudnn|cublas|triton|\bGPUs?\b|dummy base class", re.IGNORECASE)
 
 
 def hint(error: BaseException, plan: Plan) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _advice(place: Place, asks: bool, opinion: Opinion, plan: Plan) -> Iterator[
         yield f"porter: this may be why {where} failed:"
     else:
         origin = " This may be where it comes from:" if findings and not opinion.exact else ""
-        yield f"porter: {where} asks for CUDA, which a Neuron machine does not have.{origin}"
+        yield f"porter: {where} needs CUDA, which a Neuron machine does not have.{origin}"
     yield ""
     if not findings:
         yield _unknown_origin()

@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
 from porter.launch.asked import Asked
+from porter.launch.frames import trim
 from porter.launch.plan import Plan, current
 from porter.launch.record import Record, gather, rank, take
 
@@ -43,6 +45,17 @@ def _simulate(plan: Plan) -> None:
         raise SystemExit(REFUSED) from None
 
 
+def _trimmed(hook: Callable[..., object]) -> Callable[..., None]:
+    """An excepthook that shows a traceback without porter in it."""
+
+    def excepthook(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+        if not os.environ.get("PORTER_TRACEBACK"):
+            trim(error)
+        hook(kind, error, error.__traceback__)
+
+    return excepthook
+
+
 class Session:
     """One process of a program: the one that the user started, or one that this has started in turn."""
 
@@ -61,6 +74,7 @@ class Session:
             if not self.plan.quiet and not rank():
                 sys.stderr.write(f"porter: running on {self.plan.about} ({self.plan.why})\n")
         self.asked.watch()
+        sys.excepthook = _trimmed(sys.excepthook)
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -83,11 +97,12 @@ class Session:
         from porter.launch.hint import hint
 
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if error is not None:
-            lines = list(hint(error, self.plan))
-            yield from ["", *lines] if lines else []
+        hinted = list(hint(error, self.plan)) if isinstance(error, Exception) else []
+        yield from ["", *hinted] if hinted else []
         if self.plan.trace != "none":
-            yield from self._report(take(self.plan, self.asked.all()))
+            record = take(self.plan, self.asked.all())
+            if record.used or not error:
+                yield from self._report(record)
 
     def _report(self, record: Record) -> Iterator[str]:
         """Tell what happened, or leave it to the process that tells: the first, and of several ranks the lowest."""

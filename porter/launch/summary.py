@@ -121,7 +121,7 @@ def _asked(record: Record, plan: Plan) -> Section:
 def _rule(place: Place, plan: Plan) -> str:
     """The rule that has something to say of a line."""
     findings = judge([place], here=plan.here, most=1, elsewhere=False).findings
-    return "".join(f"{finding.code} {finding.name}{f' {STAR}' if finding.fix else ''}" for finding in findings)
+    return "".join(f"{finding.code} {STAR if finding.fix else ''}" for finding in findings)
 
 
 def _source(path: str, line: int, plan: Plan) -> tuple[str, str]:
