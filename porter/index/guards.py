@@ -187,6 +187,8 @@ def behind(node: ast.If, conditions: list[Condition], start: int, end: int) -> G
     if conditions[0].vendors & _NEURON:
         return Guard("handled", start, end, tuple(sorted(conditions[0].vendors)), True)
     fails = isinstance(node.body[-1], ast.Raise)  # otherwise the program goes on without what follows
+    if not fails and isinstance(node.test, ast.UnaryOp) and _asks(node.test.operand) == "import":
+        return Guard("import", start, end, (), True)  # `if not is_te_available(): return`
     kind = {1: "after" if fails else "cuda", -1: "else"}.get(conditions[0].otherwise)
     return Guard(kind, start, end, (), True) if kind is not None else None
 

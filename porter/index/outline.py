@@ -69,6 +69,10 @@ class Outline:
         """The outermost function around a place: a nested one is part of it."""
         return next((n for n in self.around(offset) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
 
+    def parent(self, offset: int) -> ast.AST:
+        """What the innermost statement at a place is a part of."""
+        return [self.tree, self.tree, *self.around(offset)][-2]
+
     def rest_of_block(self, offset: int) -> Span:
         """From a place to the end of the block that its statement stands in."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]

@@ -13,34 +13,38 @@ from collections.abc import Iterator
 import msgspec
 
 from porter.index.outline import Span
+from porter.model import Verdict
 from porter.rules.base import Context, Judgement
-from porter.rules.kernels.known import KERNELS, STAYS, is_own_kernel
-from porter.rules.policy import by_hand
+from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
+from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
 
 
 class Keeper(msgspec.Struct, frozen=True):
-    """Code in which nothing is edited, and why."""
+    """Code in which nothing is edited, and why: a person has to port it, or it never runs without CUDA."""
 
     span: Span
     why: str
+    runs: bool = True
 
 
 def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(_edited(r) for r in results):
         return results
-    keepers = [*_imports(results, ctx), *_launches(results, ctx)]
+    keepers = [*_imports(ctx), *_launches(results, ctx)]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx)]
 
     def held(result: Judgement) -> Judgement:
-        if not _edited(result) or result.site.role == "import":
-            return result
         keeper = next((k for k in keepers if k.span.holds(result.site.start)), None)
-        return result if keeper is None else by_hand(result, keeper.why)
+        if keeper is None or result.site.role == "import" or result.verdict is Verdict.PORTABLE:
+            return result
+        if not keeper.runs:
+            return leave(result, keeper.why)
+        return by_hand(result, keeper.why) if _edited(result) else result
 
     return [held(r) for r in results] if keepers else results
 
@@ -53,11 +57,16 @@ def _stays(result: Judgement) -> bool:
     return result.verdict in STAYS and not _edited(result)
 
 
-def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+def _imports(ctx: Context) -> Iterator[Keeper]:
     """What follows the import of a package for CUDA in the same block: ``elif engine: import tensorrt``."""
-    for result in results:
-        site = result.site
-        if site.role == "import" and site.scope and result.rule in KERNELS and _stays(result):
+    for site in ctx.sites:
+        if site.role != "import" or not brings_kernels(site, ctx):
+            continue
+        optional = any(guard.kind == "import" for guard in site.guards)
+        if optional and isinstance(ctx.outline().parent(site.start), ast.Try):
+            why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"
+            yield Keeper(ctx.outline().rest_of_block(site.start), why, runs=False)
+        elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             yield Keeper(ctx.outline().rest_of_block(site.start), why)
 

@@ -51,6 +51,9 @@ _CUDA_BY_NAME = re.compile(
 )
 
 
+# Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
+_OTHER_VENDOR = re.compile(r"(?:^|[/_.-])(amd|rocm|hip|xpu|npu|musa|mlu|hpu|gaudi|tpu)(?=[/_.-])", re.I)
+
 # Choices of float16: in tests they are part of what is asserted, or of what must fail.
 _FLOAT16 = re.compile(r"float16|\.half\b|\(fp16\)|\(mixed_precision\)|\(precision\)")
 
@@ -76,8 +79,12 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return by_hand(result, 'the table has an entry for `"cuda"`: add one for Neuron, and leave this one')
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
             return _vendors(result, guard)
+    if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
+        return result
+    if (vendor := _OTHER_VENDOR.search(ctx.source.path)) is not None:
+        return by_hand(result, f"by its path this is code for another vendor's devices (`{vendor[1]}`)")
     named = _CUDA_BY_NAME.search(result.site.scope)
-    if named is None or result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
+    if named is None:
         return result
     name = named.group().strip(".")
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):

@@ -26,6 +26,12 @@ def is_kernel(site: Site, ctx: Context) -> bool:
     return row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS
 
 
+def brings_kernels(site: Site, ctx: Context) -> bool:
+    """Whether a site names a part of a package for CUDA, be there an equivalent for that part or not."""
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row is not None and row.rule in KERNELS and ctx.answer(row).verdict is not Verdict.PORTABLE
+
+
 def is_own_kernel(site: Site) -> bool:
     """Whether a site calls what the program has of its own for CUDA, by its name."""
     return site.role == "call" and _OWN_KERNEL.search(site.name) is not None

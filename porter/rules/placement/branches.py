@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import msgspec
 
+from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.evidence import evidence, is_text
-from porter.rules.placement.reach import reached
+from porter.rules.placement.reach import arms, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
@@ -25,7 +27,10 @@ _PRODUCTS = re.compile(
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
+_TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
+_KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
+_SEVERAL = re.compile(rb"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
 _AND = re.compile(rb"\band\b")
 
 
@@ -43,7 +48,11 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    return _beside(site, ctx) or _behind(site, ctx) or _around(site, ctx) or _answered(site, ctx)
+    for look in (_beside, _behind, _chosen, _tuning, _around, _answered):
+        found = look(site, ctx)
+        if found is not None:
+            return found
+    return None
 
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
@@ -90,6 +99,32 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of {where}, where {what} needs CUDA")
 
 
+def _chosen(site: Site, ctx: Context) -> Hold | None:
+    """``self.cuda_config if is_cuda else self.cpu_config``: what the program keeps for CUDA, by its name."""
+    for arm in arms(site, _flag(site, ctx), ctx.outline()):
+        name = dotted(arm[0]) if len(arm) == 1 and isinstance(arm[0], ast.expr) else None
+        if name is not None and _KEPT.search(name) and not name.startswith("torch."):
+            return Hold(Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what Neuron is to take in its place")
+    return None
+
+
+def _tuning(site: Site, ctx: Context) -> Hold | None:
+    """Arms with nothing but settings of CUDA's libraries, which do nothing elsewhere."""
+    found = list(arms(site, None, ctx.outline()))
+    statements = [node for arm in found for node in arm]
+    if not statements or not all(_tunes(node, ctx) for node in statements):
+        return None
+    return Hold(Verdict.PORTABLE, "left as it is: it guards settings of CUDA's libraries, which Neuron does not have")
+
+
+def _tunes(node: ast.AST, ctx: Context) -> bool:
+    if not isinstance(node, ast.Assign | ast.Expr):
+        return False
+    span = ctx.outline().span(node)
+    rows = [ctx.catalogue.find(s.kind, s.name) for s in ctx.sites if span.holds(s.start)]
+    return bool(rows) and all(row is not None and row.rule in _TUNING for row in rows)
+
+
 def _around(site: Site, ctx: Context) -> Hold | None:
     """What the function around the test imports for itself, if that is for CUDA alone."""
     for other in ctx.sites:
@@ -111,7 +146,7 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     kernel = kernel_of(ctx)
     if kernel is None:
         return None
-    return Hold(Verdict.MANUAL, f"the kernel of line {kernel.line} may be chosen by this: if so, leave it")
+    return Hold(Verdict.MANUAL, f"`{kernel.name}` of line {kernel.line} may be chosen by this: if so, leave it")
 
 
 def opened(site: Site, ctx: Context) -> list[Site]:
@@ -130,9 +165,17 @@ def opened(site: Site, ctx: Context) -> list[Site]:
 
 
 def _flag(site: Site, ctx: Context) -> bytes | None:
-    """The name that a statement gives to the test's answer."""
-    assigned = _ASSIGNED.match(_statement(site, ctx))
-    return assigned[1] if assigned is not None else None
+    """The name that a statement gives to the test's answer, also as one of several."""
+    text = _statement(site, ctx)
+    assigned = _ASSIGNED.match(text)
+    if assigned is not None:
+        return assigned[1]
+    several = _SEVERAL.match(text)
+    if several is None or site.statement is None:
+        return None
+    names = [name.strip() for name in several[1].split(b",")]
+    behind = ctx.source.text[site.end : site.statement.end].count(b",")  # the values that follow
+    return names[-1 - behind] if behind < len(names) else None
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:
@@ -179,6 +222,8 @@ def _blocks(site: Site, ctx: Context) -> bool:
         return "cuda" in ctx.text(site.start, site.end)
     if site.kind == "string" and _raised(site) and _PRODUCTS.search(site.name):
         return True
+    if site.name == "torch.cuda" and any(o.role == "dynamic" and o.start <= site.start < o.end for o in ctx.sites):
+        return False  # `hasattr(torch.cuda, "x")` is about `x`
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
         asks = site.role == "call" and _OWN_TEST.search(site.name) is not None

@@ -25,7 +25,7 @@ class Reached(msgspec.Struct, frozen=True):
 def reached(site: Site, flag: bytes | None, ctx: Context) -> Reached | None:
     """What the arms that the test at ``site`` opens, itself or by the name ``flag``, use and needs CUDA elsewhere."""
     outline = ctx.outline()
-    for arm in _arms(site, flag, outline):
+    for arm in arms(site, flag, outline):
         for node in arm:
             for name, qualified in _used(node, site, ctx):
                 needs = _needs(qualified, ctx)
@@ -34,7 +34,8 @@ def reached(site: Site, flag: bytes | None, ctx: Context) -> Reached | None:
     return None
 
 
-def _arms(site: Site, flag: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+def arms(site: Site, flag: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+    """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
     yield from outline.arms(site.start)
     if flag is not None:
         yield from outline.arms_of(flag.decode(), site.start)

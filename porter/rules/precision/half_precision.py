@@ -57,7 +57,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     choice = _choice(site, ctx)
     if choice is None or site.role == "import":
         return Dismissed(site, "agnostic")
-    if why := _settled(ctx):
+    if why := _settled(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=choice, note=f"float16 works, and {why}")
     if site.receiver is not None:
         edits = ctx.edit(site.end - len("half"), site.end, "bfloat16")
@@ -89,15 +89,17 @@ def _is_option(site: Site, ctx: Context) -> bool:
     return _OPTION.search(ctx.source.text, above, statement.end) is not None
 
 
-def _settled(ctx: Context) -> str:
+def _settled(site: Site, ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
     if kernel := kernel_of(ctx):
-        return f"the kernel of line {kernel.line} may rely on it"
+        return f"`{kernel.name}` of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
-    return f"line {line} relies on it" if line is not None else ""
+    if line is None:
+        return ""
+    return f"line {line} relies on it" if line != site.line else "an option of the program asks for it"
 
 
 def _relies(site: Site, ctx: Context) -> bool:
