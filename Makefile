@@ -3,7 +3,7 @@
 
 VENV  := .venv
 BIN   := $(VENV)/bin
-DEMO  := examples/minigpt
+DEMO  := examples/language-model/original
 CODE  := porter tests
 
 # The first of these that is new enough. Run, not just found: a version manager's shim may be an empty promise.

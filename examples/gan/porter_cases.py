@@ -1,0 +1,13 @@
+"""What `porter verify` compares: both losses of each batch, and the generator that comes out."""
+
+TRAIN = ["python", "dcgan.py", "--n_batches", "20", "--sample_interval", "1", "--n_images", "1280"]
+TRAIN += ["--out", "{out}/generator.pt"]
+
+CASES = {
+    "training": {
+        "original": TRAIN,
+        "port": TRAIN,
+        "losses": r"loss (?P<discriminator>\S+) g_loss (?P<generator>\S+)",
+        "results": ["generator.pt"],
+    },
+}

@@ -1,0 +1,28 @@
+"""Make what is derived of the sample models.
+
+``python -m tests.examples port``    each ``port`` from ``original`` and ``port.patch``
+``python -m tests.examples patch``   each ``port.patch`` from what was edited in ``port``
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.examples.samples import Sample, samples
+
+ACTIONS = {"port": Sample.write_port, "patch": Sample.write_patch}
+
+
+def main() -> None:
+    """Do it for the samples named, or for all."""
+    names = [sample.name for sample in samples()]
+    parser = argparse.ArgumentParser(prog="python -m tests.examples", description=__doc__)
+    parser.add_argument("action", choices=list(ACTIONS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    arguments = parser.parse_args()
+    for sample in map(Sample, arguments.names or names):
+        ACTIONS[arguments.action](sample)
+
+
+if __name__ == "__main__":
+    main()
