@@ -53,6 +53,20 @@ class ConfigError(ValueError):
     """A setting that porter cannot use. The message names the file, the key and the remedy."""
 
 
+Backend = Literal["cpu", "sim", "xla-cpu", "neuron"]
+
+
+class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[tool.porter.verify]``: what holds for all cases. Paths are relative to the file that says so."""
+
+    original: str = "original"  # source root of the program as it was
+    port: str = "port"  # source root of the port
+    oracle: str = ".porter_oracle"  # where the original's results are frozen
+    backends: tuple[Backend, ...] = ("sim", "xla-cpu", "neuron")
+    require: tuple[Backend, ...] = ()
+    cases: dict[str, dict[str, Any]] = {}  # by name; read by `porter.verify.cases`
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """What the user asked for. Every field but ``root`` is a key of ``[tool.porter]``.
 
@@ -74,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     cache: bool = True
     cache_dir: str = ".porter_cache"  # absolute once loaded
+    verify: Verify = Verify()
     root: str = ""  # directory that patterns and paths are relative to
 
     def enables(self, rule: Rule) -> bool:
@@ -116,7 +131,7 @@ def check_selectors(settings: Settings, rules: Iterable[Rule]) -> None:
     for selector in (s for group in given for s in group):
         if not any(specificity(selector, rule.code, rule.name) for rule in rules):
             known = [name for rule in rules for name in (rule.code, rule.name)]
-            raise ConfigError(f"`{selector}` selects no rule{_suggestion(selector, known)}")
+            raise ConfigError(f"`{selector}` selects no rule{suggestion(selector, known)}")
 
 
 def load(
@@ -204,10 +219,9 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _convert(table: dict[str, Any], where: str) -> Settings:
-    known = [field.encode_name for field in msgspec.structs.fields(Settings) if field.name != "root"]
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key `{key}`{_suggestion(key, known)}")
+    _check_keys(table, Settings, where)
+    if isinstance(table.get("verify"), dict):
+        _check_keys(table["verify"], Verify, f"{where}: [tool.porter.verify]")
     try:
         return msgspec.convert(table, Settings)
     except msgspec.ValidationError as error:
@@ -217,7 +231,16 @@ def _convert(table: dict[str, Any], where: str) -> Settings:
         raise ConfigError(f"{where}: `{key}`: {reason[:1].lower()}{reason[1:]}") from error
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
+def _check_keys(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> None:
+    """Raise ConfigError for a key that ``kind`` has no field for."""
+    known = [field.encode_name for field in msgspec.structs.fields(kind) if field.name != "root"]
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key `{key}`{suggestion(key, known)}")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown ``word``: what it may have been meant to be, or what there is."""
     from difflib import get_close_matches
 
     names = list(known)

@@ -1,0 +1,1 @@
+"""How proofs are shown: one module per format, each with a `render` that gives the whole report as text."""
