@@ -51,7 +51,7 @@ def take(plan: Plan, asked: list[Ask]) -> Record:
     import torch
 
     return Record(
-        torch=torch.__version__,
+        torch=str(torch.__version__),
         device=plan.about,
         simulated=plan.simulated,
         pid=os.getpid(),

@@ -35,13 +35,15 @@ def begin() -> None:
 
 def _simulate(plan: Plan) -> None:
     from porter import simulate
-    from porter.simulate.errors import SimulationError
-    from porter.simulate.settings import Settings
 
     try:
-        simulate.install(Settings(plan.cores, plan.policies, plan.auto_cast))
-    except (SimulationError, ValueError) as error:
-        sys.stderr.write(f"porter: {error}\n")
+        simulate.install(simulate.Settings(plan.cores, plan.policies, plan.auto_cast))
+    except Exception as error:  # whatever it is: torch would show its traceback as the failure of `import torch`
+        if os.environ.get("PORTER_TRACEBACK"):
+            raise
+        clear = isinstance(error, (simulate.SimulationError, ValueError))
+        message = str(error) if clear else f"the device cannot be simulated here: {type(error).__name__}: {error}"
+        sys.stderr.write(f"porter: {message}\n")
         raise SystemExit(REFUSED) from None
 
 

@@ -28,6 +28,10 @@ STAR = "[*]"  # porter rewrites it
 
 COPIES = {"h2d": "to the device", "d2h": "to the host", "d2d": "within the device"}
 WAITS = {"item": "one value read", "synchronize": "synchronize()"}
+# What moves or renames memory and computes nothing: told after all else.
+IDLE = frozenset(
+    {"_local_scalar_dense", "_reshape_alias", "_to_copy", "alias", "as_strided", "copy_", "detach", "view"}
+)
 
 
 class Section(NamedTuple):
@@ -102,8 +106,13 @@ def _operators(record: Record) -> Section:
         dtypes[operator.name].update(dict.fromkeys(operator.dtypes))
     every = dict.fromkeys(dtype for found in dtypes.values() for dtype in found)
     title = f"{plural(len(counts), 'kind')} of operators, on {', '.join(every)}:" if every else "Operators:"
-    rows = [(f"{count:,}", name, ", ".join(dtypes[name])) for name, count in counts.most_common()]
+    rows = [(f"{count:,}", name, ", ".join(dtypes[name])) for name, count in sorted(counts.items(), key=_telling)]
     return Section(title, rows, MOST_OPERATORS)
+
+
+def _telling(item: tuple[str, int]) -> tuple[bool, int]:
+    name, count = item
+    return name.partition("::")[2].partition(".")[0] in IDLE, -count
 
 
 def _asked(record: Record, plan: Plan) -> Section:

@@ -45,6 +45,6 @@ def python(*arguments: str | Path, **variables: str) -> subprocess.CompletedProc
 
 def parts(stderr: str) -> tuple[str, str]:
     """Standard error, divided into what the program wrote and what porter adds at the end."""
-    program = re.sub(r"^porter: running on .*\n", "", stderr)
-    before, _, after = program.partition("\n\nporter: ") if "\n\nporter: " in program else (program, "", "")
-    return before + "\n" * bool(after), after
+    program = "\n" + re.sub(r"^porter: running on .*\n", "", stderr)
+    before, mark, after = program.partition("\n\nporter: ")
+    return (before + "\n" * bool(mark))[1:], after

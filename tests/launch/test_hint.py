@@ -183,7 +183,7 @@ def test_a_package_is_told_of_only_where_no_line_of_the_program_is() -> None:
     error = failure(write("train.py", "import torch\n\ntorch.zeros(1).cuda()\n"))
     assert asks_for_cuda(error)
     assert [place.line for place in foremost(stack(error)) if place.path.endswith("train.py")] == [3]
-    assert [link for link in chain(error)] == [error]
+    assert list(chain(error)) == [error]
 
 
 def test_trim_leaves_what_is_not_porters() -> None:
