@@ -79,7 +79,16 @@ def _index(
     visitor = Visitor(tree, binder, inference, watch, source)
     builder = _Builder(source, visitor)
     sites = [site for found in visitor.found for site in builder.sites(found)]
-    return FileIndex(sites, summarise(module, binder, visitor))
+    summary = summarise(module, binder, visitor)
+    summary.required = _required(tree, binder)
+    return FileIndex(sites, summary)
+
+
+def _required(tree: ast.Module, binder: Binder) -> tuple[str, ...]:
+    """What the statements of the module itself import, under no condition."""
+    plain = {alias for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+    found = (d for binding in binder.root.bindings.values() for d in binding.definitions if d.node in plain)
+    return tuple(dict.fromkeys(str(definition.extra) for definition in found))
 
 
 def module_name(path: str) -> str:

@@ -92,6 +92,9 @@ class Outline:
         if len(above) == 1:
             return
         statement = above[-1]
+        decorators = getattr(statement, "decorator_list", ())
+        if any(self.span(decorator).holds(offset) for decorator in decorators):
+            yield statement.body  # type: ignore[attr-defined]
         if isinstance(statement, ast.If | ast.While) and self.span(statement.test).holds(offset):
             told = condition(statement.test, dotted)
             if told.cuda > 0 or (told.cuda == 0 and told.otherwise == 0):

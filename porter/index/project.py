@@ -36,6 +36,7 @@ class Project:
         module, as they stand there.
         """
         self.sites = sites
+        self.needed: dict[str, str | None] = {}  # by module: the package for CUDA without which it cannot be imported
         self.types = types
         self._load = load
         self._mentioning = mentioning

@@ -53,3 +53,4 @@ class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     edges: list[tuple[str, str]] = []  # (from place, to place)
     marks: list[Mark] = []
     names: tuple[str, ...] = ()  # names bound at module level
+    required: tuple[str, ...] = ()  # what is imported whenever the file is, as qualified names

@@ -16,6 +16,7 @@ from porter.index.outline import Span
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
+from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
@@ -94,12 +95,19 @@ def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
 
 def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Test functions that exercise what stays."""
-    used = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and _stays(r)]
-    used += [site for site in ctx.sites if is_own_kernel(site)]
-    for site in used:
+    called = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and _stays(r)]
+    called += [site for site in ctx.sites if is_own_kernel(site)]
+    for site in called:
         if site.scope and all(guard.kind == "test" for guard in site.guards):
             name = site.name.rpartition(".")[2]
             yield from _function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
+    places = {result.site.start: result.site for result in results if _edited(result) and result.site.scope}
+    functions = {ctx.outline().function(place): site for place, site in places.items()}
+    for function, site in functions.items():
+        found = used(function, site.scope, ctx) if function is not None else None
+        if function is not None and found is not None:
+            why = f"a test of `{found.name}`, where `{found.needs}` needs CUDA: port both together"
+            yield Keeper(ctx.outline().span(function), why)
 
 
 def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:

@@ -12,6 +12,7 @@ from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel
 
+_HOPS = 4  # modules between a name and the one that imports what needs CUDA
 _COMMANDS = frozenset({"cuda-launch-command"})  # `nvidia-smi` and the like
 
 
@@ -24,13 +25,16 @@ class Reached(msgspec.Struct, frozen=True):
 
 def reached(site: Site, flag: bytes | None, ctx: Context) -> Reached | None:
     """What the arms that the test at ``site`` opens, itself or by the name ``flag``, use and needs CUDA elsewhere."""
-    outline = ctx.outline()
-    for arm in arms(site, flag, outline):
-        for node in arm:
-            for name, qualified in _used(node, site, ctx):
-                needs = _needs(qualified, ctx)
-                if needs is not None:
-                    return Reached(name, needs)
+    nodes = (node for arm in arms(site, flag, ctx.outline()) for node in arm)
+    return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
+
+
+def used(node: ast.AST, scope: str, ctx: Context) -> Reached | None:
+    """What of the program a piece of code in ``scope`` uses that needs CUDA elsewhere."""
+    for name, qualified in _names(node, scope, ctx):
+        needs = _needs(qualified, ctx)
+        if needs is not None:
+            return Reached(name, needs)
     return None
 
 
@@ -41,14 +45,14 @@ def arms(site: Site, flag: bytes | None, outline: Outline) -> Iterator[list[ast.
         yield from outline.arms_of(flag.decode(), site.start)
 
 
-def _used(node: ast.AST, site: Site, ctx: Context) -> Iterator[tuple[str, str]]:
+def _names(node: ast.AST, scope: str, ctx: Context) -> Iterator[tuple[str, str]]:
     """The names that a node imports, or calls and that this module binds: as written, and as the project has them."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.ImportFrom):
             base = _base(inner, ctx)
             yield from ((a.name, ctx.project.resolve(f"{base}.{a.name}", ctx.module)) for a in inner.names)
         elif isinstance(inner, ast.Call) and (name := dotted(inner.func)) is not None:
-            qualified = _qualified(name, site, ctx)
+            qualified = _qualified(name, scope, ctx)
             if qualified is not None:
                 yield name, ctx.project.resolve(qualified, ctx.module)
 
@@ -62,14 +66,14 @@ def _base(node: ast.ImportFrom, ctx: Context) -> str:
     return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
 
 
-def _qualified(name: str, site: Site, ctx: Context) -> str | None:
+def _qualified(name: str, scope: str, ctx: Context) -> str | None:
     """The qualified name of what this module imports or defines; a method of ``self`` by its class."""
     root, _, rest = name.partition(".")
     summary = ctx.project.summary(ctx.module)
     if summary is None:
         return None
     if root == "self" and rest:
-        return f"{ctx.module}.{site.scope.partition('.')[0]}.{rest}"
+        return f"{ctx.module}.{scope.partition('.')[0]}.{rest}"
     if root in summary.exports:
         return ".".join(filter(None, (summary.exports[root], rest)))
     return f"{ctx.module}.{name}" if root in summary.names else None
@@ -80,14 +84,26 @@ def _needs(name: str, ctx: Context) -> str | None:
     module = ctx.project.owner(name)
     if not module:
         return None
+    if module != ctx.module and (extension := _to_load(module, ctx)) is not None:
+        return extension
     within = name[len(module) + 1 :]
-    for site in ctx.project.sites(module):
-        if site.guards or not _stays(site, ctx):
-            continue
-        loads = not site.scope and site.role == "import" and module != ctx.module
-        if loads or (within and f"{site.scope}.".startswith(f"{within}.")):
-            return site.name
-    return None
+    inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
+    return next((site.name for site in inside if not site.guards and _stays(site, ctx)), None)
+
+
+def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
+    """The package for CUDA without which a module cannot be imported, by way of other modules of the repository."""
+    known = ctx.project.needed
+    if module not in known:
+        known[module] = None  # for modules that import each other
+        own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
+        found = next((s.name for s in own if is_kernel(s, ctx) and not s.name.startswith("torch.")), None)
+        summary = ctx.project.summary(module)
+        for target in summary.required if summary is not None and found is None and hops else ():
+            owner = ctx.project.owner(ctx.project.resolve(target, module))
+            found = found or (_to_load(owner, ctx, hops - 1) if owner else None)
+        known[module] = found
+    return known[module]
 
 
 def _stays(site: Site, ctx: Context) -> bool:
