@@ -1,7 +1,7 @@
 """The sample models: what their ports are made of.
 
-``examples/<name>/port`` is what ``porter rewrite`` makes of ``original``, with ``port.patch`` applied where a person had to
-finish the work. Nothing else may be in it.
+``examples/<name>/port`` is what ``porter rewrite`` makes of ``original``, with ``port.patch`` applied where a person
+had to finish the work. Nothing else may be in it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Sample:
             PatchFails: the edits of people do not apply.
         """
         with tempfile.TemporaryDirectory(prefix="porter-example-") as temporary:
-            port = Path(temporary, "port")
+            port = Path(temporary, "a")
             shutil.copytree(self.folder / "original", port, ignore=_LEFTOVERS)
             porter(*_REWRITE, cwd=port)
             if by_hand and self.patch.exists():
@@ -72,12 +72,11 @@ class Sample:
     def write_patch(self) -> None:
         """Make ``port.patch`` of what ``port`` holds beyond porter's own work."""
         with self.rewritten(by_hand=False) as made:
-            shutil.copytree(self.folder / "port", made.with_name("edited"), ignore=_LEFTOVERS)
-            command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "port", "edited"]
+            shutil.copytree(self.folder / "port", made.with_name("b"), ignore=_LEFTOVERS)
+            command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "a", "b"]
             done = subprocess.run(command, cwd=made.parent, capture_output=True, text=True, check=False)
-        difference = _with_plain_names(done.stdout)
-        if difference:
-            self.patch.write_text(difference, encoding="utf-8")
+        if done.stdout:
+            self.patch.write_text(done.stdout, encoding="utf-8")
         else:
             self.patch.unlink(missing_ok=True)
 
@@ -108,19 +107,3 @@ def porter(*arguments: str, cwd: Path = ROOT) -> str:
     if done.returncode:
         raise RuntimeError(f"porter {' '.join(arguments)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def _with_plain_names(difference: str) -> str:
-    """A diff of the folders `port` and `edited` as one of `a` and `b`, which `git apply` takes."""
-    lines = []
-    for line in difference.splitlines(keepends=True):
-        if line.startswith("diff --git "):
-            line = line.replace(" port/", " a/").replace(" edited/", " b/")
-        elif line.startswith("--- port/"):
-            line = line.replace("port/", "a/", 1)
-        elif line.startswith("+++ edited/"):
-            line = line.replace("edited/", "b/", 1)
-        elif line.startswith("index "):
-            continue
-        lines.append(line)
-    return "".join(lines)
