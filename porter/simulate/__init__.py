@@ -12,18 +12,22 @@ compiler makes of it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from porter.simulate.errors import NeuronError, SimulationError
 from porter.simulate.settings import Settings
-from porter.simulate.simulation import Simulation
 
-__all__ = ["NeuronError", "Settings", "Simulation", "SimulationError", "active", "install"]
+if TYPE_CHECKING:  # at run time only where something is simulated: PyTorch imports this package whenever it is imported
+    from porter.simulate.simulation import Simulation
 
-_active: Simulation | None = None
+__all__ = ["NeuronError", "Settings", "SimulationError", "active", "install"]
+
+_installed: list[Simulation] = []
 
 
 def active() -> Simulation | None:
     """The simulation of this process, if `install` was called."""
-    return _active
+    return _installed[0] if _installed else None
 
 
 def install(settings: Settings | None = None) -> Simulation:
@@ -31,13 +35,12 @@ def install(settings: Settings | None = None) -> Simulation:
 
     Without settings they come from the environment (`Settings.from_environment`). A second call returns the first
     simulation, with the policies switched as its settings say. Raises SimulationError if the device cannot be simulated
-    here: PyTorch is too old or too new, the real `torch_neuronx` is there, or the settings differ in what cannot change.
+    here: PyTorch is too old or too new, the real `torch_neuronx` is there, or what is set once in a process differs.
     """
-    global _active
-    if _active is None:
+    if not _installed:
         from porter.simulate import setup
 
-        _active = setup.start(settings or Settings.from_environment())
+        _installed.append(setup.start(settings or Settings.from_environment()))
     elif settings is not None:
-        _active.change(settings)
-    return _active
+        _installed[0].change(settings)
+    return _installed[0]

@@ -7,6 +7,7 @@ device's tensors to CPU, asks the policies, runs PyTorch's own CPU kernel, and p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +21,14 @@ Kernel = Callable[..., Any]
 
 _FOREIGN = (
     "sparse quantized cudnn miopen mkldnn cuda nested fbgemm mps from_file make_dep_token qint xpu cslt mkl_ coalesced "
-    "dequantize fake_quantize fused_moving_avg _indices _values to_dense crow_ nnpack"
+    "dequantize to_dense nnpack"
 ).split()
 """Parts of the names of operators for other layouts and other devices."""
 
 _WHOLE = frozenset(
     f"aten::{name}"
     for name in (
-        "clone convolution convolution_backward embedding repeat stack masked_fill.Scalar masked_fill.Tensor "
+        "clone convolution _convolution convolution_backward embedding repeat stack masked_fill.Scalar masked_fill.Tensor "
         "_foreach_norm.Scalar complex polar"
     ).split()
 )
@@ -57,6 +58,7 @@ class Plan:
 
     name: str
     schema: Any
+    operator: Any  # the overload itself
     call: Kernel  # takes the dispatch keys first
     dispatch: Kernel  # takes numbers for tensors, which `call` does not
     singles: tuple[int, ...]  # positions of tensors
@@ -68,13 +70,10 @@ class Plan:
     device: bool  # whether there is a keyword `device`
 
 
-def plan(name: str) -> Plan | None:
-    """The plan for an operator, None where it has none: not callable from Python."""
+def plan(name: str) -> Plan:
+    """The plan for an operator; raises AttributeError or RuntimeError for one that Python cannot call."""
     base, _, overload = name.removeprefix("aten::").partition(".")
-    try:
-        operator = getattr(getattr(torch.ops.aten, base), overload or "default")
-    except (AttributeError, RuntimeError):  # internal, or with types that Python lacks
-        return None
+    operator = getattr(getattr(torch.ops.aten, base), overload or "default")
     schema = operator._schema
     positional = [argument for argument in schema.arguments if not argument.kwarg_only]
     keyword = [argument for argument in schema.arguments if argument.kwarg_only]
@@ -89,6 +88,7 @@ def plan(name: str) -> Plan | None:
     return Plan(
         name=name,
         schema=schema,
+        operator=operator,
         call=operator._handle.redispatch_boxed,
         dispatch=operator._op,
         singles=tuple(i for i, argument in enumerate(positional) if _tensors(argument) == 1),
@@ -302,8 +302,10 @@ def register(simulation: Simulation) -> None:
     """Implement every operator for the device that CPU has a kernel for and that nothing else implements."""
     kernels = Kernels(simulation)
     for name in _operators():
-        if name not in simulation.implemented and (made := plan(name)) is not None:
-            simulation.implement(name, kernels.kernel(made))
+        if name not in simulation.implemented:
+            with suppress(AttributeError, RuntimeError):  # internal, or with types that Python lacks
+                simulation.implement(name, kernels.kernel(plan(name)))
+    simulation.implement("aten::convolution_overrideable", kernels.kernel(plan("aten::convolution")))
 
 
 def _operators() -> Iterator[str]:

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+from typing import Any
 
-from porter.simulate import copies, kernels, module, views
+import torch.utils.backend_registration
+
+from porter.simulate import (
+    accelerator,
+    attention,
+    autocast,
+    autograd,
+    compile,
+    copies,
+    kernels,
+    module,
+    random,
+    recurrent,
+    selftest,
+    standin,
+    storages,
+    streams,
+    views,
+)
 from porter.simulate.settings import Settings
 from porter.simulate.simulation import BACKEND, Simulation
 
 
 def start(settings: Settings) -> Simulation:
     """Register the device and everything about it; raises SimulationError where that is not possible."""
+    selftest.require()
     simulation = Simulation(settings)
-    _setup_privateuseone_for_python_backend(BACKEND, backend_module=module.make(simulation))
-    for part in (views, copies, kernels):
+    runtime = simulation.runtime
+    queues = streams.Streams(runtime)
+    namespace = module.make(simulation, queues, random.Random(runtime))
+    setup: Any = torch.utils.backend_registration
+    setup._setup_privateuseone_for_python_backend(BACKEND, backend_module=namespace)
+    accelerator.register(runtime, queues, namespace)
+    autograd.register()
+    compile.register()
+    for part in (random, storages, views, copies, recurrent, attention, autocast, kernels, standin):
         part.register(simulation)
+    selftest.check()
+    simulation.forget()
     return simulation

@@ -48,6 +48,12 @@ class Simulation:
         self.runtime.memory.hold(tensor, index)
         return tensor
 
+    def forget(self) -> None:
+        """Be as if nothing had run on the device yet."""
+        self.runtime.live = False
+        self.runtime.memory.tallies.clear()
+        self.trace.clear()
+
     def change(self, settings: Settings) -> None:
         """Switch the policies as other settings say; raises SimulationError if they differ in what cannot change."""
         if (settings.cores, settings.auto_cast) != (self.settings.cores, self.settings.auto_cast):

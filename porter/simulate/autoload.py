@@ -1,0 +1,16 @@
+"""The entry point that PyTorch calls when it is imported: the device for processes that are told to simulate it.
+
+So workers of torchrun and of a spawning DataLoader have the device by ``import torch`` alone, as with the vendor's package.
+"""
+
+from __future__ import annotations
+
+from porter.simulate.settings import requested
+
+
+def activate() -> None:
+    """Install the simulated device if the environment asks for it (PORTER_SIMULATE=1); else do nothing."""
+    if requested():
+        from porter.simulate import install
+
+        install()

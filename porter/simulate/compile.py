@@ -1,0 +1,80 @@
+"""`torch.compile(backend="neuron")`: captured as a graph with its backward pass, then run operator by operator.
+
+As with the vendor's backend there are no dynamic shapes: every new shape is a new graph. ``dynamic=True`` is rejected,
+``mode=`` is logged and ignored, and the backend is chosen by itself on a machine with the device (D-COMP, D-HOWC).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from porter.simulate.errors import NeuronError
+from porter.simulate.simulation import BACKEND
+
+_LOG = logging.getLogger(__name__)
+
+
+def register() -> None:
+    """Teach `torch.compile` the backend; TorchDynamo itself is imported when a program first compiles something."""
+    original = torch.compile
+
+    @functools.wraps(original)
+    def compile(
+        model: Callable[..., Any] | None = None,
+        *,
+        dynamic: bool | None = None,
+        backend: str | Callable[..., Any] | None = None,
+        mode: str | None = None,
+        **options: Any,
+    ) -> Any:
+        if backend not in (None, BACKEND):
+            return original(model, dynamic=dynamic, backend=backend, mode=mode, **options)  # type: ignore[call-overload]
+        if dynamic:
+            raise _no_dynamic_shapes("torch.compile(dynamic=True)")
+        if mode not in (None, "default"):
+            _LOG.warning("torch.compile(mode=%r) has no effect on Neuron: the default is used", mode)
+        _register_backend()
+        return original(model, dynamic=False, backend=BACKEND, **options)  # type: ignore[call-overload]
+
+    torch.compile = compile
+
+
+@functools.cache
+def _register_backend() -> None:
+    from torch._dynamo import register_backend
+
+    register_backend(neuron, name=BACKEND)
+
+
+def neuron(graph: torch.fx.GraphModule, inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
+    """The backend: traces forward and backward ahead of time, and runs both on the device as they are.
+
+    Raises NeuronError for a graph with dynamic shapes.
+    """
+    from torch._dynamo.backends.common import aot_autograd
+
+    if any(isinstance(value, torch.SymInt) for value in inputs):
+        raise _no_dynamic_shapes("a compiled function")
+    compiled: Callable[..., Any] = aot_autograd(fw_compiler=_run)(graph, inputs)
+    return compiled
+
+
+def _run(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+    from functorch.compile import make_boxed_func
+
+    boxed: Callable[..., Any] = make_boxed_func(graph.forward)
+    return boxed
+
+
+def _no_dynamic_shapes(what: str) -> NeuronError:
+    return NeuronError(
+        f"NCC_EMOD025: dynamic shapes are not supported ({what}): leave dynamic unset or pass dynamic=False, and pad to "
+        "a few fixed shapes",
+        policy="dynamic_shapes",
+        source="D-COMP, T-DYN, SDK-ERR",
+    )
