@@ -6,7 +6,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from porter.launch.frames import Place, chain, foremost, in_cuda, shown, stack
 from porter.launch.rules import judge
@@ -25,8 +25,8 @@ _ABOUT_CUDA = re.compile(r"cuda|nccl|nvidia|nvml|nvtx|cudnn|cublas|triton|\bGPUs
 def hint(error: BaseException, plan: Plan) -> Iterator[str]:
     """Lines about what ended the program; none where porter has nothing to say of it."""
     links = list(chain(error))
-    if refusal := next((link for link in links if _is_refusal(link)), None):
-        yield _refusal(refusal, Paint(plan.color))
+    if refused := next(filter(None, map(_refused, links)), None):
+        yield _refusal(*refused, Paint(plan.color))
         return
     asking = next((link for link in links if asks_for_cuda(link)), None)
     if places := foremost(stack(asking or error)):
@@ -46,15 +46,26 @@ def asks_for_cuda(error: BaseException) -> bool:
     return bool(frames) and in_cuda(frames[-1].filename)
 
 
-def _is_refusal(error: BaseException) -> bool:
-    errors = sys.modules.get("porter.simulate.errors")
-    return errors is not None and isinstance(error, errors.NeuronError)
+def _refused(error: BaseException) -> tuple[str, str] | None:
+    """The policy that an exception comes from, and its source; of a worker's, only the text is left."""
+    if (errors := sys.modules.get("porter.simulate.errors")) is None:
+        return None
+    if isinstance(error, errors.NeuronError):
+        return error.policy, error.source
+    _, found, message = str(error).partition("porter.simulate.errors.NeuronError: ")
+    if found:
+        from porter.simulate.policies import POLICIES
+
+        for policy in POLICIES.values():
+            if (beginning := policy.message.partition("{")[0]) and beginning in message:
+                return policy.name, ", ".join(policy.sources)
+    return None
 
 
-def _refusal(error: Any, paint: Paint) -> str:
+def _refusal(policy: str, source: str, paint: Paint) -> str:
     return (
-        f"porter: Neuron would refuse this, by policy {paint(error.policy, 'bold')} (source: {error.source}). "
-        f"`porter run --policy {error.policy}=off` runs on without it."
+        f"porter: Neuron would refuse this, by policy {paint(policy, 'bold')} (source: {source}). "
+        f"`porter run --policy {policy}=off` runs on without it."
     )
 
 

@@ -36,6 +36,11 @@ class Record(msgspec.Struct, kw_only=True):
     note: str = ""
 
     @property
+    def operators(self) -> int:
+        """How many operators ran."""
+        return sum(operator.count for operator in self.trace.operators)
+
+    @property
     def used(self) -> bool:
         """Whether anything happened on the device."""
         return bool(self.trace.operators or self.trace.transfers)
@@ -43,7 +48,9 @@ class Record(msgspec.Struct, kw_only=True):
     def write(self, file: Path) -> None:
         """Leave it for `gather`. Raises OSError."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(msgspec.json.encode(self))
+        unfinished = file.with_suffix(".part")  # the reader takes what is there
+        unfinished.write_bytes(msgspec.json.encode(self))
+        unfinished.replace(file)
 
 
 def take(plan: Plan, asked: list[Ask]) -> Record:
@@ -64,9 +71,9 @@ def take(plan: Plan, asked: list[Ask]) -> Record:
 
 
 def gather(folder: Path) -> list[Record]:
-    """What other processes have left in ``folder``: those of a process group by rank, then the others."""
-    found = [msgspec.json.decode(file.read_bytes(), type=Record) for file in sorted(folder.glob("*.json"))]
-    return sorted(found, key=lambda record: (record.rank is None, record.rank or 0, record.pid))
+    """What other processes have left in ``folder``: those of a process group by rank, then the others, busiest first."""
+    found = [msgspec.json.decode(file.read_bytes(), type=Record) for file in folder.glob("*.json")]
+    return sorted(found, key=lambda record: (record.rank is None, record.rank or 0, -record.operators, record.pid))
 
 
 def rank() -> int | None:
@@ -101,7 +108,10 @@ def _reported() -> TraceSummary:
         operators=[Operator(name, (), count) for name, count in executed.items()],
         transfers=[],
         syncs=[],
-        fallbacks=[Fallback(name, count, "ran on CPU", "torch_neuronx", "A") for name, count in fallen.items()],
+        fallbacks=[
+            Fallback(name, count, "reported by torch_neuronx", ("torch_neuronx",), "A")
+            for name, count in fallen.items()
+        ],
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -83,8 +84,9 @@ class Session:
         """Say what there is to say. Never changes how the program ends."""
         if os.getpid() != self.pid:  # a fork of it
             return
-        try:
+        with suppress(AttributeError, ValueError, OSError):  # gone, closed, or nobody reads it
             sys.stdout.flush()
+        try:
             for line in self._last_words():
                 sys.stderr.write(line + "\n")
             sys.stderr.flush()
@@ -103,10 +105,9 @@ class Session:
         yield from ["", *hinted] if hinted else []
         if self.plan.trace != "none":
             record = take(self.plan, self.asked.all())
-            if record.used or not error:
-                yield from self._report(record)
+            yield from self._report(record, failed=error is not None)
 
-    def _report(self, record: Record) -> Iterator[str]:
+    def _report(self, record: Record, *, failed: bool) -> Iterator[str]:
         """Tell what happened, or leave it to the process that tells: the first, and of several ranks the lowest."""
         alone = RANK not in (self.plan.trace_file or "")  # one report for all ranks
         if not self.first:
@@ -119,7 +120,7 @@ class Session:
         if not record.used and others:
             if alone:
                 yield from self._deliver(others[0], others[1:])
-        elif not (alone and record.rank):
+        elif not (alone and record.rank) and (record.used or not failed):
             yield from self._deliver(record, others)
 
     def _deliver(self, record: Record, others: Sequence[Record]) -> Iterator[str]:

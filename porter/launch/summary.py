@@ -67,11 +67,10 @@ def as_text(record: Record, others: Sequence[Record], plan: Plan) -> Iterator[st
 def _headline(record: Record, others: Sequence[Record]) -> str:
     if not record.used:
         return f"nothing ran on {record.device}."
-    count = sum(operator.count for operator in record.trace.operators)
     ranked = 1 + sum(other.rank is not None for other in others)
     whose = f" in rank {record.rank} of {record.ranks or ranked}" if record.rank is not None else ""
     besides = f"; {plural(len(others), 'more process', 'more processes')} used it, too" if others and not whose else ""
-    return f"{plural(count, 'operator')} ran on {record.device}{whose}{besides}."
+    return f"{plural(record.operators, 'operator')} ran on {record.device}{whose}{besides}."
 
 
 def _sections(record: Record, plan: Plan) -> Iterator[Section]:
@@ -80,7 +79,7 @@ def _sections(record: Record, plan: Plan) -> Iterator[Section]:
     yield _asked(record, plan)
     yield Section(
         "Neuron will run these on CPU:" if record.simulated else "These ran on CPU:",
-        [(f"{known.count:,}", known.name, f"{known.reason} ({known.source})") for known in trace.fallbacks],
+        [(f"{known.count:,}", known.name, f"{known.reason} ({', '.join(known.sources)})") for known in trace.fallbacks],
     )
     yield Section(
         "The program waited for the device:",
