@@ -71,7 +71,7 @@ def take(plan: Plan, asked: list[Ask]) -> Record:
 
 
 def gather(folder: Path) -> list[Record]:
-    """What other processes have left in ``folder``: those of a process group by rank, then the others, busiest first."""
+    """What other processes have left in ``folder``: a process group by rank, then others, the busiest first."""
     found = [msgspec.json.decode(file.read_bytes(), type=Record) for file in folder.glob("*.json")]
     return sorted(found, key=lambda record: (record.rank is None, record.rank or 0, -record.operators, record.pid))
 

@@ -41,6 +41,7 @@ class Section(NamedTuple):
     rows: Sequence[tuple[str, ...]]
     most: int = MOST
     note: str = ""
+    style: str = ""
 
 
 def as_json(record: Record) -> Iterator[str]:
@@ -80,6 +81,7 @@ def _sections(record: Record, plan: Plan) -> Iterator[Section]:
     yield Section(
         "Neuron will run these on CPU:" if record.simulated else "These ran on CPU:",
         [(f"{known.count:,}", known.name, f"{known.reason} ({', '.join(known.sources)})") for known in trace.fallbacks],
+        style="yellow",
     )
     yield Section(
         "The program waited for the device:",
@@ -123,7 +125,7 @@ def _asked(record: Record, plan: Plan) -> Section:
         place, code = _source(path, line, plan)
         rows.append((f"{count:,}", place, _rule(Place(path, line, line), plan), code))
     note = f"{STAR} `porter rewrite` changes this line." if any(STAR in row[2] for row in rows) else ""
-    return Section(f"It asked for CUDA, got a no, and {going}:", rows, note=note)
+    return Section(f"It asked for CUDA, got a no, and {going}:", rows, note=note, style="yellow")
 
 
 def _rule(place: Place, plan: Plan) -> str:
@@ -141,7 +143,7 @@ def _source(path: str, line: int, plan: Plan) -> tuple[str, str]:
 
 def _table(section: Section, plan: Plan, paint: Paint) -> Iterator[str]:
     """A section's lines: counts to the right, cells below one another, the last one cut where there is no room."""
-    yield section.title
+    yield paint(section.title, section.style or "bold")
     rows = section.rows if plan.verbose else section.rows[: section.most]
     widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
     room = min(plan.columns, WIDEST) - 1
