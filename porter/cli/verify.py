@@ -24,42 +24,25 @@ FORMATS = {
     "junit": "porter.verify.report.junit",
 }
 _BACKEND = click.Choice(get_args(Backend))
+_SECONDS = click.FloatRange(min=0, min_open=True)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command("verify", short_help="Compare what a port computes with what the original computes.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATHS]...")
-@click.option(
-    "--backend",
-    "backends",
-    multiple=True,
-    type=_BACKEND,
-    help="Where to run the port.  [default: sim, xla-cpu, neuron]",
-)
+@click.option("--backend", "backends", multiple=True, type=_BACKEND, help="Where to run the port; may be repeated.")
 @click.option("--require", multiple=True, type=_BACKEND, help="Fail if a case has not run on this backend.")
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Cases to run.  [default: all]")
 @click.option("--per-layer", is_flag=True, help="Name the first layer that diverges.")
 @click.option("--refreeze", is_flag=True, help="Compute the oracles anew.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit for each run.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(tuple(FORMATS)),
-    default="text",
-    help="How the report is written.  [default: text]",
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the report there."
-)
-@click.option(
-    "--setup", type=click.Choice(("xla-cpu",)), help="Build the environment of a backend, and do nothing else."
-)
-@click.option(
-    "--env-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where that environment is."
-)
+@click.option("--timeout", type=_SECONDS, metavar="SECONDS", help="Limit for each run, in place of the cases' own.")
+@click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), default="text", help="[default: text]")
+@click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write the report there.")
+@click.option("--setup", type=click.Choice(("xla-cpu",)), help="Build the environment of a backend; verify nothing.")
+@click.option("--env-dir", type=_FOLDER, metavar="DIR", help="Where that environment is.  [default: the user's cache]")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Settings to use.")
-@click.option(
-    "--color", type=click.Choice(("auto", "always", "never")), default="auto", help="Colours.  [default: auto]"
-)
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every tensor.")
 @plain_failures

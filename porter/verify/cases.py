@@ -16,7 +16,7 @@ from porter.verify.execute import Failed, describe
 CASES_FILE = "porter_cases.py"
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Precision = Literal["float32", "bfloat16", "float16"]
-Tolerated = Literal["loss", "output", "gradient", "update", "cosine"]
+TOLERATED = ("loss", "output", "gradient", "update", "cosine")
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -25,7 +25,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: str
     precision: Precision = "float32"
-    tolerance: dict[Tolerated, _Positive] = {}
+    tolerance: dict[str, _Positive] = {}
     cuda_on_cpu: bool = False
     backends: tuple[Backend, ...] = BACKENDS
     timeout: _Positive = 300.0  # seconds for each run
@@ -122,12 +122,21 @@ def parse(name: str, table: Mapping[str, Any]) -> FactoryCase | CommandCase:
         if kind is CommandCase and isinstance(values.get(key), str):
             values[key] = shlex.split(values[key])
     try:
-        case = msgspec.convert({**values, "name": name}, kind)
+        case = _convert({**values, "name": name})
     except msgspec.ValidationError as error:
         raise ConfigError(f"case `{name}`: {str(error).replace(' - at `$.', ': `')}") from error
+    for key in case.tolerance:
+        if key not in TOLERATED:
+            raise ConfigError(f"case `{name}`: unknown tolerance `{key}`{suggestion(key, TOLERATED)}")
     if isinstance(case, CommandCase):
         _check_command(case)
     return case
+
+
+def _convert(values: dict[str, Any]) -> FactoryCase | CommandCase:
+    if "factory" in values:
+        return msgspec.convert(values, FactoryCase)
+    return msgspec.convert(values, CommandCase)
 
 
 def _check_command(case: CommandCase) -> None:

@@ -25,10 +25,9 @@ WRITTEN = "written"  # the folder that `{out}` stands for, within that of the re
 def execute(
     case: CommandCase, role: str, *, device: str, startup: str, folder: Path, out: Path, variables: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Run the command ``role`` (``original`` or ``port``) of a case in ``folder``, and record its results in ``out``.
+    """Run the command ``role`` (``original`` or ``port``) of a case in ``folder``; record its results in ``out``.
 
-    ``startup`` is the device that its Python processes get before their own code runs (see `startup/sitecustomize.py`); none if
-    empty.
+    ``startup`` is the device that its Python processes get before their own code runs (`startup/sitecustomize.py`).
 
     Returns:
         What `porter.verify.training.record` returns, but for ``place``.
@@ -38,7 +37,8 @@ def execute(
     """
     written = out / WRITTEN
     written.mkdir(parents=True)
-    first, *others = case.original if role == "original" else case.port
+    declared = case.original if role == "original" else case.port
+    first, *others = declared
     command = [*OWN_PROGRAMS.get(first, (first,)), *others]
     command = [part.replace("{device}", device).replace("{out}", str(written)) for part in command]
     given = environment(**case.environment, **variables)
@@ -47,9 +47,7 @@ def execute(
         given |= {"PORTER_VERIFY_STARTUP": startup, "PYTHONPATH": os.pathsep.join(path)}
     ended = run(command, folder=folder, logs=out, environment=given, timeout=case.timeout)
     if ended.status != 0:
-        raise Failed(
-            f"`{' '.join(case.original if role == 'original' else case.port)}`: {ended.why(case.timeout)}\n{ended.tail()}"
-        )
+        raise Failed(f"`{' '.join(declared)}`: {ended.why(case.timeout)}\n{ended.tail()}")
     losses = _printed(case, ended.stdout) | _logged(case, written)
     tensors = _saved(case, written)
     if not losses and not tensors:

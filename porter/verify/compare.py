@@ -7,9 +7,9 @@
 | gradient | the largest magnitude in the tensor, but not less than 1/64 of the largest in all gradients of the model |
 | update | the way that a parameter or buffer has gone since the start (Euclidean norms) |
 
-What is a thousand times smaller than the model's gradients and yet wrong is found; what is nothing but their rounding noise
-(the gradient of a bias before a normalisation) is not taken for an error. Parameters are judged by their updates because
-their values hardly change in a few steps: a port whose optimizer does nothing would pass by value.
+What is a thousand times smaller than the model's gradients and yet wrong is found; what is nothing but their rounding
+noise (the gradient of a bias before a normalisation) is not taken for an error. Parameters are judged by their updates
+because their values hardly change in a few steps: a port whose optimizer does nothing would pass by value.
 """
 
 from __future__ import annotations

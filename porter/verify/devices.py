@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,9 @@ class Device:
     def place(self) -> str:
         """What this is, for the report."""
         return f"CPU, PyTorch {torch.__version__}"
+
+    def begin(self) -> None:
+        """Forget what has been counted so far: what counts comes now."""
 
     def end_step(self) -> None:
         """Make the device do what it has been given. Outputs must still be referred to."""
@@ -77,12 +81,21 @@ class Simulated(Device):
         """What this is, for the report."""
         return f"simulated Neuron device, PyTorch {torch.__version__}"
 
-    def end_step(self) -> None:
-        """Nothing: the simulated device does at once what it is given."""
+    def begin(self) -> None:
+        """Forget what has been counted so far."""
+        self.simulation.trace.clear()
 
     def counters(self) -> Mapping[str, Any]:
-        """The summary of the trace."""
-        return self.simulation.trace.summary().as_dict()
+        """Calls by operator, host synchronisations, and operators that Neuron is expected to leave to the CPU."""
+        summary = self.simulation.trace.summary()
+        operators: Counter[str] = Counter()
+        for operator in summary.operators:
+            operators[operator.name] += operator.count
+        return {
+            "operators": dict(sorted(operators.items())),
+            "host_syncs": sum(sync.count for sync in summary.syncs),
+            "cpu_fallbacks": {fallback.name: fallback.count for fallback in summary.fallbacks},
+        }
 
 
 class Neuron(Device):
@@ -92,7 +105,7 @@ class Neuron(Device):
 
     def __init__(self) -> None:
         try:
-            import torch_neuronx
+            import torch_neuronx  # type: ignore[import-not-found]
         except ImportError as error:  # also what the placeholder on PyPI raises
             lines = str(error).strip().splitlines() or ["it cannot be imported"]
             raise Unavailable(f"no torch_neuronx: {lines[0]}; install it: {NEURON_INSTALL}") from error
@@ -106,9 +119,9 @@ class Neuron(Device):
         if not self.runtime.is_available():
             raise Unavailable("torch_neuronx finds no NeuronCore: run this on a Trn2 or Trn3 instance (`neuron-ls`)")
         self.device = torch.device("neuron", self.runtime.current_device())
-        self._clear()
 
-    def _clear(self) -> None:
+    def begin(self) -> None:
+        """Forget what has been counted so far."""
         if hasattr(self.package, "clear_op_tracking"):
             self.package.clear_op_tracking()
 
@@ -139,13 +152,17 @@ class Xla(Device):
 
     def __init__(self) -> None:
         try:
-            import torch_xla
-            import torch_xla.debug.metrics as metrics
+            import torch_xla  # type: ignore[import-not-found]
+            import torch_xla.debug.metrics as metrics  # type: ignore[import-not-found]
         except ImportError as error:
             raise Unavailable(f"torch_xla cannot be imported: {error}; run `porter verify --setup xla-cpu`") from error
         self.xla, self.metrics = torch_xla, metrics
         self.device = torch_xla.device()
-        metrics.clear_all()
+
+    def begin(self) -> None:
+        """Forget what has been counted so far, and do what has been recorded."""
+        self.xla.sync(wait=True)
+        self.metrics.clear_all()
 
     def place(self) -> str:
         """What this is, for the report."""

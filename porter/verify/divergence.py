@@ -34,7 +34,8 @@ def first_divergence(
     if len(oracle) != len(port):
         longer, role = (oracle, "original") if len(oracle) > len(port) else (port, "port")
         return f"only the {role} calls {_title(longer[min(len(oracle), len(port))])}{before}"
-    return f"in no layer: the first forward pass agrees in all {len(oracle)} calls; look at loss, backward pass and optimizer"
+    agreed = f"the first forward pass agrees in all {len(oracle)} calls"
+    return f"in no layer: {agreed}; look at loss, backward pass and optimizer"
 
 
 def _title(call: Call) -> str:

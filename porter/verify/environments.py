@@ -1,10 +1,12 @@
 """The environment of the backend ``xla-cpu``: PyTorch 2.9 with PyTorch/XLA, which no other PyTorch can stand beside.
 
-torch_xla 2.9.0 is the last release, binds to the ABI of torch 2.9.0, and has wheels for Python 3.10 to 3.13 on Linux x86_64.
+torch_xla 2.9.0 is the last release, is bound to the ABI of torch 2.9.0, and has wheels for Python 3.10 to 3.13 on Linux
+x86_64 alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -97,13 +99,13 @@ class XlaEnvironment:
         Raises:
             SetupError: it cannot be built.
         """
-        base = choose_python()
         state = self._state()
+        base = Path(state["base"]) if "venv" in state["done"] else choose_python()
         plan = state.get("plan") or ("plain" if stubs.missing_tools() else "stubs")
         if plan == "plain":
             say(
-                f"{', '.join(stubs.missing_tools()) or 'gcc'} not found: NVIDIA's libraries are installed as well, which"
-                f" nothing uses (7.1 GB instead of 2.2 GB); install gcc and binutils to avoid that"
+                f"without {' and '.join(stubs.missing_tools() or stubs.TOOLS)}, NVIDIA's libraries, which nothing uses,"
+                " are installed as well: 7.1 GB instead of 2.2 GB"
             )
         self._check_space(plan, fresh=not state["done"])
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,15 @@ class XlaEnvironment:
 
     def _steps(self, plan: str, base: Path, say: Callable[[str], None]) -> Iterator[Step]:
         def pip(*arguments: str) -> Callable[[], object]:
-            command = [self.python, "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", *arguments]
+            command: list[str | Path] = [
+                self.python,
+                "-m",
+                "pip",
+                "install",
+                "--no-cache-dir",
+                "--disable-pip-version-check",
+                *arguments,
+            ]
             return lambda: self._run(command, say)
 
         yield Step("libpython", "look for the shared library of Python", lambda: self._find_libpython(base))
@@ -144,8 +154,8 @@ class XlaEnvironment:
         found = self._run([base, "-c", FIND_LIBPYTHON])
         if found == "missing":
             raise SetupError(
-                f"torch_xla needs the shared library of Python, without which {base} was built: install libpython3.11 or"
-                " the like with the system's packages, or run porter with another Python"
+                f"torch_xla needs the shared library of Python, without which {base} was built: install it"
+                " (libpython3.11 or the like) with the system's packages, or run porter with another Python"
             )
         self._note(library_path="" if found == "found" else found)
 
@@ -190,8 +200,8 @@ class XlaEnvironment:
             printed = log.read().strip()
         if process.returncode:
             raise SetupError(
-                f"`{' '.join(map(str, command))}` failed:\n{printed[-2000:]}\nThe whole story is in {self.folder / LOG};"
-                " the next attempt goes on from here."
+                f"`{' '.join(map(str, command))}` failed:\n{printed[-2000:]}\n"
+                f"The whole story is in {self.folder / LOG}; the next attempt goes on from here."
             )
         return printed
 
@@ -227,7 +237,7 @@ def choose_python() -> Path:
         return Path(sys.executable)
     for major, minor in PYTHONS:
         found = shutil.which(f"python{major}.{minor}")
-        if found and subprocess.run([found, "-c", "import venv"], capture_output=True).returncode == 0:
+        if found and _has_venv(found):
             return Path(found)
     raise SetupError(
         f"torch_xla 2.9.0 has wheels for Python 3.10 to 3.13, this is {platform.python_version()}, and none of those is"
@@ -235,13 +245,15 @@ def choose_python() -> Path:
     )
 
 
+def _has_venv(python: str) -> bool:
+    return subprocess.run([python, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode == 0
+
+
 def size(folder: Path) -> int:
-    """Bytes in the files of a folder."""
+    """Bytes in the files of a folder, which may come and go meanwhile."""
     total = 0
     for place, _, files in os.walk(folder):
         for file in files:
-            try:
-                total += os.lstat(os.path.join(place, file)).st_size
-            except FileNotFoundError:  # being installed
-                continue
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(place) / file).lstat().st_size
     return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from typing import Any, NamedTuple
 
 WORKER = Path(__file__).with_name("worker.py")
 STARTUP = Path(__file__).with_name("startup")  # a folder with a `sitecustomize.py`, for commands
-OWN_VARIABLES = ("PORTER_SIMULATE", "PORTER_VERIFY_STARTUP")
 TAIL = 4000  # characters of what a process said last, kept for a report
+LAUNCHER = re.compile(r"^[EW]\d{4} .*torch/distributed/elastic.*", re.MULTILINE)  # torchrun on a process that failed
 DESCRIBE_TIMEOUT = 120.0  # seconds to import a file of cases
 
 
@@ -34,11 +35,12 @@ class Ended(NamedTuple):
     stderr: Path
 
     def tail(self) -> str:
-        """What it said last: standard error, or standard output where that is empty."""
+        """What it said last on standard error, or on standard output: of torchrun, what its processes said."""
         for file in (self.stderr, self.stdout):
             text = file.read_text(encoding="utf-8", errors="replace").strip()
+            processes = LAUNCHER.split(text)[0].strip()
             if text:
-                return text[-TAIL:]
+                return (processes or text)[-TAIL:]
         return ""
 
     def why(self, timeout: float) -> str:
@@ -53,7 +55,7 @@ class Ended(NamedTuple):
 def run(
     command: Sequence[str | Path], *, folder: Path, logs: Path, environment: Mapping[str, str], timeout: float
 ) -> Ended:
-    """Run ``command`` in ``folder``; what it prints goes to files in ``logs``. The time limit holds for its children, too.
+    """Run ``command`` in ``folder``; what it prints goes to files in ``logs``. Its children end with it.
 
     Raises:
         Failed: the command cannot be started.
@@ -86,7 +88,7 @@ def run(
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment for a child: ours, without what an outer porter has set, and ``variables``."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTER_")}
     return {**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **variables}
 
 

@@ -1,9 +1,9 @@
 """Stand-ins for NVIDIA's libraries, so that PyTorch's CUDA build imports on a machine without them.
 
-The only PyTorch 2.9 on PyPI for Linux is built for CUDA, and with NVIDIA's libraries takes 7.1 GB. Its shared objects need these
-libraries to be there when it is imported, but call nothing in them as long as no CUDA device is found. So each is replaced by a
-library of a few kilobytes with the symbols that PyTorch refers to, all of which say that there is no device. Needs gcc,
-and readelf and nm of the binutils.
+The only PyTorch 2.9 on PyPI for Linux is built for CUDA, and with NVIDIA's libraries takes 7.1 GB. Its shared objects
+need these libraries to be there when it is imported, but call nothing in them as long as no CUDA device is found. So
+each is replaced by a library of a few kilobytes with the symbols that PyTorch refers to, all of which say that there is
+no device. Needs gcc, and readelf and nm of the binutils.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_DEVICE = 100  # cudaErrorNoDevice; in the other libraries an error, too
 LIBRARY = re.compile(r"lib(?:cu|nccl|nvshmem)[A-Za-z_]*\.so(?:\.\d+)*")
 LOADED_LATER = ("libcaffe2_nvrtc.so",)  # wants NVIDIA's driver, and is opened only once there is a device
 
-# Libraries whose symbols carry no version, by the beginning of their symbols' names.
+# Libraries whose symbols carry another version than the library's name, or none: by how the symbols begin.
 PREFIXES: Mapping[str, str] = {
     "cusparseLt": "libcusparseLt",
     "curand": "libcurand",
@@ -30,7 +30,7 @@ PREFIXES: Mapping[str, str] = {
     "nvshmem": "libnvshmem_host",
 }
 BODIES: Mapping[str, str] = {
-    "cudaGetDeviceCount": "int cudaGetDeviceCount(int *count) { *count = 0; return %d; }" % NO_DEVICE,
+    "cudaGetDeviceCount": f"int cudaGetDeviceCount(int *count) {{ *count = 0; return {NO_DEVICE}; }}",
     "cudaGetLastError": "int cudaGetLastError(void) { return 0; }",
     "cudaPeekAtLastError": "int cudaPeekAtLastError(void) { return 0; }",
 }
@@ -77,14 +77,13 @@ def _undefined(file: Path) -> Iterable[tuple[str, str]]:
 
 
 def _by_library(symbols: Iterable[tuple[str, str]], libraries: set[str]) -> dict[str, dict[str, set[str]]]:
-    """Symbols by library and version. NVIDIA's versions are the names of the libraries, mostly."""
+    """Symbols by library and version. The versions are the libraries' names, mostly."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     stems = {library.partition(".")[0]: library for library in libraries}
     for symbol, version in symbols:
-        library = version if version in libraries else stems.get(version.partition(".")[0])
-        if not version:
-            stem = next((stem for prefix, stem in PREFIXES.items() if symbol.startswith(prefix)), "")
-            library = stems.get(stem)
+        library: str | None = version
+        if version not in libraries:
+            library = stems.get(next((stem for prefix, stem in PREFIXES.items() if symbol.startswith(prefix)), ""))
         if library:
             found[library][version].add(symbol)
     return found
@@ -106,24 +105,22 @@ def _function(symbol: str) -> str:
 
 def version_script(versions: Mapping[str, Iterable[str]]) -> str:
     """The linker's script that gives symbols the versions under which PyTorch asks for them."""
-    nodes = (
-        f"{version} {{ global: {'; '.join(sorted(names))}; }};"
-        for version, names in sorted(versions.items())
-        if version
-    )
-    return "\n".join(nodes) + "\n"
+    tagged = sorted((version, sorted(names)) for version, names in versions.items() if version)
+    return "".join(f"{version} {{ global: {'; '.join(names)}; }};\n" for version, names in tagged)
 
 
 def _compile(library: Path, versions: Mapping[str, Iterable[str]]) -> None:
     code = library.with_name(f".{library.name}.c")
     script = library.with_name(f".{library.name}.map")
+    fresh = library.with_name(f".{library.name}.tmp")
     try:
         code.write_text(source({symbol for names in versions.values() for symbol in names}), encoding="ascii")
         script.write_text(version_script(versions), encoding="ascii")
         linker = [f"-Wl,-soname,{library.name}"]
         if any(versions):
             linker.append(f"-Wl,--version-script={script}")
-        _run("gcc", "-shared", "-fPIC", "-O1", "-w", "-fno-builtin", *linker, "-o", library, code)
+        _run("gcc", "-shared", "-fPIC", "-O1", "-w", "-fno-builtin", *linker, "-o", fresh, code)
+        fresh.replace(library)
     finally:
         code.unlink(missing_ok=True)
         script.unlink(missing_ok=True)

@@ -24,17 +24,18 @@ Losses = dict[str, list[torch.Tensor]]
 def record(job: Mapping[str, Any], device: Device, make: Callable[[], Any]) -> dict[str, Any]:
     """Make a case, run it, and write inputs, initial state and results into ``job["out"]``.
 
-    With ``job["given"]``, a folder that an earlier run wrote, inputs and initial state are those; if the model's state has other
-    names, shapes or sizes than that, nothing is run.
+    With ``job["given"]``, a folder that an earlier run wrote, inputs and initial state are those; if the model's state
+    has other names or shapes, nothing is run.
 
     Returns:
-        ``place``, ``state`` (what the model's own state looks like: name to dtype and shape), ``inputs`` (checksum of the
-        factory's own), ``losses`` (name to one number for each step), ``counters`` and ``warnings``.
+        ``place``, ``state`` (the model's own: name to dtype and shape), ``inputs`` (checksum of the factory's own),
+        ``losses`` (name to one number for each step), ``counters`` and ``warnings``.
 
     Raises:
         BadCase: the factory returned something that is no case.
     """
-    torch.compiler.set_stance("force_eager" if job["eager"] else "default")
+    if job["eager"]:
+        torch.compiler.set_stance("force_eager")
     _seed(job["seed"])
     case = _check(make())
     model: nn.Module = case["model"].to(device.device)
@@ -55,10 +56,11 @@ def record(job: Mapping[str, Any], device: Device, make: Callable[[], Any]) -> d
     tensors.save(_host(_state(model)), out / INITIAL)
     with Layers(model, enabled=job["layers"]) as layers:
         run = _Run(job, case, model, device, layers)
+        device.begin()
         losses = run.all(batches)
+    answer["counters"] = dict(device.counters())  # before the results are fetched
     answer["losses"] = {name: [float(value) for value in values] for name, values in losses.items()}
     answer["warnings"] += run.warnings
-    answer["counters"] = dict(device.counters())
     results = {"outputs": run.outputs, "gradients": run.gradients, "final": _host(_state(model)) if run.trains else {}}
     tensors.save(results, out / RESULTS)
     if job["layers"]:
@@ -104,7 +106,7 @@ class _Run:
         if loss is not None:
             if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
                 raise BadCase("`loss` must give a tensor with one element")
-            loss.backward()
+            torch.autograd.backward(loss)
         gradients = self._gradients() if number == 0 else {}  # referred to until the device has computed them
         if self.optimizer:
             self.optimizer.step()
@@ -199,9 +201,8 @@ def _doubts(model: nn.Module) -> list[str]:
     ]
     if not random_layers:
         return []
-    return [
-        f"`{random_layers[0]}` drops at random ({len(random_layers)} layers): devices draw other numbers; set p to 0"
-    ]
+    others = f" and {len(random_layers) - 1} more drop" if len(random_layers) > 1 else " drops"
+    return [f"`{random_layers[0]}`{others} at random: devices draw other numbers; set p to 0"]
 
 
 def _seed(seed: int) -> None:

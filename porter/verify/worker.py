@@ -1,4 +1,4 @@
-"""Runs the user's code in a process of its own: ``python worker.py JOB.json`` leaves ``answer.json`` beside its results.
+"""Runs the user's code in a process of its own: ``python worker.py JOB.json`` leaves ``answer.json`` with its results.
 
 Needs the standard library and torch, nothing else: not even an installed porter. Whatever the code prints has nothing
 to do with the answer.
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 PORTER = Path(__file__).resolve().parents[1]
+LONGEST_LINE = 400  # of an exception: PyTorch's list of dispatch keys is of no help
 
 
 def main(arguments: list[str]) -> int:
@@ -105,7 +106,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"describe": descr
 
 def _first_line(error: BaseException) -> str:
     message = str(error).strip()
-    return type(error).__name__ + (f": {message.splitlines()[0]}" if message else "")
+    return (type(error).__name__ + (f": {message.splitlines()[0]}" if message else ""))[:LONGEST_LINE]
 
 
 def users_traceback(error: BaseException) -> str:
@@ -117,7 +118,8 @@ def users_traceback(error: BaseException) -> str:
         if link is not None:
             link.stack = traceback.StackSummary.from_list([f for f in link.stack if not _is_ours(f.filename)])
             links += [link.__cause__, link.__context__]
-    return "".join(shown.format())
+    lines = (line for piece in shown.format() for line in piece.splitlines())
+    return "\n".join(line[:LONGEST_LINE] for line in lines)
 
 
 def _is_ours(filename: str) -> bool:
