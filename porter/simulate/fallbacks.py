@@ -7,25 +7,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Known:
-    """Why an operator falls back, with its source key and evidence letter (docs/policies.md lists both)."""
+    """Why an operator falls back, with source keys and evidence letter (docs/policies.md explains both)."""
 
     reason: str
-    source: str
+    sources: tuple[str, ...]
     evidence: str
 
 
-_EXPLICIT = Known("registered as a CPU fallback", "T-FB", "B")
-_UNREGISTERED = Known("not registered in April's source", "T-OPS", "B")
-_RANDOM = Known("random operators run on CPU and use its generator", "T-TESTS, DIF-TU", "A")
+_EXPLICIT = Known("registered as a CPU fallback", ("T-FB",), "B")
+_UNREGISTERED = Known("not registered in April's source", ("T-OPS", "T-TESTS"), "B")
+_RANDOM = Known("random operators run on CPU, with the generator of CPU", ("T-TESTS", "DIF-TU"), "A")
 
-_TABLE = {
-    _EXPLICIT: "linalg_qr linalg_svd _linalg_svd linalg_eigh _linalg_eigh linalg_cholesky_ex linalg_inv_ex linalg_lu_factor_ex "
-    "linalg_ldl_factor_ex linalg_slogdet _linalg_slogdet linalg_det _linalg_det cholesky_inverse triangular_solve cholesky",
-    _UNREGISTERED: "sort unique_consecutive _unique2 unique_dim bucketize searchsorted _fft_r2c _fft_c2r _fft_c2c prod "
-    "bincount linalg_solve_triangular",
-    _RANDOM: "normal_ uniform_ random_ randperm bernoulli bernoulli_ exponential_ geometric_ cauchy_ log_normal_ "
-    "multinomial randn rand randint normal poisson",
-}
+_TABLE = (
+    (
+        _EXPLICIT,
+        "linalg_qr _linalg_svd _linalg_eigh linalg_cholesky_ex linalg_inv_ex linalg_lu_factor_ex linalg_ldl_factor_ex",
+        "_linalg_slogdet _linalg_det cholesky_inverse triangular_solve",
+    ),
+    (
+        _UNREGISTERED,
+        "sort unique_consecutive _unique2 unique_dim bucketize searchsorted prod",
+        "_fft_r2c _fft_c2r _fft_c2c",
+    ),
+    (
+        _RANDOM,
+        "normal_ uniform_ random_ randperm bernoulli bernoulli_ exponential_ geometric_ cauchy_ log_normal_",
+        "multinomial normal poisson binomial rand randn randint",
+    ),
+)
 
-FALLBACKS = {name: known for known, names in _TABLE.items() for name in names.split()}
-"""Known fallbacks by the operator's base name."""
+FALLBACKS = {name: known for known, *lines in _TABLE for line in lines for name in line.split()}
+"""What is known to fall back, by the operator's name without overload."""

@@ -84,7 +84,7 @@ class Runtime:
             if device.type != "neuron":
                 raise ValueError(f"Expected a neuron device, but got: {device}")
             device = device.index
-        if device is None:
+        if device is None or (device == 0 and self.rank):  # PyTorch fills in 0 where a program gives no index
             return self.current()
         first, last = (0, self._cores - 1) if self.rank is None else (self.rank, self.rank)
         if not first <= device <= last:

@@ -11,16 +11,18 @@ from porter.simulate import (
     attention,
     autocast,
     autograd,
+    collectives,
     compile,
     copies,
     kernels,
     module,
     random,
-    recurrent,
+    reducer,
     selftest,
     standin,
     storages,
     streams,
+    substitutes,
     views,
 )
 from porter.simulate.settings import Settings
@@ -39,7 +41,19 @@ def start(settings: Settings) -> Simulation:
     accelerator.register(runtime, queues, namespace)
     autograd.register()
     compile.register()
-    for part in (random, storages, views, copies, recurrent, attention, autocast, kernels, standin):
+    for part in (
+        random,
+        storages,
+        views,
+        copies,
+        substitutes,
+        attention,
+        autocast,
+        kernels,
+        standin,
+        collectives,
+        reducer,
+    ):
         part.register(simulation)
     selftest.check()
     simulation.forget()

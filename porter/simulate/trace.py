@@ -56,7 +56,7 @@ class Fallback:
     name: str
     count: int
     reason: str
-    source: str
+    sources: tuple[str, ...]
     evidence: str
 
 
@@ -119,7 +119,7 @@ class Trace:
             ),
             syncs=[Sync(kind, *place, count) for (kind, place), count in self._syncs.most_common()],
             fallbacks=[
-                Fallback(name, count, known.reason, known.source, known.evidence)
+                Fallback(name, count, known.reason, known.sources, known.evidence)
                 for name, count in totals.most_common()
                 if (known := FALLBACKS.get(name.partition("::")[2].partition(".")[0]))
             ],

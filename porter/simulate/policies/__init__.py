@@ -78,8 +78,8 @@ class Policies:
     ) -> None:
         """Raise NeuronError if the device would refuse this call.
 
-        ``name`` is the operator's with its overload (`aten::mm`, `aten::add.Tensor`), ``tensors`` are the device's among
-        its arguments, in their order.
+        ``name`` is the operator's with its overload (`aten::mm`, `aten::add.Tensor`), ``tensors`` are the device's
+        among its arguments, in their order.
         """
         checks = self._checks.get(name)
         if checks is None:

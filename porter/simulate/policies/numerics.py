@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from porter.simulate.policies.operators import CONVOLUTIONS, MATRIX_PRODUCTS
+
 KEPT = {
     torch.float64: "float64",
     torch.int64: "int64",
@@ -18,19 +20,10 @@ KEPT = {
 
 _NARROW = {torch.float64: torch.float32, torch.int64: torch.int32}
 
-_PRODUCTS = frozenset(
-    f"aten::{name}"
-    for name in (
-        "mm mm.out bmm bmm.out addmm addmm.out addmm_ _addmm_activation addmv addmv.out addmv_ mv baddbmm baddbmm.out "
-        "baddbmm_ addbmm addbmm.out addbmm_ dot addr addr.out linear matmul convolution convolution_overrideable "
-        "convolution_backward convolution_backward_overrideable"
-    ).split()
-)
-
 
 def products(auto_cast: str) -> frozenset[str]:
     """Operators that the compiler's --auto-cast concerns: `none` of them or `matmult`; raises ValueError otherwise."""
-    modes = {"none": frozenset[str](), "matmult": _PRODUCTS}
+    modes = {"none": frozenset[str](), "matmult": MATRIX_PRODUCTS | CONVOLUTIONS}
     if auto_cast not in modes:
         raise ValueError(f"auto_cast is one of {', '.join(modes)}, not {auto_cast!r}")
     return modes[auto_cast]

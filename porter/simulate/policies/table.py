@@ -49,8 +49,8 @@ _ALL = (
         message="torch.Generator is not available on device {device}: use torch.Generator() and move the result",
         sources=("DIF-TU", "DIFFLET"),
         evidence="A",
-        note="diffusers makes its generators on CPU; a third party reports that the constructor fails. The vendor's own "
-        "words are not known.",
+        note="diffusers makes its generators on CPU; a third party reports that the constructor fails. The vendor's "
+        "own words are not known.",
     ),
     Policy(
         name="mixed_devices",
@@ -92,8 +92,8 @@ _ALL = (
         sources=("SDK-ERR", "SDK-CRN", "D-ENV"),
         evidence="A",
         code="NCC_EVRF004",
-        note="For torch >= 2.13 TORCH_NEURONX_COMPLEX_DECOMPOSE (on by default) rewrites complex operators in graphs of "
-        "torch.compile as real ones, and compiler 2.27 took up 30 complex64 operators. What eager mode does is not "
+        note="For torch >= 2.13 TORCH_NEURONX_COMPLEX_DECOMPOSE (on by default) rewrites complex operators in graphs "
+        "of torch.compile as real ones, and compiler 2.27 took up 30 complex64 operators. What eager mode does is not "
         "documented: switch the policy off to foresee compiled code.",
     ),
     Policy(
@@ -203,15 +203,16 @@ _ALL = (
             (f"{_DOWNCAST}=all_reduce", OFF),
             (f"{_DOWNCAST}=all", OFF),
         ),
-        note=_DEFAULT_NOTE,
+        note=_DEFAULT_NOTE
+        + " DistributedDataParallel's own count of unused parameters, in int32, is let through: it is "
+        "documented as supported.",
     ),
     Policy(
-        name="reduce_product",
-        summary="ReduceOp.PRODUCT is not supported.",
-        message="ReduceOp.PRODUCT is not supported by the neuron backend ({collective})",
-        sources=("T-SPEC", "T-TESTS", "T-DIST-EX"),
+        name="reductions",
+        summary="Reductions are SUM, AVG, MIN and MAX (PREMUL_SUM is scaled first): no PRODUCT, no bitwise ones.",
+        message="unsupported reduce operation '{operation}', supported ops: {supported}",
+        sources=("T-DIST", "T-SPEC", "T-TESTS"),
         evidence="B",
-        note="From April's test-suite; the vendor's words are not known, and 2.33 does not list the reductions.",
     ),
     Policy(
         name="even_splits",
@@ -243,8 +244,8 @@ _ALL = (
         evidence="B",
         default=OFF,
         modes=(OFF, STRICT),
-        note="A limit of the runtime in April, met on two-process runs, too, which the tutorials of 2.33 do not mention: "
-        "off, so that two processes are enough to test with.",
+        note="A limit of the runtime in April, met on two-process runs, too, which 2.33 does not mention. "
+        "Off, so that two processes are enough to test with.",
     ),
     Policy(
         name="send_recv",
@@ -264,11 +265,13 @@ _ALL = (
         evidence="B",
     ),
     Policy(
-        name="backend_options",
-        summary="`pg_options` for the backend do not exist.",
-        message="ProcessGroupNeuron.Options is not implemented",
-        sources=("T-DIST",),
-        evidence="B",
+        name="split_group",
+        summary="A group bound to a device (`init_process_group(device_id=...)`) is split for a DeviceMesh or a new "
+        "group, which fails: leave `device_id` out.",
+        message="the neuron backend cannot split a process group: call init_process_group without device_id",
+        sources=("TFM-DU",),
+        evidence="A",
+        note="transformers leaves `device_id` out for this reason; the vendor's words are not known.",
     ),
 )
 
