@@ -262,7 +262,7 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
     for node, scope in list(binder.scopes.items()):
         if isinstance(node, ast.ClassDef):
             bases = [inference.reference(b, scope.parent or scope) for b in node.bases]
-            names = tuple(r.qualified for r in bases if r is not None)
+            names = tuple(r.qualified if r is not None else "?" for r in bases)
             methods = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "def")
             fields = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "annotation")
             summary.classes[scope.qualified] = ClassInfo(names, methods, fields)

@@ -96,7 +96,7 @@ def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
 def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Test functions that exercise what stays."""
     called = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and _stays(r)]
-    called += [site for site in ctx.sites if is_own_kernel(site)]
+    called += [site for site in ctx.sites if is_own_kernel(site, ctx)]
     for site in called:
         if site.scope and all(guard.kind == "test" for guard in site.guards):
             name = site.name.rpartition(".")[2]

@@ -11,6 +11,7 @@ from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
+from porter.rules.kernels.known import stands_alone
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "after", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
@@ -83,8 +84,9 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return result
     if (vendor := _OTHER_VENDOR.search(ctx.source.path)) is not None:
         return by_hand(result, f"by its path this is code for another vendor's devices (`{vendor[1]}`)")
-    named = _CUDA_BY_NAME.search(result.site.scope)
-    if named is None:
+    scope = result.site.scope
+    named = _CUDA_BY_NAME.search(scope)
+    if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result
     name = named.group().strip(".")
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):

@@ -19,6 +19,8 @@ _OWN_KERNEL = re.compile(
     r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
 )
 
+_DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XPU|Npu|NPU|Hpu|HPU")
+
 
 def is_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site uses a package or a kernel that has no equivalent on the target."""
@@ -32,9 +34,26 @@ def brings_kernels(site: Site, ctx: Context) -> bool:
     return row is not None and row.rule in KERNELS and ctx.answer(row).verdict is not Verdict.PORTABLE
 
 
-def is_own_kernel(site: Site) -> bool:
+def is_own_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site calls what the program has of its own for CUDA, by its name."""
-    return site.role == "call" and _OWN_KERNEL.search(site.name) is not None
+    return (
+        site.role == "call"
+        and _OWN_KERNEL.search(site.name) is not None
+        and not stands_alone(ctx.project.resolve(site.name, ctx.module), ctx)
+    )
+
+
+def stands_alone(name: str, ctx: Context) -> bool:
+    """Whether a path-based name is a class that is no arm of an abstraction: no base, and no sister for another device.
+
+    `CUDAAccelerator(Accelerator)` wants a sister for Neuron. A `CUDAPrefetcher` only uses CUDA, and is ported in place.
+    """
+    summary = ctx.project.summary(ctx.project.owner(name))
+    info = summary.classes.get(name) if summary is not None else None
+    if summary is None or info is None or any(base != "object" for base in info.bases):
+        return False
+    sisters = {_DEVICE_WORD.sub("", other) for other in summary.classes if other != name and _DEVICE_WORD.search(other)}
+    return _DEVICE_WORD.sub("", name) not in sisters
 
 
 def kernel_of(ctx: Context) -> Site | None:
