@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -154,5 +153,5 @@ def test_a_rank_that_asks_for_cuda() -> None:
     write("ddp.py", DDP.replace('torch.device("neuron", int', 'torch.device("cuda", int'))
     done = run(*TORCHRUN, "-m", "porter", "run", "ddp.py")
     assert done.returncode == 1
-    assert "porter: ddp.py:13 needs CUDA, which a Neuron machine does not have." in done.stderr
+    assert "porter: ddp.py:12 needs CUDA, which a Neuron machine does not have." in done.stderr
     assert "PRT106 [*]" in done.stderr or "PRT101 [*]" in done.stderr
