@@ -18,7 +18,7 @@ import msgspec
 
 
 class ClassInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A class: its bases as qualified names (``?`` where there is none), the methods it defines, its annotated fields in order."""
+    """A class: its bases as qualified names (``?`` where none is known), its methods, its annotated fields in order."""
 
     bases: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
