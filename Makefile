@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.14 python3.13 python3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue ecosystem clean
+.PHONY: help demo test lint format catalogue ecosystem slow clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ catalogue: $(VENV)/dev  ## compile the catalogue's TOML files into what porter l
 
 ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
 	$(BIN)/python -m tests.ecosystem
+
+slow: $(VENV)/dev  ## the tests that take long and show more of the same
+	$(BIN)/pytest -rfEs -m slow tests/launch
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build dist .mypy_cache .porter_cache .pytest_cache .ruff_cache .hypothesis

@@ -111,9 +111,11 @@ def _operators(record: Record) -> Section:
     return Section(title, rows, MOST_OPERATORS)
 
 
-def _telling(item: tuple[str, int]) -> tuple[bool, int]:
+def _telling(item: tuple[str, int]) -> tuple[int, int]:
+    """Collectives first, for there are few of them; then by count, and what computes nothing last."""
     name, count = item
-    return name.partition("::")[2].partition(".")[0] in IDLE, -count
+    namespace, _, operator = name.partition("::")
+    return -1 if namespace == "c10d" else int(operator.partition(".")[0] in IDLE), -count
 
 
 def _asked(record: Record, plan: Plan) -> Section:

@@ -124,8 +124,8 @@ def test_an_interrupt_reaches_the_program() -> None:
         """
         import time
 
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         finally:
             print("tidied up", flush=True)

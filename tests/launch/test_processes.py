@@ -84,6 +84,7 @@ def test_spawned_workers_have_the_device_and_are_told_of() -> None:
     assert left_behind() == before
 
 
+@pytest.mark.slow
 def test_what_a_spawned_process_is_refused_names_the_policy() -> None:
     write(
         "train.py",
@@ -107,25 +108,16 @@ def test_what_a_spawned_process_is_refused_names_the_policy() -> None:
     assert left_behind() == before
 
 
+PLAIN = (*TORCHRUN, "--no-python", Path(sys.executable).parent / "porter", "run")
+INSIDE = (*PORTER, "--trace-file", "trace-{rank}.json", "--trace", "json", *TORCHRUN[1:3], "--nproc_per_node=neuron")
+
+
 @pytest.mark.parametrize(
     "command",
     [
         pytest.param((*TORCHRUN, "-m", "porter", "run"), id="torchrun -m porter run"),
-        pytest.param(
-            (*TORCHRUN, "--no-python", Path(sys.executable).parent / "porter", "run"), id="torchrun porter run"
-        ),
-        pytest.param(
-            (
-                *PORTER,
-                "--trace-file",
-                "trace-{rank}.json",
-                "--trace",
-                "json",
-                *TORCHRUN[1:3],
-                "--nproc_per_node=neuron",
-            ),
-            id="porter run -m torch.distributed.run",
-        ),
+        pytest.param(PLAIN, id="torchrun --no-python porter run", marks=pytest.mark.slow),
+        pytest.param(INSIDE, id="porter run -m torch.distributed.run"),
     ],
 )
 def test_ddp_under_torchrun(command: tuple[str, ...]) -> None:
@@ -149,6 +141,7 @@ def test_ddp_under_torchrun(command: tuple[str, ...]) -> None:
     assert left_behind() == before
 
 
+@pytest.mark.slow
 def test_a_rank_that_asks_for_cuda() -> None:
     write("ddp.py", DDP.replace('torch.device("neuron", int', 'torch.device("cuda", int'))
     done = run(*TORCHRUN, "-m", "porter", "run", "ddp.py")
