@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from porter.simulate.alias import to_host
-from porter.simulate.kernels import Kernels, plan
+from porter.simulate.kernels import Kernels
+from porter.simulate.plans import plan
 from porter.simulate.simulation import Simulation
 from porter.simulate.views import CPU
 

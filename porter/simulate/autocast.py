@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from porter.simulate.kernels import Plan, plan
+from porter.simulate.plans import Plan, plan
 from porter.simulate.simulation import BACKEND, Simulation
 
 KEY = "AutocastPrivateUse1"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from porter.simulate.alias import to_host
 from porter.simulate.simulation import BACKEND, Simulation
+from porter.simulate.views import CPU
 
-_ATEN = torch.ops.aten
+_schema: Any = torch.ops.aten._to_copy.default._schema
+_to_copy: Callable[..., torch.Tensor] = torch.ops.aten._to_copy.default._handle.redispatch_boxed
 
 
 def register(simulation: Simulation) -> None:
     """Implement `copy_`, `to`, `item`, `equal` and the like for the device."""
     runtime, policies, trace = simulation.runtime, simulation.policies, simulation.trace
-    schema = _ATEN._to_copy.default._schema
 
     def alias(tensor: torch.Tensor) -> torch.Tensor:
         return to_host(tensor) if tensor.get_device() >= 0 else tensor
@@ -45,7 +47,7 @@ def register(simulation: Simulation) -> None:
         """The same values as another type or on another device; always a copy."""
         if not runtime.live:
             runtime.initialise()
-        policies.check("aten::_to_copy", schema, [tensor], (tensor,), kwargs)
+        policies.check("aten::_to_copy", _schema, [tensor], (tensor,), kwargs)
         device = kwargs.pop("device", None)
         kwargs.pop("non_blocking", None)
         if kwargs.pop("pin_memory", None):
@@ -53,7 +55,7 @@ def register(simulation: Simulation) -> None:
         source = tensor.get_device()
         dtype = kwargs.get("dtype") or tensor.dtype
         trace.operator("aten::_to_copy", (tensor.dtype, dtype))
-        result: torch.Tensor = _ATEN._to_copy.default(to_host(tensor), **kwargs)
+        result = _to_copy(CPU, to_host(tensor), **kwargs)
         if device is not None and device.type != BACKEND:
             moved(source, -1, tensor.nbytes)
             return result if device.type == "cpu" else result.to(device)
@@ -77,11 +79,13 @@ def register(simulation: Simulation) -> None:
         return torch.equal(alias(left), alias(right))
 
     simulation.implement("aten::_copy_from", copy_from)
+    for key in ("Conjugate", "Negative"):  # else PyTorch would resolve what is to be written to, and write to a copy
+        simulation.implement("aten::_copy_from", torch.library.fallthrough_kernel, key)
     simulation.implement("aten::_copy_from_and_resize", copy_from_and_resize)
     simulation.implement("aten::_to_copy", to_copy)
     simulation.implement("aten::_local_scalar_dense", item)
     simulation.implement("aten::equal", equal)
     simulation.implement("aten::record_stream", lambda tensor, stream: None)
-    # Without these two, `module.to` would make new Parameters: tied weights would come untied, and an optimizer that
+    # Without this one, `module.to` would make new Parameters: tied weights would come untied, and an optimizer that
     # was made before would train the old ones. The vendor's backend registers the same (NeuronNativeFunctions.cpp).
     simulation.implement("aten::_has_compatible_shallow_copy_type", lambda tensor, source: True)

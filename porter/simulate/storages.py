@@ -26,7 +26,9 @@ def register(simulation: Simulation) -> None:
         if device is None or torch.device(device).type != BACKEND:
             return new(kind, *args, **kwargs) if device is None else new(kind, *args, device=device, **kwargs)
         size = args[0] if args else kwargs.get("size", 0)
-        values = torch.empty(size, dtype=torch.uint8) if isinstance(size, int) else torch.tensor(size, dtype=torch.uint8)
+        values = (
+            torch.empty(size, dtype=torch.uint8) if isinstance(size, int) else torch.tensor(size, dtype=torch.uint8)
+        )
         return simulation.place(values, simulation.runtime.index(device)).untyped_storage()
 
     def size(storage: torch.UntypedStorage) -> int:

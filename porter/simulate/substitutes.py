@@ -1,24 +1,30 @@
-"""LSTM and GRU cells: PyTorch asks an accelerator for a fused one, which CPU does not have.
+"""Operators that CPU has no kernel for, as PyTorch asks accelerators only, or one that does not serve.
 
-The formulas are those of PyTorch's unfused cells, in the same order of operations, so that results equal CPU's.
+LSTM and GRU cells in one piece, the backward pass of RMSNorm. The formulas are those of PyTorch's own steps on CPU, in
+the same order of operations, so that results equal CPU's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from porter.simulate.kernels import Kernels, plan
+from porter.simulate.kernels import Kernels
+from porter.simulate.plans import plan
 from porter.simulate.simulation import Simulation
 
 Tensor = torch.Tensor
 
 
 def lstm_cell(
-    input_gates: Tensor, hidden_gates: Tensor, cx: Tensor, input_bias: Tensor | None = None, hidden_bias: Tensor | None = None
+    input_gates: Tensor,
+    hidden_gates: Tensor,
+    cx: Tensor,
+    input_bias: Tensor | None = None,
+    hidden_bias: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The next hidden and cell state, and the gates for the backward pass; gates are (batch, 4 * hidden)."""
     gates = _biased(input_gates, input_bias) + _biased(hidden_gates, hidden_bias)
@@ -49,7 +55,11 @@ def lstm_cell_backward(
 
 
 def gru_cell(
-    input_gates: Tensor, hidden_gates: Tensor, hx: Tensor, input_bias: Tensor | None = None, hidden_bias: Tensor | None = None
+    input_gates: Tensor,
+    hidden_gates: Tensor,
+    hx: Tensor,
+    input_bias: Tensor | None = None,
+    hidden_bias: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The next hidden state, and what the backward pass needs; gates are (batch, 3 * hidden)."""
     ir, iz, inew = _biased(input_gates, input_bias).chunk(3, 1)
@@ -73,24 +83,54 @@ def gru_cell_backward(
     return input_gates, hidden_gates, grad_hy * z, *biases
 
 
+def rms_norm_backward(
+    grad: Tensor,
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    rstd: Tensor,
+    weight: Tensor | None,
+    mask: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of input and weight, as far as the mask asks for them; computed in float32 at least."""
+    inner = list(range(input.dim() - len(normalized_shape), input.dim()))
+    outer = list(range(inner[0])) if inner else list(range(input.dim()))
+    wide = torch.promote_types(input.dtype, torch.float32)
+    grad, values = grad.to(wide), input.to(wide) * rstd
+    scaled = grad if weight is None else grad * weight.to(wide)
+    grad_input = grad_weight = None
+    if mask[0]:
+        grad_input = ((scaled - values * (values * scaled).mean(inner, keepdim=True)) * rstd).to(input.dtype)
+    if mask[1] and weight is not None:
+        grad_weight = (grad * values).sum(outer).to(input.dtype) if outer else (grad * values).to(input.dtype)
+    return grad_input, grad_weight
+
+
+def zeros(size: Sequence[int], **options: Any) -> Tensor:
+    """Zeros with memory: CPU's `_efficientzerotensor` has none, so there is nothing to share."""
+    made: Tensor = torch.ops.aten.zeros.default(size, **options)
+    return made
+
+
 def _biased(gates: Tensor, bias: Tensor | None) -> Tensor:
     return gates if bias is None else gates + bias
 
 
-_CELLS = {
+_SUBSTITUTES: dict[str, Callable[..., Any]] = {
     "aten::_thnn_fused_lstm_cell": lstm_cell,
     "aten::_thnn_fused_lstm_cell_backward_impl": lstm_cell_backward,
     "aten::_thnn_fused_gru_cell": gru_cell,
     "aten::_thnn_fused_gru_cell_backward": gru_cell_backward,
+    "aten::_fused_rms_norm_backward": rms_norm_backward,
+    "aten::_efficientzerotensor": zeros,
 }
 
 
 def register(simulation: Simulation) -> None:
-    """Implement the fused cells for the device."""
+    """Implement these operators for the device."""
     kernels = Kernels(simulation)
-    for name, cell in _CELLS.items():
-        simulation.implement(name, kernels.kernel(replace(plan(name), call=_called(cell))))
+    for name, function in _SUBSTITUTES.items():
+        simulation.implement(name, kernels.kernel(replace(plan(name), call=_without_keys(function))))
 
 
-def _called(cell: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda keys, *args: cell(*args)
+def _without_keys(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda keys, *args, **kwargs: function(*args, **kwargs)
