@@ -109,6 +109,8 @@ class Neuron(Device):
         except ImportError as error:  # also what the placeholder on PyPI raises
             lines = str(error).strip().splitlines() or ["it cannot be imported"]
             raise Unavailable(f"no torch_neuronx: {lines[0]}; install it: {NEURON_INSTALL}") from error
+        if "simulated" in str(getattr(torch_neuronx, "__version__", "")):
+            raise Unavailable("torch_neuronx is porter's simulated device here: that is the backend sim")
         if not hasattr(torch, "neuron"):
             raise Unavailable(
                 f"torch-neuronx {_version('torch-neuronx')} has no native device (it is the XLA package): "

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from porter.verify import commands, oracle
 from porter.verify.cases import CommandCase, FactoryCase, Suite
 from porter.verify.environments import XlaEnvironment
@@ -36,34 +38,33 @@ class _Unavailable(Exception):
 
 def verify(suite: Suite, options: Options, say: Callable[[str], None]) -> Iterator[Outcome]:
     """Every case of a suite on every backend. ``say`` is told what begins."""
-    launchers = {name: _Launcher(name, options.xla) for name in options.backends}
+    launchers = [_Launcher(name, options.xla) for name in options.backends]
     for case in suite.cases:
-        runnable = {}
-        for name, launcher in launchers.items():
+        frozen: _Frozen | Outcome | None = None
+        for launcher in launchers:
             try:
                 launcher.check(case)
-                runnable[name] = launcher
             except _Unavailable as reason:
-                yield _outcome(suite, case, name, Verdict.UNVERIFIED, reason=str(reason))
-        if runnable:
-            yield from _verify_case(suite, case, runnable, options, say)
+                yield _outcome(suite, case, launcher.backend, Verdict.UNVERIFIED, reason=str(reason))
+                continue
+            if frozen is None:
+                say(f"{case.name}: oracle")
+                frozen = _freeze(suite, case, options)
+            if isinstance(frozen, Outcome):
+                yield msgspec.structs.replace(frozen, backend=launcher.backend)
+                continue
+            say(f"{case.name}: {launcher.backend}")
+            with scratch() as out:
+                yield _judge(suite, case, launcher, frozen, out, options)
 
 
-def _verify_case(
-    suite: Suite, case: Case, launchers: Mapping[str, _Launcher], options: Options, say: Callable[[str], None]
-) -> Iterator[Outcome]:
+def _freeze(suite: Suite, case: Case, options: Options) -> _Frozen | Outcome:
+    """The oracle, or what is to be said on every backend where there is none."""
     try:
-        say(f"{case.name}: oracle")
-        frozen = _Frozen(suite, case, refreeze=options.refreeze)
+        return _Frozen(suite, case, refreeze=options.refreeze)
     except (Failed, oracle.Refused) as error:
         reason, _, detail = str(error).partition("\n")
-        for name in launchers:
-            yield _outcome(suite, case, name, Verdict.FAIL, reason=f"no oracle: {reason}", detail=detail)
-        return
-    for name, launcher in launchers.items():
-        say(f"{case.name}: {name}")
-        with scratch() as out:
-            yield _judge(suite, case, launcher, frozen, out, options)
+        return _outcome(suite, case, "", Verdict.FAIL, reason=f"no oracle: {reason}", detail=detail.strip())
 
 
 class _Frozen:
@@ -127,11 +128,13 @@ class _Launcher:
         """Raise _Unavailable with the reason if the case cannot run here."""
         if self.backend not in case.backends:
             raise _Unavailable(f"the case is meant for {', '.join(case.backends)}")
-        if self.backend == "xla-cpu":
-            if isinstance(case, CommandCase):
-                raise _Unavailable("commands are not run on xla-cpu: only a factory can be given the device `xla`")
-            if reason := self.xla.missing():
-                raise _Unavailable(reason)
+        if isinstance(case, CommandCase):
+            if self.backend == "xla-cpu":
+                raise _Unavailable("commands are not run on xla-cpu: a factory can be given that device, they cannot")
+            if self.backend == "cpu" and not any("{device}" in part for part in case.port):
+                raise _Unavailable("the command for the port has no {device} that could be cpu")
+        if self.backend == "xla-cpu" and (reason := self.xla.missing()):
+            raise _Unavailable(reason)
         if self.backend == "neuron" and importlib.util.find_spec("torch_neuronx") is None:
             from porter.verify.devices import NEURON_INSTALL
 

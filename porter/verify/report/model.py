@@ -15,9 +15,7 @@ XLA_CPU = (
     "XLA on the CPU shows that the code can be traced, compiled and run by XLA. It is upstream's compiler for the CPU,"
     " not the vendor's."
 )
-CUDA_ON_CPU = (
-    "Oracles marked cuda-on-cpu come from original code whose CUDA calls were mapped to the CPU, for that run alone."
-)
+CUDA_ON_CPU = "Where the oracle says so, the original's CUDA calls were mapped to the CPU, for that run alone."
 
 
 class Report:

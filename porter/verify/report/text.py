@@ -1,4 +1,4 @@
-"""The proof for a person: a table, then what failed, what is doubtful, what ran where."""
+"""The proof for a person: a table, then what ran where, what failed and what is doubtful."""
 
 from __future__ import annotations
 
@@ -10,45 +10,48 @@ from porter.verify.outcome import Measure, Outcome, Verdict
 from porter.verify.report.model import Report
 
 KINDS = ("loss", "output", "gradient", "update")
-_COLUMNS = ("case", "on", "verdict", "loss", "outputs", "gradients", "updates", "seconds")
-DETAIL_LINES = 30  # of a traceback
+_TITLES = ("case", "on", "verdict", "loss", "outputs", "gradients", "updates", "seconds")
+_COUNTERS = ("case", "on", "graphs compiled", "reused", "seconds compiling", "left to the CPU")
+SCALES = "Figures are the largest differences, each in relation to its scale (docs/verify.md)."
+DETAIL_LINES = 40  # of a traceback
 SHOWN = 6  # failed measures without --verbose
+LISTED = 5  # operators in a line of counters
 
 
 def render(report: Report, *, width: int, color: bool, verbose: bool) -> str:
     """The whole report."""
-    return layout(_page(report, verbose), width=min(width, WIDEST), color=color) + _details(report) + _summary(report)
+    page = layout(_page(report, verbose), width=min(width, WIDEST), color=color)
+    return f"{page}{_details(report)}\n{report.summary()}\n"
 
 
 def _page(report: Report, verbose: bool) -> Iterator[Block]:
-    yield Table(
-        tuple(Column(title, right=number > 2) for number, title in enumerate(_COLUMNS)),
-        tuple(_row(outcome) for outcome in report.outcomes),
-    )
-    yield Paragraph("Figures are the largest differences, each in relation to its scale (docs/verify.md).", "dim")
+    columns = tuple(Column(title, right=number > 2) for number, title in enumerate(_TITLES))
+    yield Table(columns, tuple(_row(outcome) for outcome in report.outcomes))
+    if any(outcome.measures for outcome in report.outcomes):
+        yield Paragraph(SCALES, "dim")
+    places = [(role, place) for role, found in report.places().items() for place in found]
+    if places:
+        yield Table((Column("what"), Column("ran on")), tuple(places))
+    counted = [_counters(outcome) for outcome in report.outcomes if outcome.counters]
+    if counted:
+        yield Table(tuple(Column(title, right=2 <= n <= 4) for n, title in enumerate(_COUNTERS)), tuple(counted))
+    yield from (Paragraph(note) for note in report.caveats())
     for outcome in report.outcomes:
-        yield from _explanation(outcome, verbose)
-    for role, places in report.places().items():
-        yield from (Paragraph(f"{role}: {place}") for place in places)
-    for note in report.caveats():
-        yield Paragraph(note, "dim")
+        if outcome.verdict is Verdict.FAIL or outcome.warnings or (verbose and outcome.ran):
+            yield from _explanation(outcome, verbose)
+    for (backend, reason), cases in _not_run(report).items():
+        yield Heading(f"{backend}: {Verdict.UNVERIFIED}")
+        yield Paragraph(f"{', '.join(cases)}: {reason}")
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     worst = (outcome.worst(kind) for kind in KINDS)
     figures = ("-" if value is None else f"{value:.1e}" if value else "0" for value in worst)
-    return (
-        outcome.case,
-        outcome.backend,
-        str(outcome.verdict),
-        *figures,
-        f"{outcome.seconds:.1f}" if outcome.seconds else "-",
-    )
+    seconds = f"{outcome.seconds:.1f}" if outcome.seconds else "-"
+    return (outcome.case, outcome.backend, str(outcome.verdict), *figures, seconds)
 
 
 def _explanation(outcome: Outcome, verbose: bool) -> Iterator[Block]:
-    if outcome.verdict is Verdict.PASS and not outcome.warnings and not verbose:
-        return
     yield Heading(f"{outcome.case} on {outcome.backend}: {outcome.verdict}")
     if outcome.reason:
         yield Paragraph(outcome.reason)
@@ -59,35 +62,46 @@ def _explanation(outcome: Outcome, verbose: bool) -> Iterator[Block]:
         yield _measures(measures)
     for warning in outcome.warnings:
         yield Paragraph(f"warning: {warning}")
-    if verbose and outcome.counters:
-        yield Paragraph("counters: " + ", ".join(f"{name} {value}" for name, value in outcome.counters.items()))
 
 
 def _measures(measures: Iterable[Measure]) -> Table:
-    columns = (
-        Column("what"),
-        Column("of"),
-        Column(""),
-        Column("maximum", right=True),
-        Column("1 - cos", right=True),
-        Column("note"),
-    )
-    rows = [
-        (
-            m.kind,
-            m.name,
-            "ok" if m.passed else "FAIL",
-            _figure(m.maximum, m.limit),
-            _figure(m.cosine, m.cosine_limit),
-            m.note,
-        )
-        for m in measures
-    ]
-    return Table(columns, tuple(rows))
+    rows = []
+    for m in measures:
+        figures = _figure(m.maximum, m.limit), _figure(m.cosine, m.cosine_limit)
+        rows.append((m.kind, m.name, "ok" if m.passed else "FAIL", *figures, m.note))
+    titles = ("kind", "of", "", "maximum / limit", "1 - cos / limit", "note")
+    return Table(tuple(Column(title, right=number in (3, 4)) for number, title in enumerate(titles)), tuple(rows))
 
 
 def _figure(value: float | None, limit: float | None) -> str:
     return "" if value is None else f"{value:.1e} / {limit:g}"
+
+
+def _counters(outcome: Outcome) -> tuple[str, ...]:
+    """Graphs compiled and reused and the time for that, where the backend compiles, and what ran on the CPU instead."""
+    counters = outcome.counters
+    seconds = counters.get("compile_seconds")
+    fallbacks = counters.get("cpu_fallbacks") or {}
+    fallbacks = fallbacks if isinstance(fallbacks, dict) else dict.fromkeys(fallbacks, "")
+    listed = [f"{name} {count}".strip() for name, count in fallbacks.items()]
+    more = [f"and {len(listed) - LISTED} more"] if len(listed) > LISTED else []
+    return (
+        outcome.case,
+        outcome.backend,
+        str(counters.get("compiled", "-")),
+        str(counters.get("reused", "-")),
+        "-" if seconds is None else f"{seconds:.1f}",
+        ", ".join(listed[:LISTED] + more) or "none",
+    )
+
+
+def _not_run(report: Report) -> dict[tuple[str, str], list[str]]:
+    """Cases by backend and reason for which they are UNVERIFIED."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for outcome in report.outcomes:
+        if not outcome.ran:
+            found.setdefault((outcome.backend, outcome.reason), []).append(outcome.case)
+    return found
 
 
 def _details(report: Report) -> str:
@@ -98,7 +112,3 @@ def _details(report: Report) -> str:
             lines = outcome.detail.splitlines()[-DETAIL_LINES:]
             pieces.append(f"\n{outcome.case} on {outcome.backend}:\n" + "".join(f"    {line}\n" for line in lines))
     return "".join(pieces)
-
-
-def _summary(report: Report) -> str:
-    return f"\n{report.summary()}\n"
