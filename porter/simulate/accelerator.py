@@ -14,9 +14,11 @@ import torch
 from porter.simulate.runtime import Runtime
 from porter.simulate.streams import Streams
 
-CAPABLE = (
-    "float32 float16 bfloat16 float8_e5m2 int8 int16 int32 int64 uint8 bool".split()  # noqa: SIM905 - a list of words
+CAPABLE = frozenset(
+    {torch.float32, torch.float16, torch.bfloat16, torch.float8_e5m2, torch.bool}
+    | {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 )
+"""Data types that the device keeps as they are (SDK-DT)."""
 
 
 def register(runtime: Runtime, streams: Streams, module: ModuleType) -> None:
@@ -43,7 +45,7 @@ def register(runtime: Runtime, streams: Streams, module: ModuleType) -> None:
         "getStream": streams.current,
         "setStream": streams.select,
         "synchronizeDevice": module.synchronize,
-        "getDeviceCapability": lambda index: {"supported_dtypes": {getattr(torch, name) for name in CAPABLE}},
+        "getDeviceCapability": lambda index: {"supported_dtypes": set(CAPABLE)},
         "isAllocatorInitialized": lambda: runtime.live,
         "emptyCache": module.empty_cache,
         "emptyHostCache": lambda: None,

@@ -1,14 +1,13 @@
 """One memory under two devices: a DLPack capsule whose device is rewritten before it is read again.
 
 DLPack's kDLExtDev is PyTorch's PrivateUse1. The capsule is a C struct that starts with ``void *data`` and then
-``int32 device_type, int32 device_id``: a stable ABI (dlpack.h), so those eight bytes are all that is touched. The result
+``int32 device_type, int32 device_id``, a stable ABI (dlpack.h): those eight bytes are all that is touched. The result
 is an ordinary tensor on the other device; it has a storage of its own that keeps the first one alive.
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import torch
 
@@ -20,8 +19,8 @@ _address = ctypes.pythonapi.PyCapsule_GetPointer
 _address.restype = ctypes.c_void_p
 _address.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _word = ctypes.c_int64.from_address
-_export: Any = torch._C._to_dlpack  # type: ignore[attr-defined]
-_import: Any = torch._C._from_dlpack
+_export = torch._C._to_dlpack
+_import = torch._C._from_dlpack
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:

@@ -36,14 +36,15 @@ def attention(
     """`torch.nn.functional.scaled_dot_product_attention`: fused where CPU has a kernel for it, else step by step."""
     args = (query, key, value, attn_mask, dropout_p, is_causal)
     options: dict[str, Any] = {"scale": scale, "enable_gqa": enable_gqa}
+    mask = _additive(attn_mask, query.dtype)
     learned = attn_mask is not None and attn_mask.requires_grad
     if not learned and _ATEN._fused_sdp_choice.default(*args, **options) == _FLASH:
-        mask = _additive(attn_mask, query.dtype)
-        return _ATEN._scaled_dot_product_flash_attention_for_cpu.default(  # type: ignore[no-any-return]
-            query, key, value, dropout_p, is_causal, attn_mask=mask, scale=scale
-        )[0]
-    mask = _additive(attn_mask, query.dtype)
-    return _ATEN._scaled_dot_product_attention_math.default(*args[:3], mask, *args[4:], **options)[0]  # type: ignore[no-any-return]
+        fused = _ATEN._scaled_dot_product_flash_attention_for_cpu.default
+        result: torch.Tensor = fused(query, key, value, dropout_p, is_causal, attn_mask=mask, scale=scale)[0]
+    else:
+        steps = _ATEN._scaled_dot_product_attention_math.default
+        result = steps(query, key, value, mask, dropout_p, is_causal, **options)[0]
+    return result
 
 
 def _additive(mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:

@@ -1,6 +1,6 @@
 """The entry point that PyTorch calls when it is imported: the device for processes that are told to simulate it.
 
-So workers of torchrun and of a spawning DataLoader have the device by ``import torch`` alone, as with the vendor's package.
+Workers of torchrun and of a spawning DataLoader have it by ``import torch`` alone, as with the vendor's package.
 """
 
 from __future__ import annotations

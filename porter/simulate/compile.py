@@ -33,13 +33,13 @@ def register() -> None:
         **options: Any,
     ) -> Any:
         if backend not in (None, BACKEND):
-            return original(model, dynamic=dynamic, backend=backend, mode=mode, **options)  # type: ignore[call-overload]
+            return original(model, dynamic=dynamic, backend=backend, mode=mode, **options)
         if dynamic:
             raise _no_dynamic_shapes("torch.compile(dynamic=True)")
         if mode not in (None, "default"):
             _LOG.warning("torch.compile(mode=%r) has no effect on Neuron: the default is used", mode)
         _register_backend()
-        return original(model, dynamic=False, backend=BACKEND, **options)  # type: ignore[call-overload]
+        return original(model, dynamic=False, backend=BACKEND, **options)
 
     torch.compile = compile
 
@@ -73,8 +73,8 @@ def _run(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., An
 
 def _no_dynamic_shapes(what: str) -> NeuronError:
     return NeuronError(
-        f"NCC_EMOD025: dynamic shapes are not supported ({what}): leave dynamic unset or pass dynamic=False, and pad to "
-        "a few fixed shapes",
+        f"NCC_EMOD025: dynamic shapes are not supported ({what}): leave dynamic unset or pass dynamic=False, and pad "
+        "to a few fixed shapes",
         policy="dynamic_shapes",
         source="D-COMP, T-DYN, SDK-ERR",
     )

@@ -76,7 +76,7 @@ def register(simulation: Simulation) -> None:
             policies.refuse("mixed_devices", first=left.device, second=right.device, operator="aten::equal")
         trace.sync("equal")
         trace.operator("aten::equal", (left.dtype, right.dtype))
-        return torch.equal(alias(left), alias(right))
+        return bool(torch.equal(alias(left), alias(right)))
 
     simulation.implement("aten::_copy_from", copy_from)
     for key in ("Conjugate", "Negative"):  # else PyTorch would resolve what is to be written to, and write to a copy

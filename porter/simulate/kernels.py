@@ -1,8 +1,8 @@
 """The generic kernel: any operator that CPU has, on device tensors that are CPU memory.
 
-A kernel aliases the device's tensors to CPU, asks the policies, runs PyTorch's own CPU kernel, and puts the result on the
-device. It runs for every operator of a program: what can be known before (`Plan`) is, and the most frequent kind, one
-new tensor made of some others, goes straight through.
+A kernel aliases the device's tensors to CPU, asks the policies, runs PyTorch's own CPU kernel, and puts the result on
+the device. It runs for every operator of a program: what can be known before (`Plan`) is, and the most frequent kind,
+one new tensor made of some others, goes straight through.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def make(simulation: Simulation, streams: Streams, random: Random) -> ModuleType
 def _device(simulation: Simulation) -> dict[str, Any]:
     runtime, trace = simulation.runtime, simulation.trace
 
-    class device:  # noqa: N801 - the vendor's name
+    class device:
         """Makes a device current for a while."""
 
         def __init__(self, device: Any) -> None:

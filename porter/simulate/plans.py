@@ -1,4 +1,4 @@
-"""Which operators a device implements, and how each is called: read off their schemas once, when they are registered."""
+"""Which operators a device implements, and how each is called: read off the schemas once, when it is installed."""
 
 from __future__ import annotations
 

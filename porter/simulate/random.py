@@ -1,6 +1,6 @@
 """Random numbers: drawn by CPU's generator, as Neuron's random operators fall back to CPU and consume its state.
 
-The device's own state is 16 bytes of Philox, seed and offset. It is kept, so that programs that save it and seed it run;
+The device's own state is 16 bytes of Philox, seed and offset. It is kept, so that programs run which seed or save it;
 nothing here draws from it.
 """
 
@@ -92,4 +92,4 @@ def register(simulation: Simulation) -> None:
                 device = "cpu"
             return original(device)
 
-    torch.Generator = Kind("Generator", (original,), {"__module__": "torch"})  # type: ignore[misc, assignment]
+    torch.Generator = Kind("Generator", (original,), {"__module__": "torch"})

@@ -44,7 +44,8 @@ def require() -> None:
             reduce(getattr, name.split("."), torch)
         except (AttributeError, RuntimeError) as error:
             raise SimulationError(
-                f"the Neuron device cannot be simulated with torch {torch.__version__}: it has no torch.{name}. {SUPPORTED}"
+                f"the Neuron device cannot be simulated with torch {torch.__version__}: torch.{name} is missing. "
+                f"{SUPPORTED}"
             ) from error
     if importlib.util.find_spec(NAME) is not None:
         try:
@@ -91,7 +92,7 @@ def _computes() -> bool:
     """Operators do not run on the device."""
     left = torch.ones(2, 2, device="cpu").to("neuron")
     left.add_(left @ left.t())
-    return left.is_neuron and left.cpu().tolist() == [[3.0, 3.0], [3.0, 3.0]]  # type: ignore[attr-defined, no-any-return]
+    return bool(left.is_neuron) and left.cpu().tolist() == [[3.0, 3.0], [3.0, 3.0]]
 
 
 def _differentiates() -> bool:
@@ -105,14 +106,14 @@ def _differentiates() -> bool:
 def _selects() -> bool:
     """`torch.accelerator` does not know the device."""
     accelerator = torch.accelerator.current_accelerator()
-    return accelerator == torch.device("neuron") and torch.accelerator.current_device_index() == 0
+    return bool(accelerator == torch.device("neuron") and torch.accelerator.current_device_index() == 0)
 
 
 def _casts() -> bool:
     """Autocast does not reach the device."""
     with torch.autocast("neuron", dtype=torch.bfloat16):
         square = torch.ones(2, 2, device="cpu").to("neuron")
-        return torch.mm(square, square).dtype is torch.bfloat16
+        return bool(torch.mm(square, square).dtype is torch.bfloat16)
 
 
 TRIALS: tuple[Callable[[], bool], ...] = (_aliases, _computes, _differentiates, _selects, _casts)

@@ -32,11 +32,11 @@ def register(simulation: Simulation) -> None:
         return simulation.place(values, simulation.runtime.index(device)).untyped_storage()
 
     def size(storage: torch.UntypedStorage) -> int:
-        return _KEPT.get(storage) if storage in _KEPT else nbytes(storage)
+        return int(_KEPT[storage] if storage in _KEPT else nbytes(storage))
 
     def resized(storage: torch.UntypedStorage, wanted: int) -> torch.UntypedStorage:
         if storage.device.type != BACKEND:
-            return resize(storage, wanted)  # type: ignore[no-any-return]
+            return resize(storage, wanted)
         if wanted > nbytes(storage):
             raise NotImplementedError("the simulated device cannot make a storage bigger: resize the tensor instead")
         _KEPT[storage] = wanted

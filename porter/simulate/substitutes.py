@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from porter.simulate.kernels import Kernels
 from porter.simulate.plans import plan
 from porter.simulate.simulation import Simulation
-
-Tensor = torch.Tensor
 
 
 def lstm_cell(

@@ -17,7 +17,7 @@ from porter.simulate.simulation import Simulation
 CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
 """Where kernels call on: below autograd, autocast and every mode, as the device's own kernels are."""
 
-_VIEWS = "view as_strided _reshape_alias unfold view_as_real view_as_complex".split()
+_VIEWS = ("view", "as_strided", "_reshape_alias", "unfold", "view_as_real", "view_as_complex")
 
 _ATEN = torch.ops.aten
 _set: Callable[..., torch.Tensor] = _ATEN.set_.source_Storage_storage_offset._handle.redispatch_boxed

@@ -1,9 +1,9 @@
 """PyTorch's own operator samples on the simulated device, against CPU: ``python -m tests.simulate.opdb``
 
-`torch.testing._internal.common_methods_invocations.op_db` has samples for every operator, written by PyTorch's authors to
-test PyTorch itself. Each operator runs in float32 and bfloat16, forward and, where it has one, backward. A worker process
-runs one after the other and is replaced if it hangs or dies. What is not expected to pass stands in `opdb.toml`, with
-the reason; the exit status is 0 if exactly that fails.
+`torch.testing._internal.common_methods_invocations.op_db` has samples for every operator, written by PyTorch's authors
+to test PyTorch itself. Each operator runs in float32 and bfloat16, forward and, where it has one, backward. A worker
+process runs one after the other and is replaced if it hangs or dies. What is not expected to pass is in `opdb.toml`,
+with the reason; the exit status is 0 if exactly that fails.
 """
 
 from __future__ import annotations
