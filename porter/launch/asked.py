@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TextIO
 
 import msgspec
 
-from porter.launch.frames import Place, caller
+from porter.launch.frames import Owner, Place, caller, owner
 
 QUESTIONS = ("is_available", "device_count")
 """Functions of `torch.cuda` by which programs choose their path."""
@@ -47,17 +48,18 @@ class Asked:
         found = [msgspec.structs.replace(ask, count=count) for ask, count in self._counts.items()]
         return sorted(found, key=lambda ask: (ask.path, ask.line, ask.what))
 
-    def _note(self, what: str, answer: str, place: Place | None) -> None:
-        if place is not None:
-            ask = Ask(what, answer, place.path, place.line)
-            self._counts[ask] = self._counts.get(ask, 0) + 1
+    def _note(self, what: str, answer: str, place: Place) -> None:
+        ask = Ask(what, answer, place.path, place.line)
+        self._counts[ask] = self._counts.get(ask, 0) + 1
 
     def _question(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def question(*args: Any, **kwargs: Any) -> Any:
             answer = function(*args, **kwargs)
-            if not answer:
-                self._note(f"torch.cuda.{function.__name__}()", str(answer), caller())
+            asking = sys._getframe(1)  # not who called that one: PyTorch asks itself all the time
+            if not answer and owner(asking.f_code.co_filename) is Owner.PROGRAM:
+                place = Place(asking.f_code.co_filename, asking.f_lineno, asking.f_lineno)
+                self._note(f"torch.cuda.{function.__name__}()", str(answer), place)
             return answer
 
         return question
@@ -73,8 +75,8 @@ class Asked:
             line: str | None = None,
         ) -> None:
             text = str(message)
-            if _NAMES_CUDA.search(text):
-                self._note("warning", text.strip().partition("\n")[0], caller())
+            if _NAMES_CUDA.search(text) and (place := caller()):
+                self._note("warning", text.strip().partition("\n")[0], place)
             show(message, category, filename, lineno, file, line)
 
         return showwarning

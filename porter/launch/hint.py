@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from porter.launch.frames import Place, chain, foremost, in_cuda, shown, stack
+from porter.launch.frames import chain, foremost, in_cuda, shown, stack
 from porter.launch.rules import judge
 from porter.report.paint import Paint
 
@@ -19,28 +20,42 @@ if TYPE_CHECKING:
 MOST = 3  # findings
 
 # How PyTorch and packages say that there is no CUDA. `tests/launch/test_hint.py` has them all from PyTorch itself.
-_ABOUT_CUDA = re.compile(r"cuda|nccl|nvidia|nvml|nvtx|cudnn|cublas|triton|\bGPUs?\b|dummy base class", re.IGNORECASE)
+_ABOUT_CUDA = re.compile(
+    r"cuda|nccl|nvidia|nvml|nvtx|cudnn|cublas|triton|active drivers|\bGPUs?\b|dummy base class", re.IGNORECASE
+)
+# And where they name it without meaning it: among all that there is, or in the path of a file.
+_IN_PASSING = re.compile(r'Expected one of .+ device type|is only available for these backends.+|File ".+?"', re.DOTALL)
+_CHECKPOINT = "deserialize object on a CUDA device"
 
 
-def hint(error: BaseException, plan: Plan) -> Iterator[str]:
-    """Lines about what ended the program; none where porter has nothing to say of it."""
+def hint(error: BaseException, plan: Plan, *, surely: bool = True) -> Iterator[str]:
+    """Lines about what ended the program; none where porter has nothing to say of it.
+
+    Unless it is ``surely`` this error that did, only what is certain about it is told.
+    """
     links = list(chain(error))
     if refused := next(filter(None, map(_refused, links)), None):
         yield _refusal(*refused, Paint(plan.color))
         return
     asking = next((link for link in links if asks_for_cuda(link)), None)
-    if places := foremost(stack(asking or error)):
-        if asking:
-            opinion = judge(places, here=plan.here, most=MOST, elsewhere=True)
-        else:  # whatever went wrong: only what is to say of the very line
-            opinion = judge(places[:1], here=plan.here, most=MOST, elsewhere=False)
-        if asking or opinion.findings:
-            yield from _advice(places[0], bool(asking), opinion, plan)
+    if not (places := foremost(stack(asking or error))):
+        return
+    where = Paint(plan.color)(f"{shown(places[0].path, plan.here)}:{places[0].line}", "bold")
+    if asking:
+        yield f"porter: {where} needs CUDA, which a Neuron machine does not have."
+        yield from _remedy(str(asking), judge(places, here=plan.here, most=MOST, elsewhere=True), plan)
+    elif surely:  # whatever went wrong: only what is to say of the very line
+        opinion = judge(places[:1], here=plan.here, most=MOST, elsewhere=False)
+        if opinion.findings:
+            yield f"porter: {where} failed. This may be why:"
+            yield from _rules(opinion, plan)
 
 
 def asks_for_cuda(error: BaseException) -> bool:
     """Whether an exception is about CUDA: by what it says, or because a part of `torch.cuda` raised it."""
-    if _ABOUT_CUDA.search(str(error)):
+    if isinstance(error, OSError) and error.filename is not None:
+        return False
+    if _ABOUT_CUDA.search(_IN_PASSING.sub("", str(error))):
         return True
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and in_cuda(frames[-1].filename)
@@ -69,30 +84,27 @@ def _refusal(policy: str, source: str, paint: Paint) -> str:
     )
 
 
-def _advice(place: Place, asks: bool, opinion: Opinion, plan: Plan) -> Iterator[str]:
-    paint = Paint(plan.color)
-    where = paint(f"{shown(place.path, plan.here)}:{place.line}", "bold")
-    findings = opinion.findings
-    if not asks:
-        yield f"porter: this may be why {where} failed:"
+def _remedy(message: str, opinion: Opinion, plan: Plan) -> Iterator[str]:
+    """What to do about a line that needs CUDA."""
+    if opinion.exact:
+        yield from _rules(opinion, plan)
+    elif _CHECKPOINT in message:
+        yield 'The checkpoint names the device that it was saved from: pass `map_location="cpu"` to `torch.load`.'
+    elif argument := next(filter(_ABOUT_CUDA.search, sys.argv[1:]), None):
+        yield f"The command line says `{argument}`: leave that out, or say `neuron`."
+    elif opinion.findings:
+        yield "This may be where it comes from:"
+        yield from _rules(opinion, plan)
     else:
-        origin = " This may be where it comes from:" if findings and not opinion.exact else ""
-        yield f"porter: {where} needs CUDA, which a Neuron machine does not have.{origin}"
+        yield "No line of the program says so: it comes from an argument, a file or the environment."
+
+
+def _rules(opinion: Opinion, plan: Plan) -> Iterator[str]:
+    """The findings, and which commands have to do with them."""
     yield ""
-    if not findings:
-        yield _unknown_origin()
-        return
     yield from opinion.render(color=plan.color).rstrip("\n").split("\n")
     yield ""
-    if paths := sorted({finding.path for finding in findings if finding.fix is not None}):
-        yield f"`porter rewrite --write {' '.join(paths)}` makes these changes."
-    for code, name in sorted({(finding.code, finding.name) for finding in findings}):
+    if paths := sorted({finding.path for finding in opinion.findings if finding.fix is not None}):
+        yield f"`porter rewrite --write {shlex.join(paths)}` makes these changes."
+    for code, name in sorted({(finding.code, finding.name) for finding in opinion.findings}):
         yield f"`porter explain {code}` tells about {name}."
-
-
-def _unknown_origin() -> str:
-    """What to say where no rule knows the line: it got the device's name from elsewhere."""
-    for argument in sys.argv[1:]:
-        if _ABOUT_CUDA.search(argument):
-            return f"The command line says `{argument}`: leave that out, or say `neuron`."
-    return "porter finds no CUDA use there: the name comes from an argument, a file, a checkpoint or the environment."

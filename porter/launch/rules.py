@@ -50,7 +50,7 @@ def judge(places: Sequence[Place], *, here: str, most: int, elsewhere: bool) -> 
                 return Opinion(at[:most], True, settings)
         if not elsewhere:
             return Opinion([], True, settings)
-        origins = [f for f in _findings(_program(places), settings) if f.code.startswith(ORIGINS)]
+        origins = [finding for finding in _findings(_program(places), settings) if finding.code.startswith(ORIGINS)]
         origins.sort(key=lambda finding: _distance(finding, places))
         return Opinion(origins[:most], False, settings)
 
@@ -89,12 +89,12 @@ def _covers(finding: Finding, place: Place) -> bool:
     return finding.line <= place.end and place.line <= finding.end_line and _same(finding.path, place.path)
 
 
-def _distance(finding: Finding, places: Sequence[Place]) -> tuple[int, int, int]:
-    """How far a finding is from a failure: in its innermost file first, before it rather than after, by lines."""
+def _distance(finding: Finding, places: Sequence[Place]) -> tuple[int, bool, int]:
+    """How far a finding is from a failure: by file, before it rather than after, by lines; elsewhere by certainty."""
     for rank, place in enumerate(places):
         if _same(finding.path, place.path):
-            return rank, int(finding.line > place.line), abs(finding.line - place.line)
-    return len(places), 0, 0
+            return rank, finding.line > place.line, abs(finding.line - place.line)
+    return len(places), finding.fix is None, 0
 
 
 def _same(one: str, other: str) -> bool:

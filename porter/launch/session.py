@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import msgspec
 
@@ -35,8 +37,12 @@ def begin() -> None:
 
 
 def _simulate(plan: Plan) -> None:
+    import torch
+
     from porter import simulate
 
+    if torch.version.cuda or torch.version.hip:  # a GPU in this machine would be none on the device's
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
         simulate.install(simulate.Settings(plan.cores, plan.policies, plan.auto_cast))
     except Exception as error:  # whatever it is: torch would show its traceback as the failure of `import torch`
@@ -67,6 +73,7 @@ class Session:
         self.pid = os.getpid()
         self.first = self.pid == plan.pid
         self.asked = Asked()
+        self.caught: BaseException | None = None  # what the program was dealing with as it called `sys.exit`
 
     def open(self) -> None:
         """Watch, and be called when the interpreter ends; `os._exit` and signals end it without."""
@@ -78,6 +85,7 @@ class Session:
                 sys.stderr.write(f"porter: running on {self.plan.about} ({self.plan.why})\n")
         self.asked.watch()
         sys.excepthook = _trimmed(sys.excepthook)
+        sys.exit = self._exit(sys.exit)
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -97,15 +105,26 @@ class Session:
                 raise
             sys.stderr.write(f"porter: internal error at the end of the run: {type(error).__name__}: {error}\n")
 
+    def _exit(self, exit: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+        """`sys.exit` that remembers what is being handled: frameworks show it their own way, then leave."""
+
+        @functools.wraps(exit)
+        def leave(*status: object) -> NoReturn:
+            self.caught = sys.exc_info()[1]
+            exit(*status)
+
+        return leave
+
     def _last_words(self) -> Iterator[str]:
         from porter.launch.hint import hint
 
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        hinted = list(hint(error, self.plan)) if isinstance(error, Exception) else []
+        cause = error or self.caught
+        hinted = list(hint(cause, self.plan, surely=cause is error)) if isinstance(cause, Exception) else []
         yield from ["", *hinted] if hinted else []
         if self.plan.trace != "none":
             record = take(self.plan, self.asked.all())
-            yield from self._report(record, failed=error is not None)
+            yield from self._report(record, failed=bool(error or hinted))
 
     def _report(self, record: Record, *, failed: bool) -> Iterator[str]:
         """Tell what happened, or leave it to the process that tells: the first, and of several ranks the lowest."""

@@ -60,7 +60,8 @@ def failure(path: Path) -> BaseException:
         try:
             runpy.run_path(str(path), run_name="__main__")
         except Exception as error:
-            return error
+            assert error.__traceback__ is not None
+            return error.with_traceback(error.__traceback__.tb_next)  # without this very frame
     raise AssertionError("the program did not fail")
 
 
@@ -101,7 +102,7 @@ def test_the_origin_of_a_device_is_looked_for_where_the_line_does_not_say() -> N
     )
     text = told(path)
     assert "train.py:10 needs CUDA" in text
-    assert "may be where it comes from" in text
+    assert "This may be where it comes from:" in text
     assert "PRT107 [*]" in text
     assert "--> train.py:5:" in text
 
@@ -122,6 +123,15 @@ def test_the_command_line_may_be_the_origin(monkeypatch: pytest.MonkeyPatch) -> 
     path = write("train.py", "import sys\nimport torch\n\ntorch.zeros(3).to(sys.argv[1].partition('=')[2])\n")
     monkeypatch.setattr(sys, "argv", ["train.py", "--device=cuda"])
     assert "The command line says `--device=cuda`" in told(path)
+
+
+def test_a_checkpoint_may_be_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:  # as a machine with CUDA would have saved it
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        torch.save({"weight": torch.ones(2)}, "model.pt")
+    text = told(write("train.py", 'import torch\n\nstate = torch.load("model.pt")\n'))
+    assert "train.py:3 needs CUDA" in text
+    assert "The checkpoint names the device" in text
 
 
 def test_what_a_worker_raised_is_told_from_its_own_traceback() -> None:
@@ -162,20 +172,30 @@ def test_the_cause_is_told_where_it_was_wrapped() -> None:
     assert "train.py:4 needs CUDA" in told(path)
 
 
-@pytest.mark.parametrize("line", ["{}['key']", "1 / 0", "torch.zeros(3) @ torch.zeros(4)"])
+UNRELATED = (
+    "{}['key']",
+    "1 / 0",
+    "torch.zeros(3) @ torch.zeros(4)",
+    "torch.device('neurn')",  # PyTorch's message lists every kind of device
+    "torch.ops.aten._nested_tensor_size(torch.zeros(3))",  # and here every backend
+    "open('cuda/weights.pt')",
+)
+
+
+@pytest.mark.parametrize("line", UNRELATED)
 def test_nothing_is_said_of_what_has_nothing_to_do_with_cuda(line: str) -> None:
     assert told(write("train.py", f"import torch\n\ntorch.manual_seed(0)\n{line}\n")) == ""
 
 
 def test_a_package_that_needs_cuda_and_is_not_there() -> None:
     text = told(write("train.py", "import torch\nfrom flash_attn import flash_attn_func\n"))
-    assert text.startswith("porter: this may be why train.py:2 failed:")
+    assert text.startswith("porter: train.py:2 failed. This may be why:\n")
     assert "PRT704" in text
 
 
 def test_what_stands_at_the_very_line_is_told_whatever_went_wrong() -> None:
     text = told(write("train.py", "import torch\n\nprops = {}\nprops[torch.cuda.is_available()]\n"))
-    assert text.startswith("porter: this may be why train.py:4 failed:")
+    assert text.startswith("porter: train.py:4 failed. This may be why:\n")
     assert "PRT108" in text
 
 

@@ -77,6 +77,25 @@ def test_a_failure_shows_the_programs_traceback_and_the_remedy() -> None:
     assert "ran on" not in hint, "what it did before does not matter"
 
 
+def test_a_failure_that_the_program_shows_its_own_way() -> None:
+    write(
+        "train.py",
+        """
+        import sys
+        import torch
+
+        try:
+            torch.zeros(2).cuda()
+        except Exception as error:
+            print("it failed:", error)
+            sys.exit(4)
+        """,
+    )
+    done = porter("train.py")
+    assert (done.returncode, done.stdout) == (4, "it failed: Torch not compiled with CUDA enabled\n")
+    assert parts(done.stderr)[1].startswith("train.py:5 needs CUDA")
+
+
 def test_what_the_device_refuses_names_the_policy_and_can_be_switched() -> None:
     write(
         "train.py",
