@@ -121,6 +121,11 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
                 continue
             if not _defined_here(gate, edited, ctx):
                 yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA")
+        for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
+            if keyword.arg != "marks" or not _asks_for_cuda(keyword.value):
+                continue
+            if not any(outline.span(keyword.value).holds(place) for place in edited):
+                yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
 
 
 def _asks_for_cuda(gate: ast.expr) -> bool:

@@ -13,6 +13,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import surrounded
 from porter.rules.base import Context, Judgement
+from porter.rules.placement.branches import follows
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
@@ -135,10 +136,13 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     tests = [r for r in results if not _edited(r) and (r.rule in _TESTS or _tests_backend(r))]
 
     def held(result: Judgement) -> Judgement:
-        if not _edited(result):
+        asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
+        if not _edited(result) and not asks:
             return result
         for test in tests:
-            if _opens(test.site, result.site, _OPENED):
+            if asks and test.verdict is Verdict.PORTABLE and follows(result.site, test.site, ctx):
+                return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
+            if _edited(result) and _opens(test.site, result.site, _OPENED):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")

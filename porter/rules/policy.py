@@ -14,7 +14,7 @@ from porter.rules.distributed.order import comes_first
 from porter.rules.kernels.known import stands_alone
 from porter.rules.table import sentence
 
-_GUARDED = frozenset({"cuda", "after", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
+_GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
 )
@@ -52,6 +52,8 @@ _CUDA_BY_NAME = re.compile(
 )
 
 
+_OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
+
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
 _OTHER_VENDOR = re.compile(r"(?:^|[/_.-])(amd|rocm|hip|xpu|npu|musa|mlu|hpu|gaudi|tpu)(?=[/_.-])", re.I)
 
@@ -72,7 +74,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             )
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return leave(result, "the import may fail: the program goes on without it")
-        if rule == "cuda-extension" and guard.kind in ("cuda", "mention"):
+        if rule == "cuda-extension" and guard.kind in ("cuda", "mention") and not _opts_out(guard, ctx):
             return leave(result, "built only where CUDA is found, or asked for")
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
             return leave(result, "runs only where the import before it fails")
@@ -84,7 +86,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return result
     if (vendor := _OTHER_VENDOR.search(ctx.source.path)) is not None:
         return by_hand(result, f"by its path this is code for another vendor's devices (`{vendor[1]}`)")
-    scope = result.site.scope
+    scope = _owner(result.site, ctx)
     named = _CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result
@@ -92,6 +94,18 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
         return result
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _opts_out(guard: Guard, ctx: Context) -> bool:
+    """``if not SKIP_CUDA_BUILD``: what is built unless somebody says otherwise."""
+    return _OPTS_OUT.search(ctx.source.text, guard.start, guard.end) is not None
+
+
+def _owner(site: Site, ctx: Context) -> str:
+    """The scope that a site belongs to: a default is its function's."""
+    if site.use == "default" and site.place is not None and site.place.startswith(f"p:{ctx.module}."):
+        return site.place[len(f"p:{ctx.module}.") :].rpartition(".")[0]
+    return site.scope
 
 
 def _moves_a_part(site: Site) -> bool:

@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BLANKS = re.compile(r"\s+(?!\w)|(?<!\w)\s+")
+_LAST_COMMA = re.compile(r",(?=[)\]}]|$)")
 
 
 class LogicalLine(msgspec.Struct, frozen=True):
@@ -43,6 +45,11 @@ def logical_lines(text: bytes, special: re.Pattern[bytes] | None = None) -> Iter
         line = LogicalLine(start, match.end(), special=match) if match else _line(text, start)
         yield line
         start = line.end
+
+
+def squeezed(line: str) -> str:
+    """A line of code without what a formatter may change in it: blanks, quotes, a last comma."""
+    return _LAST_COMMA.sub("", _BLANKS.sub("", line.replace("'", '"')))
 
 
 def _line(text: bytes, start: int) -> LogicalLine:

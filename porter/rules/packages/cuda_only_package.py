@@ -22,8 +22,11 @@ is reported; inside `try`/`except ImportError` it is fine as it is.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row, judgement
 
@@ -31,9 +34,20 @@ from porter.rules.table import judge_by_row, judgement
 @rule("PRT701", "cuda-only-package")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; a compiled extension that no row names, by its import."""
-    if not row.name.startswith("*"):
-        return judge_by_row(site, row, ctx)
     root = site.name.partition(".")[0]
+    if not row.name.startswith("*"):
+        if site.role == "import" and site.name.endswith("Config") and not _made(site, ctx):
+            note = "the class can be imported anywhere: it is named here, and made elsewhere"
+            return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
+        return judge_by_row(site, row, ctx)
     if ctx.project.summary(ctx.project.resolve(root, ctx.module)) is not None:
         return Dismissed(site, "user-name")
     return judgement(site, row, ctx) if site.role == "import" else Dismissed(site, "part")
+
+
+def _made(site: Site, ctx: Context) -> bool:
+    """Whether the file calls what it imports here, by whatever name."""
+    line = ctx.source.text[site.start : ctx.source.text.find(b"\n", site.end)]
+    local = re.search(rb"\bas\s+(\w+)", line)
+    name = local[1] if local is not None else site.name.rpartition(".")[2].encode()
+    return re.search(rb"\b" + name + rb"\s*\(", ctx.source.text) is not None

@@ -20,6 +20,9 @@ _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
 )
+_ROCM = re.compile(
+    rb"(?<!not )torch\.version\.hip(?: is not None)? and\b|\band (?!not )torch\.version\.hip\b(?! is None)"
+)
 _PRODUCTS = re.compile(
     r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
     re.I,
@@ -74,6 +77,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     """What the test's own statement says of other accelerators, and of whoever asks."""
     if knows_neuron(site, ctx):
         return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
+    if _ROCM.search(_statement(site, ctx)):
+        return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add Neuron to this test beside {others}, and leave CUDA in it")
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
@@ -83,7 +88,7 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
 
 def _behind(site: Site, ctx: Context) -> Hold | None:
     """What runs only where the test holds."""
-    followers = [*opened(site, ctx), *_following(site, ctx)]
+    followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
     blocker = next((s for s in followers if _blocks(s, ctx)), None)
     if blocker is not None:
         what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
@@ -176,6 +181,14 @@ def _flag(site: Site, ctx: Context) -> bytes | None:
     names = [name.strip() for name in several[1].split(b",")]
     behind = ctx.source.text[site.end : site.statement.end].count(b",")  # the values that follow
     return names[-1 - behind] if behind < len(names) else None
+
+
+def follows(site: Site, test: Site, ctx: Context) -> bool:
+    """Whether a site is evaluated only where a test holds, which stands in front of it with an ``and`` between."""
+    if site.statement is None or test.statement is None or site.statement.start != test.statement.start:
+        return False
+    between = ctx.source.text[test.end : max(test.end, site.start)]
+    return _AND.search(between) is not None and b" or " not in _statement(site, ctx)
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:

@@ -53,12 +53,17 @@ _SKIPPED = re.compile(
     r"""|"(?:\\.|[^"\\\n])*"|'(?:\\[^\n]{1,8}?|[^'\\\n])'""",
     re.ASCII,
 )
+# Code for AMD's GPUs has kernels of the same syntax.
+_ROCM = re.compile(r"\bhip/hip_\w+\.h|\bck(?:_tile)?/[\w/]+\.hpp|\b(?:hipcub|rocprim|rocblas|hipblas)/")
+_CUDA = re.compile(r"cuda|cudnn|nccl|cub::|thrust::", re.IGNORECASE)
 _CUDA_ONLY = frozenset(["asm volatile"])  # also means x86 in a file that is not CUDA's
 
 
 def scan_native(view: View, path: str) -> Iterator[Site]:
     """The sites of a C, C++ or CUDA file. A CUDA file has at least one: without any construct, ``*.cu``."""
     code = _SKIPPED.sub(_blank, view.text)
+    if _ROCM.search(code) and not _CUDA.search(code):
+        return
     first: dict[str, re.Match[str]] = {}
     counts: dict[str, int] = {}
     for name, pattern in _PATTERNS:
