@@ -39,7 +39,13 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of porter: delete
 _FRESH = 2_000_000_000  # ns; a file this young may change again without a change of its times, where these are coarse
 _UNTRUSTED = -1  # the size of a file that has to be read again
 _ABANDONED = 3600  # seconds after which a file half written is nobody's
-_OTHER = ("output_format", "jobs", "cache", "cache_dir", "root", "catalogue")  # settings that change no finding
+# Settings that change no finding, or that are told apart in another way.
+_OTHER = frozenset(
+    {
+        *("output_format", "jobs", "cache", "cache_dir", "root", "catalogue", "verify", "targets"),
+        *("fail_on", "guarded", "severity", "max_findings", "baseline", "baseline_strict"),
+    }
+)
 _CHECKSUM = 16
 
 T = TypeVar("T")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from porter.model import Finding, Severity, Verdict
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -46,6 +48,10 @@ DEFAULT_EXCLUDE = (
     "site-packages",
     "venv",
 )
+COMMAND_LINE = "command line"
+COMPUTED = ("root", "targets")  # fields of `Settings` that are no keys
+DEFAULT_FAIL_ON = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
+DEFAULT_SEVERITY = {"unused-suppression": Severity.WARNING}
 DEFAULT_TEST_PATHS = ("test/", "tests/", "testing/", "test_*.py", "*_test.py", "conftest.py")
 
 
@@ -53,6 +59,7 @@ class ConfigError(ValueError):
     """A setting that porter cannot use. The message names the file, the key and the remedy."""
 
 
+Target = Literal["neuron", "portable", "xla"]
 Backend = Literal["cpu", "sim", "xla-cpu", "neuron"]
 
 
@@ -68,13 +75,13 @@ class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """What the user asked for. Every field but ``root`` is a key of ``[tool.porter]``.
+    """What the user asked for. Every field but those in `COMPUTED` is a key of ``[tool.porter]``.
 
     Selectors are codes (``PRT101``), prefixes (``PRT1``), names (``cuda-method``) and ``ALL``.
     Patterns are those of ``.gitignore``, relative to ``root``.
     """
 
-    target: Literal["neuron", "portable", "xla"] = "neuron"
+    target: Target = "neuron"  # in a file also a list: see ``targets``
     select: tuple[str, ...] | None = None  # None: the rules that are on by default
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
@@ -84,12 +91,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     per_file_ignores: dict[str, tuple[str, ...]] = {}
     catalogue: tuple[str, ...] = ()  # TOML files with rows of the user's own; absolute once loaded
     test_paths: tuple[str, ...] = DEFAULT_TEST_PATHS
+    fail_on: tuple[Verdict, ...] = DEFAULT_FAIL_ON  # verdicts on which `check` fails
+    guarded: bool = False  # `check` also fails on what runs only under a test for CUDA
+    severity: dict[str, Severity] = {}  # by selector: the most that `check` makes of a finding
+    max_findings: Annotated[int, msgspec.Meta(ge=0)] = 0  # `check` passes with as many
+    baseline: str | None = None  # findings that `check` knows; absolute once loaded
+    baseline_strict: bool = False  # `check` also fails on entries that have no finding any more
     output_format: Literal["full", "concise", "json"] = "full"
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     cache: bool = True
     cache_dir: str = ".porter_cache"  # absolute once loaded
     verify: Verify = Verify()
     root: str = ""  # directory that patterns and paths are relative to
+    targets: tuple[Target, ...] = ()  # `check` fails on what needs a change for each of them; the first is ``target``
 
     def enables(self, rule: Rule) -> bool:
         """Whether ``rule`` is to run: the most specific selector decides, ``ignore`` before ``select``."""
@@ -105,6 +119,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
             any(specificity(s, code, name) for s in selectors) and self.matches((pattern,), path)
             for pattern, selectors in self.per_file_ignores.items()
         )
+
+    def weigh(self, finding: Finding) -> Severity:
+        """What the gate makes of a finding. Those that are no CUDA use (PRT0) have a verdict for show only."""
+        quiet = finding.verdict not in self.fail_on or (finding.guarded and not self.guarded)
+        if quiet and not finding.code.startswith("PRT0"):
+            return Severity.NOTE
+        table = DEFAULT_SEVERITY | self.severity
+        closest = max(table, key=lambda selector: specificity(selector, finding.code, finding.name))
+        return table[closest] if specificity(closest, finding.code, finding.name) else Severity.ERROR
 
     def is_test(self, path: str) -> bool:
         """Whether the file at ``path`` (relative to the working directory) is a test, by ``test-paths``."""
@@ -127,7 +150,8 @@ def specificity(selector: str, code: str, name: str) -> int:
 def check_selectors(settings: Settings, rules: Iterable[Rule]) -> None:
     """Raise ConfigError for a selector that selects no rule."""
     rules = tuple(rules)
-    given = (settings.select or (), settings.extend_select, settings.ignore, *settings.per_file_ignores.values())
+    lists = (settings.select or (), settings.extend_select, settings.ignore, *settings.per_file_ignores.values())
+    given = (*lists, tuple(settings.severity))
     for selector in (s for group in given for s in group):
         if not any(specificity(selector, rule.code, rule.name) for rule in rules):
             known = [name for rule in rules for name in (rule.code, rule.name)]
@@ -152,20 +176,38 @@ def load(
     Raises:
         ConfigError: no such file, broken TOML, an unknown key or a wrong value.
     """
+    settings, _ = load_traced(start, config, isolated=isolated, overrides=overrides)
+    return settings
+
+
+def load_traced(
+    start: str | os.PathLike[str] = ".",
+    config: str | os.PathLike[str] | None = None,
+    *,
+    isolated: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[Settings, dict[str, list[str]]]:
+    """As `load`; with who has set each key: the file's path, `COMMAND_LINE`, or both for a list that was extended."""
     file, table = (None, {}) if isolated else _from(Path(config)) if config else _nearest(Path(start).absolute())
+    origins = {key: [str(file)] for key in table}
     table = dict(table)
     for field, value in (overrides or {}).items():
-        if value is not None:
-            key = field.replace("_", "-")
-            table[key] = [*table.get(key, ()), *value] if key.startswith("extend-") else value
-    settings = _convert(table, str(file) if file else "command line")
+        key = field.replace("_", "-")
+        if value is None or (key.startswith("extend-") and not value):
+            continue
+        extends = key.startswith("extend-") and key in table
+        table[key] = [*table[key], *value] if extends else value
+        origins[key] = [*origins.get(key, ()), COMMAND_LINE] if extends else [COMMAND_LINE]
+    settings = _convert(table, str(file) if file else COMMAND_LINE)
     root = file.parent if file else Path.cwd()
-    return msgspec.structs.replace(
+    settings = msgspec.structs.replace(
         settings,
         root=str(root),
         catalogue=tuple(str(root / name) for name in settings.catalogue),
         cache_dir=str(root / settings.cache_dir),
+        baseline=settings.baseline and str(root / settings.baseline),
     )
+    return settings, origins
 
 
 def _from(file: Path) -> tuple[Path, dict[str, Any]]:
@@ -220,6 +262,10 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _convert(table: dict[str, Any], where: str) -> Settings:
     _check_keys(table, Settings, where)
+    if isinstance(targets := table.get("target"), list | tuple):
+        if not targets:
+            raise ConfigError(f"{where}: `target`: name at least one")
+        table = {**table, "target": targets[0], "targets": tuple(dict.fromkeys(targets))}
     if isinstance(table.get("verify"), dict):
         _check_keys(table["verify"], Verify, f"{where}: [tool.porter.verify]")
     try:
@@ -233,7 +279,7 @@ def _convert(table: dict[str, Any], where: str) -> Settings:
 
 def _check_keys(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> None:
     """Raise ConfigError for a key that ``kind`` has no field for."""
-    known = [field.encode_name for field in msgspec.structs.fields(kind) if field.name != "root"]
+    known = [field.encode_name for field in msgspec.structs.fields(kind) if field.name not in COMPUTED]
     for key in table:
         if key not in known:
             raise ConfigError(f"{where}: unknown key `{key}`{suggestion(key, known)}")
@@ -246,7 +292,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     names = list(known)
     if close := get_close_matches(word, names, n=1) or get_close_matches(word.replace("_", "-"), names, n=1):
         return f"; did you mean `{close[0]}`?"
-    return f"; known are {', '.join(sorted(names))}" if len(names) < 20 else ""
+    return f"; known are {', '.join(sorted(names))}" if len(names) < 30 else ""
 
 
 def relative(path: str, root: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from porter.cache import Cache
-from porter.config import ConfigError, Settings, check_selectors
+from porter.config import ConfigError, Settings, check_selectors, relative
 from porter.index.facts import Facts, Setup, Task
 from porter.model import Dismissal, Finding, Problem
 from porter.sources import discover
@@ -137,7 +137,8 @@ class Run:
         wanted = rule.name in self.enabled and not self.settings.ignores(task.display, rule.code, rule.name)
         if wanted and facts.problems:
             report.problems += facts.problems
-            report.findings += [unparsable(problem, rule) for problem in facts.problems]
+            place = relative(task.display, self.settings.root)
+            report.findings += [unparsable(problem, rule, place) for problem in facts.problems]
 
 
 def run(

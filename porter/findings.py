@@ -9,19 +9,28 @@ from hashlib import blake2b
 from porter.model import Dismissal, Effort, Finding, Fix, Problem, Verdict
 from porter.rules.base import REASONS, Dismissed, Judgement, Rule
 from porter.rules.policy import guarded
+from porter.sources.lines import squeezed
 from porter.sources.source import Source
+
+LONGEST = 200  # bytes of a line that are kept whole
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 
 
-def findings(source: Source, judgements: Iterable[Judgement], rules: Mapping[str, Rule]) -> Iterator[Finding]:
-    """The findings of one file, one for each judgement and in their order; see `ordered`."""
-    seen: Counter[bytes] = Counter()
+def findings(
+    source: Source, judgements: Iterable[Judgement], rules: Mapping[str, Rule], place: str
+) -> Iterator[Finding]:
+    """The findings of one file, one for each judgement and in their order; see `ordered`.
+
+    ``place`` is the file's path for the fingerprints: relative to the settings, wherever porter runs.
+    """
+    seen: Counter[tuple[str, ...]] = Counter()
     for judgement in judgements:
         rule, site = rules[judgement.rule], judgement.site
-        key = "\0".join((source.path, rule.code, site.name)).encode() + b"\0" + _line(source, site.start)
+        text = _text(source, site.start)
+        key = place, rule.code, site.name, squeezed(text)
         seen[key] += 1
-        yield _finding(source, judgement, rule, _fingerprint(key, seen[key]))
+        yield _finding(source, judgement, rule, text, _fingerprint(key, seen[key]))
 
 
 def ordered(source: Source, judgements: Iterable[Judgement], rules: Mapping[str, Rule]) -> list[Judgement]:
@@ -34,7 +43,7 @@ def ordered(source: Source, judgements: Iterable[Judgement], rules: Mapping[str,
     return sorted(judgements, key=place)
 
 
-def unparsable(problem: Problem, rule: Rule) -> Finding:
+def unparsable(problem: Problem, rule: Rule, place: str) -> Finding:
     """The finding for a file, or a cell of one, that porter cannot analyse: it may hide CUDA uses."""
     line = problem.line or 1
     return Finding(
@@ -54,7 +63,7 @@ def unparsable(problem: Problem, rule: Rule) -> Finding:
         effort=Effort.MINUTES,
         evidence=None,
         fix=None,
-        fingerprint=_fingerprint(f"{problem.path}\0{rule.code}\0{problem.message}".encode(), 1),
+        fingerprint=_fingerprint((place, rule.code, problem.message), 1),
     )
 
 
@@ -67,7 +76,7 @@ def dismissal(source: Source, dismissed: Dismissed) -> Dismissal:
     return Dismissal(source.path, line, end_line, cell, site.name, REASONS[dismissed.reason])
 
 
-def _finding(source: Source, judgement: Judgement, rule: Rule, fingerprint: str) -> Finding:
+def _finding(source: Source, judgement: Judgement, rule: Rule, text: str, fingerprint: str) -> Finding:
     site = judgement.site
     end = site.end
     if site.kind == "method" and site.call is not None and site.role in ("call", "decorator"):
@@ -96,6 +105,7 @@ def _finding(source: Source, judgement: Judgement, rule: Rule, fingerprint: str)
         evidence=judgement.evidence,
         fix=fix,
         fingerprint=fingerprint,
+        text=text,
     )
 
 
@@ -108,13 +118,19 @@ def _fix(source: Source, judgement: Judgement) -> Fix | None:
     return Fix("safe" if judgement.verdict is Verdict.AUTO else "unsafe", tuple(sorted(known)))
 
 
-def _fingerprint(key: bytes, ordinal: int) -> str:
+def _fingerprint(key: Iterable[str], ordinal: int) -> str:
     """A finding's name after lines have moved: file, rule, symbol, the line's text, and which of those alike."""
-    return blake2b(key + b"\0%d" % ordinal, digest_size=10).hexdigest()
+    return blake2b("\0".join((*key, str(ordinal))).encode(errors="replace"), digest_size=10).hexdigest()
 
 
-def _line(source: Source, offset: int) -> bytes:
-    """The line that holds ``offset``, without what its layout may change."""
-    start = source.line_starts[source.line(offset) - 1]
-    end = source.text.find(b"\n", start)
-    return b" ".join(source.text[start : end if end >= 0 else None].split())
+def _text(source: Source, offset: int) -> str:
+    """The line that holds ``offset``, without indentation and with single blanks; of a long one, what is near."""
+    line = source.line(offset)
+    start, end = [*source.line_starts[line - 1 : line + 1], len(source.text)][:2]
+    if end - start > LONGEST:
+        start, end = max(start, offset - LONGEST // 4), min(end, offset + LONGEST // 2)
+    text = source.text[start:end]
+    for fragment in source.fragments:  # masked in the text
+        if fragment.start <= offset < fragment.start + len(fragment.text):
+            text = fragment.text[max(start - fragment.start, 0) : end - fragment.start]
+    return " ".join(text.decode(errors="ignore").split())

@@ -9,7 +9,7 @@ import msgspec
 
 from porter.borrowed import Borrowed
 from porter.catalog import Catalogue
-from porter.config import Settings
+from porter.config import Settings, relative
 from porter.findings import dismissal, findings, ordered
 from porter.index.facts import PYTHON, Facts, Task, digest, sites_of
 from porter.index.project import Project
@@ -72,7 +72,7 @@ class Judge(msgspec.Struct, frozen=True):
         judgements = ordered(source, judgements, self.rules)
         return Judged(
             source,
-            list(findings(source, judgements, self.rules)),
+            list(findings(source, judgements, self.rules, relative(source.path, self.settings.root))),
             [judgement.group for judgement in judgements],
             [dismissal(source, d) for d in dismissed] if self.audit else [],
         )

@@ -50,6 +50,17 @@ class Evidence(str, Enum):
         return self.value
 
 
+class Severity(str, Enum):
+    """What the gate makes of a finding, by the settings."""
+
+    ERROR = "error"  # fails it
+    WARNING = "warning"  # is shown, and fails nothing
+    NOTE = "note"  # is shown on request
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Edit(msgspec.Struct, frozen=True, order=True):
     """Replace bytes ``start:end`` by ``text``. Insertion when ``start == end``."""
 
@@ -70,6 +81,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     ``line`` and ``column`` count from 1, columns in code points. Edits are byte offsets in the
     file as it lies on disk. In a notebook ``line`` counts within cell ``cell`` (from 0).
+    ``text`` is the line, blanks aside; of a very long one, what is near.
     """
 
     path: str
@@ -89,6 +101,7 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: Evidence | None
     fix: Fix | None
     fingerprint: str
+    text: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -174,6 +174,7 @@ def test_json_is_the_contract() -> None:
             "evidence": "A",
             "fix": {"applicability": "safe", "edits": [{"start": 2, "end": 6, "text": "neuron"}]},
             "fingerprint": "0" * 16,
+            "text": "",
         }
     ]
     assert list(data["findings"][0]) == [field.name for field in msgspec.structs.fields(Finding)]
