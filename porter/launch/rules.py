@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from porter.model import Finding
 
 MOST_FILES = 200  # of the program, to look at for what is not at the line itself
-ORIGINS = ("PRT1", "PRT5", "PRT8")  # rules about where a device or a backend gets its name
+ORIGINS = ("PRT1", "PRT5")  # rules about where a device or a backend gets its name
 
 
 class Opinion(msgspec.Struct):
@@ -50,7 +50,9 @@ def judge(places: Sequence[Place], *, here: str, most: int, elsewhere: bool) -> 
                 return Opinion(at[:most], True, settings)
         if not elsewhere:
             return Opinion([], True, settings)
-        origins = [finding for finding in _findings(_program(places), settings) if finding.code.startswith(ORIGINS)]
+        origins = [
+            finding for finding in _findings(_program(places, here), settings) if finding.code.startswith(ORIGINS)
+        ]
         origins.sort(key=lambda finding: _distance(finding, places))
         return Opinion(origins[:most], False, settings)
 
@@ -78,10 +80,11 @@ def _settings(path: str) -> Settings:
         return load(path, isolated=True, overrides=given)
 
 
-def _program(places: Sequence[Place]) -> list[str]:
-    """The files that the program consists of: those of ``places``, and its modules, imported so far."""
-    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    mine = [path for path in modules if path and path.endswith(".py") and owner(path) is Owner.PROGRAM]
+def _program(places: Sequence[Place], here: str) -> list[str]:
+    """The files that the program consists of: those of ``places``, and its modules below ``here``, imported so far."""
+    modules = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
+    near = [path for path in modules if path.endswith(".py") and Path(path).is_relative_to(here)]
+    mine = [path for path in near if owner(path) is Owner.PROGRAM]
     return [*(place.path for place in places), *mine[:MOST_FILES]]
 
 
