@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import contextlib
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 
 from porter.simulate.fallbacks import FALLBACKS
 
-_OWN = str(Path(__file__).parent.parent)  # porter itself
-_LIBRARIES = (str(Path(torch.__file__).parent), _OWN, "<frozen ")
+_PACKAGES = f"{Path(torch.__file__).parent.parent}{os.sep}"
+_NEVER = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent.parent}{os.sep}", "<frozen ")
+_PRINTING = f"{os.sep}torch{os.sep}_tensor_str.py"
 
 Place = tuple[str, int]
 """A line of a program: file and line, 1-based; ("", 0) where no frame of the user's is on the stack."""
@@ -94,8 +98,8 @@ class Trace:
         tally[1] += nbytes
 
     def sync(self, kind: str) -> None:
-        """The host waited for the device: `item`, `synchronize`, ..."""
-        self._syncs[kind, caller()] += 1
+        """The host waited for the device: `item`, `synchronize`, ...; `item` for the text of a tensor is a `print`."""
+        self._syncs["print" if kind == "item" and _printing() else kind, caller()] += 1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -127,11 +131,24 @@ class Trace:
 
 
 def caller() -> Place:
-    """The innermost line of the program that is neither torch's nor porter's."""
-    frame = sys._getframe(1)
+    """The innermost line of the program: of no installed package if there is one, else not of torch or porter."""
+    frame: FrameType | None = sys._getframe(1)
+    installed = "", 0
     while frame is not None:
         path = frame.f_code.co_filename
-        if not path.startswith(_LIBRARIES):
-            return path, frame.f_lineno
+        if not path.startswith(_NEVER):
+            if not path.startswith(_PACKAGES):
+                return path, frame.f_lineno
+            installed = installed if installed[1] else (path, frame.f_lineno)
         frame = frame.f_back
-    return "", 0
+    return installed
+
+
+def _printing() -> bool:
+    """Whether torch is at work on the text of a tensor."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_NEVER):
+        if frame.f_code.co_filename.endswith(_PRINTING):
+            return True
+        frame = frame.f_back
+    return False
