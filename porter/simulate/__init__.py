@@ -38,6 +38,9 @@ def install(settings: Settings | None = None) -> Simulation:
     here: PyTorch is too old or too new, the real `torch_neuronx` is there, or what is set once in a process differs.
     """
     if not _installed:
+        from porter.simulate import selftest
+
+        selftest.require()  # before the modules that need what it looks for
         from porter.simulate import setup
 
         _installed.append(setup.start(settings or Settings.from_environment()))

@@ -8,15 +8,49 @@ from typing import Any
 import torch
 
 from porter.simulate.alias import to_host
-from porter.simulate.simulation import BACKEND, Simulation
+from porter.simulate.simulation import BACKEND, KEY, Simulation
 from porter.simulate.views import CPU
 
-_schema: Any = torch.ops.aten._to_copy.default._schema
-_to_copy: Callable[..., torch.Tensor] = torch.ops.aten._to_copy.default._handle.redispatch_boxed
+_ATEN = torch.ops.aten
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+_schema: Any = _ATEN._to_copy.default._schema
+_to_copy: Callable[..., torch.Tensor] = _ATEN._to_copy.default._handle.redispatch_boxed
 
 
 def register(simulation: Simulation) -> None:
     """Implement `copy_`, `to`, `item`, `equal` and the like for the device."""
+    _register_copies(simulation)
+    _register_targets(simulation)
+
+
+def _register_targets(simulation: Simulation) -> None:
+    """Let ``.to("neuron")`` mean the current core.
+
+    PyTorch would ask the device's guard for it, and that of a Python backend answers 0. So both overloads of `to` that
+    name a device are told the core before PyTorch takes them apart as usual.
+    """
+    runtime = simulation.runtime
+
+    def resolved(device: Any) -> Any:
+        unnamed = device is not None and device.type == BACKEND and device.index is None
+        return torch.device(BACKEND, runtime.current()) if unnamed else device
+
+    by_device, by_options = _ATEN.to.device, _ATEN.to.dtype_layout
+
+    def to_device(tensor: torch.Tensor, device: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        result: torch.Tensor = by_device._op_dk(_COMPOSITE, tensor, resolved(device), *args, **kwargs)
+        return result
+
+    def to_options(tensor: torch.Tensor, *, device: Any = None, **kwargs: Any) -> torch.Tensor:
+        result: torch.Tensor = by_options._op_dk(_COMPOSITE, tensor, device=resolved(device), **kwargs)
+        return result
+
+    for key in ("CPU", "AutogradCPU", KEY, f"Autograd{KEY}"):
+        simulation.implement("aten::to.device", to_device, key)
+        simulation.implement("aten::to.dtype_layout", to_options, key)
+
+
+def _register_copies(simulation: Simulation) -> None:
     runtime, policies, trace = simulation.runtime, simulation.policies, simulation.trace
 
     def alias(tensor: torch.Tensor) -> torch.Tensor:

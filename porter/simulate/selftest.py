@@ -14,12 +14,12 @@ from functools import reduce
 import torch
 
 from porter.simulate.errors import SimulationError
-from porter.simulate.standin import NAME
+from porter.simulate.settings import VENDOR
 
 SUPPORTED = "torch 2.13 is supported and tested; 2.14 and 2.15 are expected to work"
 
 PRIVATE = """
-    _C._to_dlpack _C._from_dlpack _C._rename_privateuse1_backend _C._get_privateuse1_backend_name
+    _C._to_dlpack _C._from_dlpack _C._get_privateuse1_backend_name
     _C._ExcludeDispatchKeyGuard _C._dispatch_get_all_op_names _C._dispatch_has_kernel_for_dispatch_key
     _C.DispatchKey.PrivateUse1 _C.DispatchKey.AutocastPrivateUse1 _C.DispatchKeySet
     _C._accelerator_getDeviceIndex _C._accelerator_setDeviceIndex _C._accelerator_exchangeDevice
@@ -31,8 +31,8 @@ PRIVATE = """
     utils.backend_registration._setup_privateuseone_for_python_backend
     ops.aten.add.Tensor._handle.redispatch_boxed ops.aten.add.Tensor._op ops.aten.add.Tensor._schema
     ops.aten._scaled_dot_product_flash_attention_for_cpu.default ops.aten._scaled_dot_product_attention_math.default
-    ops.aten._fused_sdp_choice.default UntypedStorage.nbytes UntypedStorage.resize_ library.fallthrough_kernel
-    clear_autocast_cache
+    ops.aten._fused_sdp_choice.default ops.aten.to.device._op_dk ops.aten.to.dtype_layout._op_dk UntypedStorage.nbytes UntypedStorage.resize_ library.fallthrough_kernel
+    clear_autocast_cache _C._current_graph_task_id _C._distributed_c10d
 """
 """Names below `torch` without which the device cannot be simulated."""
 
@@ -47,14 +47,14 @@ def require() -> None:
                 f"the Neuron device cannot be simulated with torch {torch.__version__}: torch.{name} is missing. "
                 f"{SUPPORTED}"
             ) from error
-    if importlib.util.find_spec(NAME) is not None:
+    if importlib.util.find_spec(VENDOR) is not None:
         try:
-            found = importlib.import_module(NAME)
+            found = importlib.import_module(VENDOR)
         except ImportError:  # what PyPI has under the name: it raises, to say that it is the wrong package
             pass
         else:
             raise SimulationError(
-                f"{NAME} {getattr(found, '__version__', '')} is installed here, and PyTorch has room for one Neuron "
+                f"{VENDOR} {getattr(found, '__version__', '')} is installed here, and PyTorch has room for one Neuron "
                 "device only: use the real one, or simulate in an environment without it"
             )
     if (taken := torch._C._get_privateuse1_backend_name()) != "privateuseone":

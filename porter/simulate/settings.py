@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from porter.simulate.errors import SimulationError
 
+VENDOR = "torch_neuronx"  # the package of the real device
+
 SWITCH = "PORTER_SIMULATE"
 _CORES = f"{SWITCH}_CORES"
 _POLICIES = f"{SWITCH}_POLICIES"

@@ -10,10 +10,10 @@ from collections import Counter
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from porter.simulate.settings import VENDOR
 from porter.simulate.simulation import Simulation
 from porter.simulate.streams import Event, Stream, StreamContext
 
-NAME = "torch_neuronx"
 VERSION = "0+simulated.by.porter"
 
 
@@ -32,8 +32,8 @@ def register(simulation: Simulation) -> None:
         """How often operators ran that Neuron would hand to CPU, by name, as far as its sources say."""
         return {fallback.name: fallback.count for fallback in trace.summary().fallbacks}
 
-    module = ModuleType(NAME, __doc__)
-    module.__spec__ = ModuleSpec(NAME, None)
+    module = ModuleType(VENDOR, __doc__)
+    module.__spec__ = ModuleSpec(VENDOR, None)
     module.__dict__.update(
         __version__=VERSION,
         Stream=Stream,
@@ -43,4 +43,4 @@ def register(simulation: Simulation) -> None:
         get_fallback_ops=get_fallback_ops,
         clear_op_tracking=trace.clear,
     )
-    sys.modules[NAME] = module
+    sys.modules[VENDOR] = module
