@@ -110,9 +110,10 @@ def trim(error: BaseException) -> None:
 
 
 def shown(path: str, here: str) -> str:
-    """A path as the user knows it."""
+    """A path as the user knows it: from ``here``, or from where packages are."""
     file = Path(path)
-    return str(file.relative_to(here)) if file.is_relative_to(here) else path
+    base = next((base for base in (here, *_PACKAGES) if file.is_relative_to(base)), None)
+    return str(file.relative_to(base)) if base else path
 
 
 def _frames(link: TracebackType | None) -> Iterator[TracebackType]:

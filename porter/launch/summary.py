@@ -23,6 +23,7 @@ MOST = 4  # rows of a section, without -v
 MOST_OPERATORS = 6
 WIDEST = 120  # columns; long lines are hard to read
 GAP = "  "
+LONGEST_PLACE = 40  # columns
 LEFT = 7  # columns of a count, at least
 STAR = "[*]"  # porter rewrites it
 
@@ -140,7 +141,9 @@ def _source(path: str, line: int, plan: Plan) -> tuple[str, str]:
     """A line's place, and its text."""
     if not path:
         return "", ""
-    return f"{shown(path, plan.here)}:{line}", display(linecache.getline(path, line).strip())
+    place = f"{shown(path, plan.here)}:{line}"
+    short = place if len(place) <= LONGEST_PLACE else "..." + place[3 - LONGEST_PLACE :]
+    return short, display(linecache.getline(path, line).strip())
 
 
 def _table(section: Section, plan: Plan, paint: Paint) -> Iterator[str]:
