@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import contextlib
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
