@@ -21,7 +21,6 @@ from torch.distributed.distributed_c10d import ProcessGroup, ProcessGroupGloo
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from porter.simulate.alias import to_host
-from porter.simulate.policies import Policies
 from porter.simulate.policies.collectives import Call, violations
 from porter.simulate.runtime import VISIBLE_CORES
 from porter.simulate.simulation import BACKEND, Simulation
@@ -42,15 +41,9 @@ def register(simulation: Simulation) -> None:
 
 
 class Gloo(ProcessGroupGloo):
-    """gloo, but for what Neuron cannot do: be split."""
+    """gloo, but for what Neuron cannot do: be split (TFM-DU). PyTorch asks, and refuses where it would have to."""
 
-    policies: Policies
-
-    @property
-    def supports_splitting(self) -> bool:
-        """Asked wherever a group is bound to a device and another is made of it; raises NeuronError."""
-        self.policies.refuse("split_group")
-        return bool(super().supports_splitting)
+    supports_splitting = False
 
 
 class Groups:
@@ -69,7 +62,6 @@ class Groups:
         if self._runtime.rank is None:
             self._join(store, rank, size)
         backend = self._backends[options.group_id] = Gloo(store, rank, size, timeout=options.timeout)
-        backend.policies = self._policies
         return backend
 
     def _join(self, store: Any, rank: int, size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ import torch
 
 from porter.simulate.fallbacks import FALLBACKS
 
+_PORTER = f"{Path(__file__).parent.parent}{os.sep}"
+_TORCH = f"{Path(torch.__file__).parent}{os.sep}"
 _PACKAGES = f"{Path(torch.__file__).parent.parent}{os.sep}"
-_NEVER = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent.parent}{os.sep}", "<frozen ")
-_PRINTING = f"{os.sep}torch{os.sep}_tensor_str.py"
+_LIBRARIES = (_PACKAGES, _PORTER, f"{sysconfig.get_path('stdlib')}{os.sep}", "<frozen ")
+_PRINTING = f"{_TORCH}_tensor_str.py"
 
 Place = tuple[str, int]
 """A line of a program: file and line, 1-based; ("", 0) where no frame of the user's is on the stack."""
@@ -130,15 +133,15 @@ class Trace:
 
 
 def caller() -> Place:
-    """The innermost line of the program: of no installed package if there is one, else not of torch or porter."""
+    """The innermost line of the program; if packages alone are on the stack, the innermost of one that is not torch."""
     frame: FrameType | None = sys._getframe(1)
     installed = "", 0
     while frame is not None:
         path = frame.f_code.co_filename
-        if not path.startswith(_NEVER):
-            if not path.startswith(_PACKAGES):
-                return path, frame.f_lineno
-            installed = installed if installed[1] else (path, frame.f_lineno)
+        if not path.startswith(_LIBRARIES):
+            return path, frame.f_lineno
+        if not installed[1] and path.startswith(_PACKAGES) and not path.startswith((_TORCH, _PORTER)):
+            installed = path, frame.f_lineno
         frame = frame.f_back
     return installed
 
@@ -146,8 +149,8 @@ def caller() -> Place:
 def _printing() -> bool:
     """Whether torch is at work on the text of a tensor."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_NEVER):
-        if frame.f_code.co_filename.endswith(_PRINTING):
+    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, _PORTER)):
+        if frame.f_code.co_filename == _PRINTING:
             return True
         frame = frame.f_back
     return False

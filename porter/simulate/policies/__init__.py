@@ -7,6 +7,8 @@ stores and multiplies. `Policies` puts them to work; it is the only name here th
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,10 +38,13 @@ class Policies:
     """Data types that the device does not keep as they are, with the policy that says so."""
 
     def __init__(self, modes: Mapping[str, str] | None = None, *, auto_cast: str = "none") -> None:
-        """Start from the defaults; raises ValueError for a policy or mode that does not exist."""
+        """Start from the defaults, what NEURON_CC_FLAGS changes, and ``modes``.
+
+        Raises ValueError for a policy or mode that does not exist.
+        """
         self.rounded = numerics.products(auto_cast)
         self._modes = {policy.name: policy.default for policy in POLICIES.values()}
-        self.set(**(modes or {}))
+        self.set(**by_compiler_flags(os.environ.get("NEURON_CC_FLAGS", "")) | dict(modes or {}))
 
     def mode(self, name: str) -> str:
         """The mode of a policy; raises ValueError for an unknown one."""
@@ -101,6 +106,18 @@ class Policies:
     def round(self, operands: Sequence[Any]) -> list[Any]:
         """Operands (CPU tensors, or anything else) of a matrix product as the engine would take them."""
         return [numerics.as_bfloat16(value) if isinstance(value, torch.Tensor) else value for value in operands]
+
+
+def by_compiler_flags(flags: str) -> dict[str, str]:
+    """The modes that flags of the compiler stand for, as in NEURON_CC_FLAGS: `--name=value[,value]`, `--name value`."""
+    given: set[str] = set()
+    words = shlex.split(flags)
+    for word, following in zip(words, [*words[1:], "--"], strict=False):
+        option, _, values = word.partition("=")
+        if not values and not following.startswith("--"):
+            values = following
+        given |= {option, *(f"{option}={value}" for value in values.split(","))}
+    return {policy.name: mode for policy in POLICIES.values() for option, mode in policy.options if option in given}
 
 
 def _policy(name: str) -> Policy:

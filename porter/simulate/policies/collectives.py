@@ -89,7 +89,6 @@ for _policy, _check, _names in (
     ("reductions", _reduction, _REDUCING),
     ("even_splits", _uneven_sizes, "alltoall_base_"),
     ("even_splits", _uneven_tensors, "alltoall_"),
-    ("monitored_barrier", _always, "monitored_barrier_"),
     ("subgroup_barrier", _subgroup, "barrier"),
     ("send_recv", _always, "send recv_ recv_any_source_"),
     ("recv_any_source", _always, "recv_any_source_"),

@@ -223,13 +223,6 @@ _ALL = (
         note="April's source accepts explicit sizes only if each is 1. Equal sizes of any length are accepted here.",
     ),
     Policy(
-        name="monitored_barrier",
-        summary="There is no monitored_barrier.",
-        message="monitored_barrier is not implemented by the neuron backend",
-        sources=("T-DIST",),
-        evidence="B",
-    ),
-    Policy(
         name="subgroup_barrier",
         summary="barrier works on the default group only: all_reduce a number on a sub-group.",
         message="Barrier is implemented only for default group, called barrier on {group}",
@@ -263,15 +256,6 @@ _ALL = (
         message="recv_anysource is not implemented by the neuron backend",
         sources=("T-DIST",),
         evidence="B",
-    ),
-    Policy(
-        name="split_group",
-        summary="A group bound to a device (`init_process_group(device_id=...)`) is split for a DeviceMesh or a new "
-        "group, which fails: leave `device_id` out.",
-        message="the neuron backend cannot split a process group: call init_process_group without device_id",
-        sources=("TFM-DU",),
-        evidence="A",
-        note="transformers leaves `device_id` out for this reason; the vendor's words are not known.",
     ),
 )
 
