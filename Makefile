@@ -3,25 +3,31 @@
 
 VENV  := .venv
 BIN   := $(VENV)/bin
-DEMO  := examples/language-model/original
+DEMO  := build/demo
 CODE  := porter tests
 
 # The first of these that is new enough. Run, not just found: a version manager's shim may be an empty promise.
 PYTHON ?= $(shell for python in python3.11 python3 python3.14 python3.13 python3.12 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 
+# Shows a command, then runs it.
+show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue ecosystem slow clean
+.PHONY: help demo test lint format catalogue ecosystem examples slow clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(BIN)/porter  ## scan and rewrite a CUDA training program: report, then patch
-	@printf '\n$$ porter scan $(DEMO)\n\n'
-	@$(BIN)/porter scan $(DEMO)
-	@printf '\n$$ porter rewrite $(DEMO) --diff\n\n'
-	@$(BIN)/porter rewrite $(DEMO) --diff
+demo: $(VENV)/verify  ## port a CUDA training program and prove it: scan, rewrite, run, verify
+	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -r examples/image-classifier/original examples/image-classifier/porter_cases.py $(DEMO)
+	@cp -r $(DEMO)/original $(DEMO)/port
+	$(call show,porter scan $(DEMO)/original)
+	$(call show,porter rewrite $(DEMO)/port --diff)
+	$(call show,porter rewrite $(DEMO)/port --write --quiet)
+	$(call show,porter run $(DEMO)/port/train.py --epochs 1 --train-size 2048 --workers 0 --checkpoint $(DEMO)/best.pt)
+	$(call show,porter verify $(DEMO) --backend sim --quiet)
 
 test: lint  ## everything CI runs: ruff, mypy, pytest
 	$(BIN)/pytest -rfEs
@@ -40,6 +46,9 @@ catalogue: $(VENV)/dev  ## compile the catalogue's TOML files into what porter l
 
 ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
 	$(BIN)/python -m tests.ecosystem
+
+examples: $(VENV)/samples  ## every sample model from end to end, for minutes; UPDATE=1 writes the figures into their pages
+	$(BIN)/pytest -rfEs -m examples tests/examples
 
 slow: $(VENV)/dev  ## the tests that take long and show more of the same
 	$(BIN)/pytest -rfEs -m slow tests/launch
@@ -61,4 +70,17 @@ $(BIN)/porter: pyproject.toml | $(BIN)/python
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	@echo "installing porter and its development tools into $(VENV)"
 	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@touch $@
+
+# PyTorch's own index has builds for CPUs; the one on PyPI brings gigabytes of CUDA along on Linux. Where that index cannot
+# be reached, the second line takes what there is.
+$(VENV)/verify: $(BIN)/porter
+	@echo "installing PyTorch into $(VENV)"
+	@$(BIN)/python -m pip install -qq --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.*' 2>/dev/null || true
+	@$(BIN)/python -m pip install -qq --editable '.[verify]'
+	@touch $@
+
+$(VENV)/samples: $(VENV)/verify $(VENV)/dev
+	@echo "installing transformers into $(VENV)"
+	@$(BIN)/python -m pip install -qq transformers
 	@touch $@

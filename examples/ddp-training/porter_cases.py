@@ -36,6 +36,7 @@ CASES = {
         "port": TRAIN,
         "losses": LOSSES,
         "precision": "bfloat16",
+        "tolerance": {"loss": 2e-2},  # of a mean square, which doubles relative errors
         "cuda_on_cpu": True,
     },
 }

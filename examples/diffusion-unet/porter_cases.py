@@ -23,7 +23,13 @@ LOSSES = r"loss (\S+)"
 
 CASES = {
     "model": {"factory": unet, "steps": 20},
-    "model in bfloat16": {"factory": unet, "steps": 20, "precision": "bfloat16", "autocast": True},
+    "model in bfloat16": {
+        "factory": unet,
+        "steps": 20,
+        "precision": "bfloat16",
+        "autocast": True,
+        "tolerance": {"update": 1.0},  # the bias of the keys has no gradient but rounding, and AdamW magnifies that
+    },
     "training": {
         "original": FLOAT32,
         "port": FLOAT32,

@@ -37,7 +37,7 @@ CASES = {
     "two ranks in bfloat16": {
         "original": FLOAT32,
         "port": TRAIN,
-        "losses": LOSSES,
+        "losses": r"loss (\S+)",
         "precision": "bfloat16",
         "cuda_on_cpu": True,
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,35 @@ QUICK = {  # one of each kind that the simulated device treats in its own way
     "recurrent": "GRU",
 }
 NEEDS = {"bert-finetune": "transformers"}
+ON_DEVICE = {  # a step or two of each port
+    "bert-finetune": ["finetune.py", "--max-steps", "1", "--train-size", "64"],
+    "custom-kernel": ["train.py", "--steps", "2"],
+    "ddp-training": [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=neuron",
+        "train.py",
+        "--steps",
+        "2",
+    ],
+    "diffusion-unet": ["train.py", "--steps", "2", "--sample-steps", "2"],
+    "fsdp2-transformer": [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "train.py",
+        "--steps",
+        "2",
+    ],
+    "gan": ["dcgan.py", "--n_batches", "2"],
+    "image-classifier": ["train.py", "--steps", "2", "--train-size", "128", "--val-size", "64"],
+    "kv-cache-inference": ["generate.py", "--max-new-tokens", "4", "--compile", "--profile", "trace.json"],
+    "language-model": ["train.py", "--steps", "2"],
+    "recurrent": ["train.py", "--steps", "2"],
+}
+REMEDY = "UPDATE=1 make examples"
 
 each = pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
 
@@ -62,9 +92,7 @@ def test_a_case_of_each_kind_passes(name: str, case: str, tmp_path: Path) -> Non
 @each
 @pytest.mark.examples
 def test_every_case_passes(sample: Sample, tmp_path: Path) -> None:
-    needed = NEEDS.get(sample.name)
-    if needed and importlib.util.find_spec(needed) is None:
-        pytest.skip(f"{sample.name} needs {needed}: pip install {needed}")
+    skip_without_packages(sample)
     outcomes = verify(sample, tmp_path)
     if UPDATE:
         tables.update(sample, outcomes)
@@ -72,21 +100,32 @@ def test_every_case_passes(sample: Sample, tmp_path: Path) -> None:
 
 
 @each
+@pytest.mark.examples
+def test_the_port_computes_on_the_device(sample: Sample, tmp_path: Path) -> None:
+    """As a user runs it, with its own defaults: AMP, workers, pinned memory. None falls back to the CPU unnoticed."""
+    skip_without_packages(sample)
+    port = tmp_path / "port"
+    shutil.copytree(sample.folder / "port", port)
+    run(port, *ON_DEVICE[sample.name], trace=tmp_path / "{rank}.json")
+    traces = [json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")]
+    counts = {operator["name"]: operator["count"] for trace in traces for operator in trace["trace"]["operators"]}
+    assert counts.keys() & {"aten::addmm", "aten::mm", "aten::convolution"}, counts
+
+
+@each
 def test_the_page_shows_every_case_as_passed(sample: Sample) -> None:
     """The figures are those of the last `make examples`; what they are figures of must be what there is now."""
-    from porter.verify.cases import read
-
-    remedy = "UPDATE=1 make examples"
+    cases = runpy.run_path(str(sample.folder / "porter_cases.py"))["CASES"]
     columns, rows = tables.read(sample.folder / "README.md", "verify")
-    assert columns == list(tables.VERIFY_COLUMNS), remedy
+    assert columns == list(tables.VERIFY_COLUMNS), REMEDY
     shown = [tuple(row[:4]) for row in rows]
-    assert shown == [(case.name, case.precision, "sim", "PASS") for case in read(sample.folder).cases], remedy
+    assert shown == [(name, case.get("precision", "float32"), "sim", "PASS") for name, case in cases.items()], REMEDY
 
 
 @each
 def test_the_page_counts_what_porter_finds(sample: Sample) -> None:
     shown = tables.read(sample.folder / "README.md", "scan")
-    assert shown == (list(tables.SCAN_COLUMNS), tables.scan_rows(sample.counts())), "UPDATE=1 make examples"
+    assert shown == (list(tables.SCAN_COLUMNS), tables.scan_rows(sample.counts())), REMEDY
 
 
 def test_the_index_lists_every_sample() -> None:
@@ -107,9 +146,16 @@ def test_a_program_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     assert "step 2 " not in second
 
 
-def run(folder: Path, *arguments: str) -> str:
-    """What a program prints on the simulated device."""
-    command = [sys.executable, "-m", "porter", "run", "--device", "sim", *arguments]
+def skip_without_packages(sample: Sample) -> None:
+    needed = NEEDS.get(sample.name)
+    if needed and importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{sample.name} needs {needed}: pip install {needed}")
+
+
+def run(folder: Path, *arguments: str, trace: Path | None = None) -> str:
+    """What a program prints on the simulated device; what it did there is left in the file ``trace``."""
+    options = ["--trace", "json", "--trace-file", str(trace)] if trace else []
+    command = [sys.executable, "-m", "porter", "run", "--device", "sim", *options, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ class RecurrentClassifier(nn.Module):
         self.embedding = nn.Embedding(vocab, width, padding_idx=0)
         rnn = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
         self.rnn = rnn(width, width, layers, batch_first=True, bidirectional=True, dropout=dropout)
-        self.score = nn.Linear(2 * width, 1)
+        self.score = nn.Linear(2 * width, 1, bias=False)
         self.classify = nn.Linear(2 * width, classes)
 
     def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
