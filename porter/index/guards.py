@@ -149,13 +149,13 @@ def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -
 def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
     """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else)."""
     if any(c.modern > 0 for c in conditions[:index]) or (index < len(conditions) and conditions[index].modern < 0):
-        return Guard("fallback", start, end, (), has_else)
+        return Guard("old", start, end, (), has_else)
     vendors = frozenset().union(*(c.vendors for c in conditions))
     own = conditions[index].vendors if index < len(conditions) else frozenset()
     others = tuple(sorted(vendors))
     if vendors & _NEURON:
         return Guard("handled", start, end, others, has_else)
-    cuda = conditions[index].cuda if index < len(conditions) else -max((c.cuda for c in conditions), default=0)
+    cuda = conditions[index].cuda if index < len(conditions) else _last(conditions)
     if (vendors & _SERVER) and (cuda > 0 or not own or any(c.cuda > 0 for c in conditions)):
         return Guard("vendors", start, end, others, has_else)
     if cuda > 0:
@@ -167,6 +167,13 @@ def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end
     if index < len(conditions) and conditions[index].mentions:
         return Guard("mention", start, end, others, has_else)
     return None
+
+
+def _last(conditions: list[Condition]) -> int:
+    """What a final ``else`` says of CUDA: that it is absent where an arm is for it, else what a failing test says."""
+    if any(c.cuda > 0 for c in conditions):
+        return -1
+    return max((c.otherwise for c in conditions), default=0)
 
 
 def whole(conditions: list[Condition], has_else: bool, start: int, end: int) -> Guard | None:

@@ -85,7 +85,9 @@ class Names:
         qualified = {r.qualified for r in found}
         best = found[0]
         if len(qualified) > 1:
-            best = next((r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified), best)
+            told = [r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified]
+            modern = [r for r in found if r.qualified.startswith("torch.amp.")]  # what Neuron's PyTorch takes
+            best = next(iter(modern or told), best)
         return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
 
     def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:

@@ -100,6 +100,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     entry     the value of an entry for CUDA in a table
     import    in ``try`` with a handler for ImportError or a wider one
     fallback  in such a handler: runs only where the import before it fails
+    old       in the arm of a test of versions or names: runs only with a PyTorch older than Neuron's
     test      under a skip decorator, ``pytest.mark`` or the like
     types     under ``if TYPE_CHECKING``
     """

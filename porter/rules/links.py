@@ -13,11 +13,12 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import surrounded
 from porter.rules.base import Context, Judgement
-from porter.rules.placement.branches import follows
+from porter.rules.placement.branches import flag, follows, reads
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
+_DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
 _OPENED = _ARMS | {"after"}
@@ -134,6 +135,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
     tests = [r for r in results if not _edited(r) and (r.rule in _TESTS or _tests_backend(r))]
+    flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
         asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
@@ -142,13 +144,29 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
         for test in tests:
             if asks and test.verdict is Verdict.PORTABLE and follows(result.site, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
-            if _edited(result) and _opens(test.site, result.site, _OPENED):
+            name = flags.get(test.site.start)
+            flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
+            if _edited(result) and (flagged or _opens(test.site, result.site, _OPENED)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
         return result
 
     return [held(r) for r in results] if tests else results
+
+
+def _by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
+    """Whether the site runs only where a variable is true that holds the test's answer."""
+    around = test.scope.rpartition(".")[0] if name.startswith(b"self.") else test.scope
+    if around and not f"{site.scope}.".startswith(f"{around}."):
+        return False
+    texts = (ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind in _OPENED)
+    return any(reads(name).search(_positive(text)) for text in texts)
+
+
+def _positive(condition: bytes) -> bytes:
+    """A condition without what it denies."""
+    return _DENIED.sub(b"", condition)
 
 
 def _tests_backend(result: Judgement) -> bool:

@@ -14,7 +14,12 @@ from porter.rules.distributed.order import comes_first
 from porter.rules.kernels.known import stands_alone
 from porter.rules.table import sentence
 
-_GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "test"})
+_GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
+_LEFT = {
+    "handled": "a branch beside it is for Neuron already",
+    "types": "type checkers only",
+    "old": "runs only with a PyTorch that is older than Neuron's",
+}
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
 )
@@ -68,10 +73,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name) and ctx.in_test():
         return by_hand(result, "a test: what it asserts may depend on float16")
     for guard in result.site.guards:
-        if guard.kind in ("handled", "types"):
-            return leave(
-                result, "a branch beside it is for Neuron already" if guard.kind == "handled" else "type checkers only"
-            )
+        if guard.kind in _LEFT:
+            return leave(result, _LEFT[guard.kind])
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return leave(result, "the import may fail: the program goes on without it")
         if rule == "cuda-extension" and guard.kind in ("cuda", "mention") and not _opts_out(guard, ctx):

@@ -83,6 +83,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         return Hold(Verdict.MANUAL, f"add Neuron to this test beside {others}, and leave CUDA in it")
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
+    if flagged := next((s for s in _following(site, ctx) if _rule_of(s, ctx) == "cuda-backend-flag"), None):
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     return None
 
 
@@ -93,7 +95,7 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if blocker is not None:
         what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
-    elif found := reached(site, _flag(site, ctx), ctx):
+    elif found := reached(site, flag(site, ctx), ctx):
         what, where = f"`{found.needs}`", f"`{found.name}`"
     else:
         return None
@@ -106,7 +108,7 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
 
 def _chosen(site: Site, ctx: Context) -> Hold | None:
     """``self.cuda_config if is_cuda else self.cpu_config``: what the program keeps for CUDA, by its name."""
-    for arm in arms(site, _flag(site, ctx), ctx.outline()):
+    for arm in arms(site, flag(site, ctx), ctx.outline()):
         name = dotted(arm[0]) if len(arm) == 1 and isinstance(arm[0], ast.expr) else None
         if name is not None and _KEPT.search(name) and not name.startswith("torch."):
             return Hold(Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what Neuron is to take in its place")
@@ -122,12 +124,17 @@ def _tuning(site: Site, ctx: Context) -> Hold | None:
     return Hold(Verdict.PORTABLE, "left as it is: it guards settings of CUDA's libraries, which Neuron does not have")
 
 
+def _rule_of(site: Site, ctx: Context) -> str:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row.rule if row is not None else ""
+
+
 def _tunes(node: ast.AST, ctx: Context) -> bool:
     if not isinstance(node, ast.Assign | ast.Expr):
         return False
     span = ctx.outline().span(node)
-    rows = [ctx.catalogue.find(s.kind, s.name) for s in ctx.sites if span.holds(s.start)]
-    return bool(rows) and all(row is not None and row.rule in _TUNING for row in rows)
+    found = [_rule_of(s, ctx) for s in ctx.sites if span.holds(s.start)]
+    return bool(found) and all(rule in _TUNING for rule in found)
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
@@ -156,20 +163,25 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
 
 def opened(site: Site, ctx: Context) -> list[Site]:
     """The sites of the branches that the test opens, itself or as a flag, and the errors of those that it closes."""
-    name = _flag(site, ctx)
-    flag = re.compile(rb"(?<![\w.])" + re.escape(name) + rb"(?![\w(])") if name is not None else None
+    name = flag(site, ctx)
+    named = reads(name) if name is not None else None
 
     def under(guard: Guard, inner: Site) -> bool:
         if guard.kind == "else" and not _raised(inner):
             return False
         if guard.start <= site.start and site.end <= guard.end:
             return True
-        return flag is not None and flag.search(ctx.source.text, guard.start, guard.end) is not None
+        return named is not None and named.search(ctx.source.text, guard.start, guard.end) is not None
 
     return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
 
 
-def _flag(site: Site, ctx: Context) -> bytes | None:
+def reads(flag: bytes) -> re.Pattern[bytes]:
+    """What finds a variable of this name in a condition."""
+    return re.compile(rb"(?<![\w.])" + re.escape(flag) + rb"(?![\w(])")
+
+
+def flag(site: Site, ctx: Context) -> bytes | None:
     """The name that a statement gives to the test's answer, also as one of several."""
     text = _statement(site, ctx)
     assigned = _ASSIGNED.match(text)
