@@ -28,7 +28,7 @@ LEFT = 7  # columns of a count, at least
 STAR = "[*]"  # porter rewrites it
 
 COPIES = {"h2d": "to the device", "d2h": "to the host", "d2d": "within the device"}
-WAITS = {"item": "one value read", "synchronize": "synchronize()"}
+WAITS = {"item": "one value read", "print": "tensor printed", "synchronize": "synchronize()"}
 # What moves or renames memory and computes nothing: told after all else.
 IDLE = frozenset(
     {"_local_scalar_dense", "_reshape_alias", "_to_copy", "alias", "as_strided", "copy_", "detach", "view"}
