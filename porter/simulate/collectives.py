@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import Work, _create_work_from_future
+from torch._C import _distributed_c10d
 from torch.distributed.distributed_c10d import ProcessGroup, ProcessGroupGloo
 from torch.utils._pytree import tree_leaves, tree_map_only
 
@@ -24,6 +24,8 @@ from porter.simulate.alias import to_host
 from porter.simulate.policies.collectives import Call, violations
 from porter.simulate.runtime import VISIBLE_CORES
 from porter.simulate.simulation import BACKEND, Simulation
+
+_work_of: Any = _distributed_c10d._create_work_from_future  # type: ignore[attr-defined]
 
 _CPU = torch.device("cpu")
 
@@ -122,5 +124,5 @@ def _on_device(work: Any, tensors: list[torch.Tensor]) -> Any:
     """
     if torch._C._current_graph_task_id() == -1:
         return work
-    future = Work.unbox(work).get_future()
-    return _create_work_from_future(future.then(lambda done: (done.value(), tensors)[1])).boxed()
+    future = _distributed_c10d.Work.unbox(work).get_future()
+    return _work_of(future.then(lambda done: (done.value(), tensors)[1])).boxed()

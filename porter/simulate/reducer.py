@@ -36,7 +36,7 @@ def register(simulation: Simulation) -> None:
             provided = True
         return make(*args, **kwargs)
 
-    dist.Reducer = reducer  # type: ignore[misc, assignment]
+    dist.Reducer = reducer
 
 
 def _empty_strided(

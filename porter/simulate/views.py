@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from porter.simulate.alias import to_host
 from porter.simulate.simulation import Simulation
 
 CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
@@ -82,10 +83,13 @@ def contiguous(size: Sequence[int]) -> list[int]:
 def _view(simulation: Simulation, name: str) -> Callable[..., torch.Tensor]:
     base = name.removeprefix("aten::")
     call = getattr(_ATEN, base).default._handle.redispatch_boxed
-    record = simulation.trace.operator
+    record, policies = simulation.trace.operator, simulation.policies
 
     def view(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         record(name, (tensor.dtype,))
-        return call(CPU, tensor, *args, **kwargs)
+        result = call(CPU, tensor, *args, **kwargs)
+        if result.dtype is not tensor.dtype and result.dtype in policies.kept:
+            policies.keep(name, to_host(result))
+        return result
 
     return view
