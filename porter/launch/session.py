@@ -37,12 +37,9 @@ def begin() -> None:
 
 
 def _simulate(plan: Plan) -> None:
-    import torch
-
     from porter import simulate
 
-    if torch.version.cuda or torch.version.hip:  # a GPU in this machine would be none on the device's
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    hide_cuda()
     try:
         simulate.install(simulate.Settings(plan.cores, plan.policies, plan.auto_cast))
     except Exception as error:  # whatever it is: torch would show its traceback as the failure of `import torch`
@@ -52,6 +49,14 @@ def _simulate(plan: Plan) -> None:
         message = str(error) if clear else f"the device cannot be simulated here: {type(error).__name__}: {error}"
         sys.stderr.write(f"porter: {message}\n")
         raise SystemExit(REFUSED) from None
+
+
+def hide_cuda() -> None:
+    """See to it that this machine has no CUDA, as the device's has none. It must not have been used yet."""
+    import torch
+
+    if torch.version.cuda or torch.version.hip:  # porter: ignore[PRT206] a build that could find a GPU
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # porter: ignore[PRT801] and finds none
 
 
 def _trimmed(hook: Callable[..., object]) -> Callable[..., None]:

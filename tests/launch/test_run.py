@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from tests.launch.program import parts, porter, write
+from porter.launch.session import hide_cuda  # noqa: E402
+from tests.launch.program import parts, porter, write  # noqa: E402
 
 TRAINING = """
 import torch
@@ -154,3 +156,13 @@ def test_wrong_usage() -> None:
         assert done.returncode == 2
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_gpu_of_this_machine_is_hidden_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    hide_cuda()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1", "a build without CUDA finds none anyway"
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    hide_cuda()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
