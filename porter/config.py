@@ -60,6 +60,9 @@ class ConfigError(ValueError):
 
 
 Target = Literal["neuron", "portable", "xla"]
+OutputFormat = Literal[
+    "full", "concise", "grouped", "json", "jsonl", "sarif", "github", "gitlab", "junit", "rdjson", "markdown"
+]
 Backend = Literal["cpu", "sim", "xla-cpu", "neuron"]
 
 
@@ -97,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     max_findings: Annotated[int, msgspec.Meta(ge=0)] = 0  # `check` passes with as many
     baseline: str | None = None  # findings that `check` knows; absolute once loaded
     baseline_strict: bool = False  # `check` also fails on entries that have no finding any more
-    output_format: Literal["full", "concise", "json"] = "full"
+    output_format: OutputFormat = "full"
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     cache: bool = True
     cache_dir: str = ".porter_cache"  # absolute once loaded

@@ -7,8 +7,9 @@ import msgspec
 
 from porter.cli import FAILED, FOUND
 from porter.cli.options import Common, common
-from porter.cli.output import Progress, emit
-from porter.report import CHECK_FORMATS, renderer
+from porter.cli.output import Progress
+from porter.cli.outputs import Output, parse, publish
+from porter.report import CHECK_FORMATS
 from porter.report.words import breakdown, failing, plural, tally, unreported
 
 
@@ -20,7 +21,16 @@ from porter.report.words import breakdown, failing, plural, tally, unreported
     type=click.Choice(tuple(CHECK_FORMATS)),
     help="How findings are written.  [default: full]",
 )
-def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    callback=parse,
+    metavar="[FORMAT:]FILE",
+    help="Write to FILE instead of standard output; with FORMAT, beside it. May be repeated.",
+)
+def command(common: Common, paths: tuple[str, ...], format_: str | None, outputs: tuple[Output, ...]) -> int:
     """List the CUDA uses in PATHS (default: here) that need a change, with what porter would write.
 
     Uses that work on the target as they are do not count; -v shows them too, and on standard error
@@ -37,7 +47,7 @@ def command(common: Common, paths: tuple[str, ...], format_: str | None) -> int:
         report = engine.run(paths, settings, stdin=stdin, audit=common.verbose, progress=progress)
     found = failing(report.findings)
     shown = msgspec.structs.replace(report, findings=report.findings if common.verbose else found)
-    emit(renderer(CHECK_FORMATS, settings.output_format)(shown, common.view(settings, paths, stdin)))
+    publish(shown, common.view(settings, paths, stdin), outputs)
 
     for dismissal in report.dismissed:
         talk.say(talk.paint(f"{dismissal.path}:{dismissal.line}: no use: {dismissal.reason}: {dismissal.text}", "dim"))

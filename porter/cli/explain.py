@@ -39,7 +39,7 @@ def command(word: str | None, format_: str, config: str | None, isolated: bool, 
     """
     from porter import catalog
     from porter.config import load
-    from porter.report.json import dump
+    from porter.report.stream import dump
 
     settings = load(".", config, isolated=isolated)
     text, data = _answer(word, catalog.load([Path(file) for file in settings.catalogue]))

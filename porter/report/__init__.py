@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 CHECK_FORMATS: Mapping[str, str] = {
     "full": "porter.report.full",
     "concise": "porter.report.concise",
+    "grouped": "porter.report.grouped",
     "json": "porter.report.json",
+    "jsonl": "porter.report.jsonl",
+    "sarif": "porter.report.sarif",
+    "github": "porter.report.github",
+    "gitlab": "porter.report.gitlab",
+    "junit": "porter.report.junit",
+    "rdjson": "porter.report.rdjson",
+    "markdown": "porter.report.comment",
 }
 SCAN_FORMATS: Mapping[str, str] = {
     "text": "porter.report.terminal",

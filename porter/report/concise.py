@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from porter.report.paint import VERDICT_STYLES
-from porter.report.words import location
+from porter.report.words import location, visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -19,4 +19,4 @@ def render(report: Report, view: View) -> Iterator[str]:
     for finding in report.findings:
         star = paint("[*] ", "cyan") if finding.fix else ""
         code = paint(finding.code, "bold " + VERDICT_STYLES[finding.verdict])
-        yield f"{location(finding)}: {code} {star}{finding.message}\n"
+        yield f"{location(finding)}: {code} {star}{visible(finding.message)}\n"

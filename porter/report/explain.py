@@ -30,7 +30,7 @@ MOST_NAMES = 8  # of those that a row answers alike
 def rule_page(rule: Rule, rows: Sequence[Row]) -> str:
     """A rule: its documentation, and what it makes of each construct that it judges."""
     lines = [f"# {rule.code} {rule.name}", "", f"Family: {FAMILIES[rule.family]}.{_on_request(rule)}", ""]
-    lines += [_documentation(rule), ""]
+    lines += [documentation(rule), ""]
     if rows:
         lines += ["## What it covers", "", *_table(("Name", *TARGETS), (_verdicts(row) for row in rows)), ""]
     return "\n".join(lines)
@@ -43,7 +43,7 @@ def rules_page(rules: Sequence[Rule]) -> str:
         members = [rule for rule in rules if rule.family == digit]
         if members:
             lines += [f"## {family}", ""]
-            lines += [f"- {rule.code} {rule.name}: {_gist(rule)}{_on_request(rule)}" for rule in members]
+            lines += [f"- {rule.code} {rule.name}: {gist(rule)}{_on_request(rule)}" for rule in members]
             lines += [""]
     return "\n".join(lines)
 
@@ -91,7 +91,7 @@ def rule_data(rule: Rule, rows: Sequence[Row]) -> dict[str, Any]:
         "name": rule.name,
         "family": FAMILIES[rule.family],
         "default": rule.default,
-        "documentation": _documentation(rule),
+        "documentation": documentation(rule),
         "covers": [{"kind": row.kind, "name": row.name} for row in rows],
     }
 
@@ -149,12 +149,14 @@ def _table(titles: Sequence[str], rows: Iterator[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in body]
 
 
-def _documentation(rule: Rule) -> str:
+def documentation(rule: Rule) -> str:
+    """The page that the rule's module begins with."""
     return cleandoc(sys.modules[rule.module].__doc__ or "")
 
 
-def _gist(rule: Rule) -> str:
-    return first_sentence(" ".join(_documentation(rule).partition("\n\n")[0].split()))
+def gist(rule: Rule) -> str:
+    """A rule in a sentence."""
+    return first_sentence(" ".join(documentation(rule).partition("\n\n")[0].split()))
 
 
 def _on_request(rule: Rule) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from porter.model import Finding
 from porter.report.excerpt import columns, display
 from porter.report.paint import VERDICT_STYLES
-from porter.report.words import MEANINGS, is_file, location
+from porter.report.words import MEANINGS, is_file, location, visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -33,7 +33,7 @@ def _block(finding: Finding, view: View) -> Iterator[str]:
     bar = paint("|", "blue")
 
     star = paint("[*] ", "cyan") if finding.fix else ""
-    yield f"{paint(finding.code, 'bold red')} {star}{paint(finding.message, 'bold')}"
+    yield f"{paint(finding.code, 'bold red')} {star}{paint(visible(finding.message), 'bold')}"
     yield f"{gutter}{paint('-->', 'blue')} {location(finding)}"
     if finding.line <= len(source):
         yield f"{gutter} {bar}"
@@ -41,7 +41,7 @@ def _block(finding: Finding, view: View) -> Iterator[str]:
         yield f"{gutter} {bar}"
     if not is_file(finding):
         verdict = paint(str(finding.verdict), "bold " + VERDICT_STYLES[finding.verdict])
-        yield f"{gutter} {paint('=', 'blue')} {verdict}: {finding.advice or MEANINGS[finding.verdict]}"
+        yield f"{gutter} {paint('=', 'blue')} {verdict}: {visible(finding.advice) or MEANINGS[finding.verdict]}"
     if fixed:
         yield f"{paint('help', 'bold cyan')}: `porter rewrite` changes this"
         for change in fixed:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 import porter
+from porter.report.stream import HOLE, stream
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -17,7 +16,7 @@ VERSION = 1
 
 
 def envelope(report: Report, view: View, **more: Any) -> dict[str, Any]:
-    """What every JSON report holds; ``more`` goes between the errors and the findings."""
+    """What every JSON report holds; ``more`` goes between the errors and the findings, which `stream` puts in."""
     return {
         "version": VERSION,
         "porter": porter.__version__,
@@ -25,15 +24,10 @@ def envelope(report: Report, view: View, **more: Any) -> dict[str, Any]:
         "files": report.files,
         "errors": [{"path": p.path, "line": p.line, "message": p.message} for p in report.problems],
         **more,
-        "findings": report.findings,
+        "findings": HOLE,
     }
-
-
-def dump(value: object) -> str:
-    """``value`` as indented JSON with a final newline."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
 def render(report: Report, view: View) -> Iterator[str]:
     """Yield the report as one JSON object."""
-    yield dump(envelope(report, view))
+    yield from stream(envelope(report, view), report.findings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from porter.report.json import dump, envelope
+from porter.report.json import envelope
+from porter.report.stream import stream
 from porter.report.summary import summarise
 
 if TYPE_CHECKING:
@@ -15,4 +16,4 @@ if TYPE_CHECKING:
 
 def render(report: Report, view: View) -> Iterator[str]:
     """Yield the scan as one JSON object, complete: findings that need nothing are in it too."""
-    yield dump(envelope(report, view, summary=summarise(report, view.settings.is_test)))
+    yield from stream(envelope(report, view, summary=summarise(report, view.settings.is_test)), report.findings)

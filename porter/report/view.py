@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from porter.report.paint import Paint
 
 if TYPE_CHECKING:
     from porter.config import Settings
+    from porter.report.disk import Disk
 
 
 class View:
@@ -36,12 +39,36 @@ class View:
         self.paths = paths
         self._contents = contents or {}
         self._last = Excerpts("", b"")
+        self._disk: Disk | None = None
+
+    def plain(self, width: int) -> View:
+        """The same for a file: without colours, in ``width`` columns."""
+        return View(self.settings, width=width, paths=self.paths, contents=self._contents)
 
     def file(self, path: str) -> Excerpts:
         """A file to quote from; without lines where it cannot be read any more. The last one is kept."""
         if self._last.path != path:
             self._last = Excerpts(path, self._read(path))
         return self._last
+
+    def disk(self, path: str) -> Disk:
+        """A file's places as they lie on disk. The last one is kept."""
+        if self._disk is None or self._disk.path != path:
+            from porter.report.disk import Disk  # not at the top: formats for people do without
+
+            self._disk = Disk(path, self.file(path).raw)
+        return self._disk
+
+    def published(self, path: str) -> str:
+        """``path`` as a platform knows it: from the top of the repository, with ``/``; as it is if outside."""
+        inside = os.path.relpath(Path(path).absolute(), self._top)
+        return path if inside.startswith("..") else Path(inside).as_posix()
+
+    @cached_property
+    def _top(self) -> Path:
+        """The repository that porter runs in, or the working directory."""
+        here = Path.cwd()
+        return next((folder for folder in (here, *here.parents) if os.path.lexists(folder / ".git")), here)
 
     def _read(self, path: str) -> bytes:
         if path in self._contents:

@@ -71,9 +71,29 @@ def percent(part: int, whole: int) -> str:
 
 
 def location(finding: Finding) -> str:
-    """``train.py:72:10``, or ``demo.ipynb:cell 3:5:1``: cells count from 1 for people."""
+    """``train.py:72:10``, or ``demo.ipynb:cell 3:5:1``."""
+    return f"{visible(finding.path)}:{place(finding)}"
+
+
+def place(finding: Finding) -> str:
+    """The part of `location` within the file. Cells count from 1 for people."""
     cell = "" if finding.cell is None else f"cell {finding.cell + 1}:"
-    return f"{finding.path}:{cell}{finding.line}:{finding.column}"
+    return f"{cell}{finding.line}:{finding.column}"
+
+
+def visible(text: str) -> str:
+    r"""``text`` on one line, with what would steer a terminal or a log spelled out: ``\n``, ``\x1b``, ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def sentences(finding: Finding) -> str:
+    """What is the matter and what to do, as one line of text."""
+    told = finding.advice or (
+        "" if is_file(finding) else f"{str(finding.verdict).capitalize()}: {MEANINGS[finding.verdict]}"
+    )
+    return " ".join(f"{visible(part).rstrip('.')}." for part in (finding.message, told) if part)
 
 
 def first_sentence(text: str) -> str:
