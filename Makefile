@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue ecosystem examples slow clean
+.PHONY: help demo test lint format catalogue ecosystem examples slow opdb clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ examples: $(VENV)/samples  ## every sample model from end to end, for minutes; U
 
 slow: $(VENV)/dev  ## the tests that take long and show more of the same
 	$(BIN)/pytest -rfEs -m slow tests/launch
+
+opdb: $(VENV)/dev $(VENV)/verify  ## PyTorch's own operator samples on the simulated device, for ten minutes
+	$(BIN)/python -m tests.simulate.opdb
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build dist .mypy_cache .porter_cache .pytest_cache .ruff_cache .hypothesis

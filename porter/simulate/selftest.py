@@ -19,20 +19,19 @@ from porter.simulate.settings import VENDOR
 SUPPORTED = "torch 2.13 is supported and tested; 2.14 and 2.15 are expected to work"
 
 PRIVATE = """
-    _C._to_dlpack _C._from_dlpack _C._get_privateuse1_backend_name
-    _C._ExcludeDispatchKeyGuard _C._dispatch_get_all_op_names _C._dispatch_has_kernel_for_dispatch_key
-    _C.DispatchKey.PrivateUse1 _C.DispatchKey.AutocastPrivateUse1 _C.DispatchKeySet
-    _C._accelerator_getDeviceIndex _C._accelerator_setDeviceIndex _C._accelerator_exchangeDevice
-    _C._accelerator_maybeExchangeDevice _C._accelerator_getStream _C._accelerator_setStream
-    _C._accelerator_synchronizeDevice _C._accelerator_isAllocatorInitialized _C._accelerator_emptyCache
-    _C._accelerator_getDeviceStats _C._accelerator_getMemoryInfo _C._accelerator_resetPeakStats
-    _C._accelerator_resetAccumulatedStats
-    autograd.variable.Variable._execution_engine.run_backward autograd.set_multithreading_enabled
+    UntypedStorage.nbytes UntypedStorage.resize_ _C.DispatchKey.AutocastPrivateUse1 _C.DispatchKey.PrivateUse1
+    _C.DispatchKeySet _C._ExcludeDispatchKeyGuard _C._accelerator_emptyCache _C._accelerator_exchangeDevice
+    _C._accelerator_getDeviceIndex _C._accelerator_getDeviceStats _C._accelerator_getMemoryInfo
+    _C._accelerator_getStream _C._accelerator_isAllocatorInitialized _C._accelerator_maybeExchangeDevice
+    _C._accelerator_resetAccumulatedStats _C._accelerator_resetPeakStats _C._accelerator_setDeviceIndex
+    _C._accelerator_setStream _C._accelerator_synchronizeDevice _C._current_graph_task_id
+    _C._dispatch_get_all_op_names _C._dispatch_has_kernel_for_dispatch_key _C._distributed_c10d _C._from_dlpack
+    _C._get_privateuse1_backend_name _C._to_dlpack autograd.set_multithreading_enabled
+    autograd.variable.Variable._execution_engine.run_backward clear_autocast_cache library.fallthrough_kernel
+    ops.aten._fused_sdp_choice.default ops.aten._scaled_dot_product_attention_math.default
+    ops.aten._scaled_dot_product_flash_attention_for_cpu.default ops.aten.add.Tensor._handle.redispatch_boxed
+    ops.aten.add.Tensor._schema ops.aten.to.device._op_dk ops.aten.to.dtype_layout._op_dk
     utils.backend_registration._setup_privateuseone_for_python_backend
-    ops.aten.add.Tensor._handle.redispatch_boxed ops.aten.add.Tensor._op ops.aten.add.Tensor._schema
-    ops.aten._scaled_dot_product_flash_attention_for_cpu.default ops.aten._scaled_dot_product_attention_math.default
-    ops.aten._fused_sdp_choice.default ops.aten.to.device._op_dk ops.aten.to.dtype_layout._op_dk UntypedStorage.nbytes UntypedStorage.resize_ library.fallthrough_kernel
-    clear_autocast_cache _C._current_graph_task_id _C._distributed_c10d
 """
 """Names below `torch` without which the device cannot be simulated."""
 

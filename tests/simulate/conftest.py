@@ -22,6 +22,18 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore_glob = ["test_*.py"]  # each file would say so itself; none of them can run
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "opdb: all of PyTorch's operator samples, for ten minutes (make opdb)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "opdb" in config.getoption("-m"):
+        return
+    for item in items:
+        if item.get_closest_marker("opdb"):
+            item.add_marker(pytest.mark.skip(reason="ten minutes: make opdb"))
+
+
 @pytest.fixture(scope="session")
 def simulation() -> Simulation:
     """The simulation of this process, with the policies at their defaults."""

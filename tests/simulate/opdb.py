@@ -49,6 +49,13 @@ class Outcome:
 # --- in the worker ---------------------------------------------------------------------------------------------------
 
 
+def policies() -> dict[str, str]:
+    """Modes for policies: the samples ask what the device computes, not what it would refuse, but for mixed devices."""
+    from porter.simulate.policies import OFF, POLICIES
+
+    return {name: OFF for name in POLICIES if name != "mixed_devices"}
+
+
 def operators() -> dict[str, Any]:
     """PyTorch's descriptions of its operators, by name and variant."""
     from torch.testing._internal.common_methods_invocations import op_db
@@ -137,11 +144,10 @@ def work(most: int) -> None:
     import torch
 
     from porter.simulate import Settings, install
-    from porter.simulate.policies import OFF, POLICIES
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    install(Settings(policies={name: OFF for name in POLICIES if name != "mixed_devices"}))
+    install(Settings(policies=policies()))
     known = operators()
     if most == 0:
         print(json.dumps(list(known)), flush=True)
@@ -223,20 +229,11 @@ def run(chosen: Sequence[str], most: int, patience: float) -> Iterator[Outcome]:
         worker.close()
 
 
-def main() -> None:
-    """Run, print what failed, and the count."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("operator", nargs="*", help="names of operators; all if there is none")
-    parser.add_argument("--samples", type=int, default=10_000, help="at most so many of each operator")
-    parser.add_argument("--patience", type=float, default=300, help="seconds for one operator")
-    parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.work is not None:
-        work(options.work)
-        return
+def report(chosen: Sequence[str], *, samples: int, patience: float) -> int:
+    """Run the chosen operators, or all; print what failed, and the count. 0 if nothing came unexpected."""
     known, statuses = exceptions(), dict[str, set[str]]()
     reasons = known["sparse"] | known["dense"]
-    for outcome in run(options.operator or names(), options.samples, options.patience):
+    for outcome in run(chosen or names(), samples, patience):
         statuses.setdefault(outcome.operator, set()).add(outcome.status)
         if outcome.status not in (PASS, NOTHING):
             why = reasons.get(outcome.operator, "UNEXPECTED")
@@ -249,7 +246,21 @@ def main() -> None:
         print(f"not expected to fail: {', '.join(surprising)}")
     if mended := sorted(reasons.keys() & ran - failed):
         print(f"expected to fail, but pass: {', '.join(mended)}")
-    sys.exit(bool(surprising or mended))
+    return int(bool(surprising or mended))
+
+
+def main() -> None:
+    """What to run, by the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("operator", nargs="*", help="names of operators; all if there is none")
+    parser.add_argument("--samples", type=int, default=10_000, help="at most so many of each operator")
+    parser.add_argument("--patience", type=float, default=300, help="seconds for one operator")
+    parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work is not None:
+        work(options.work)
+    else:
+        sys.exit(report(options.operator, samples=options.samples, patience=options.patience))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_indices_choose_a_core() -> None:
         assert torch.ones(1).to("neuron").device.index == 1
     finally:
         torch.neuron.set_device(0)
-    with pytest.raises(RuntimeError, match="Device index 2 is out of range. Valid range is 0 to 1 for this process"):
+    with pytest.raises(RuntimeError, match=r"Device index 2 is out of range\. Valid range is 0 to 1 for this process"):
         torch.ones(1, device="neuron:2")
     with pytest.raises(ValueError, match="Expected a neuron device"):
         torch.neuron.set_device("cpu")
@@ -181,10 +181,16 @@ def test_storages() -> None:
         tensor.untyped_storage().resize_(32)
 
 
-@pytest.mark.parametrize("make", ["torch.eye(2).to_sparse().to('neuron')", "torch.eye(2).neuron().to_sparse()",
-                                  "torch.nested.nested_tensor([torch.ones(1).neuron(), torch.ones(2).neuron()]) * 2",
-                                  "torch.quantize_per_tensor(torch.ones(2).neuron(), 0.1, 0, torch.qint8)"])  # fmt: skip
+OTHER_LAYOUTS = (
+    "torch.eye(2).to_sparse().to('neuron')",
+    "torch.eye(2).neuron().to_sparse()",
+    "torch.nested.nested_tensor([torch.ones(1).neuron(), torch.ones(2).neuron()]) * 2",
+    "torch.quantize_per_tensor(torch.ones(2).neuron(), 0.1, 0, torch.qint8)",
+)
+
+
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", OTHER_LAYOUTS)
 def test_other_layouts_are_refused(make: str) -> None:
     with pytest.raises(NotImplementedError):
         print(eval(make))
@@ -213,8 +219,8 @@ def test_a_forked_process_cannot_use_it(alone: Any) -> None:
     )
     lines = result.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines[:2]] == [
-        "NeuronError Cannot re-initialize Neuron runtime in forked subprocess. To use Neuron with multiprocessing, use "
-        "the 'spawn' start method"
+        "NeuronError Cannot re-initialize Neuron runtime in forked subprocess. To use Neuron with multiprocessing, "
+        "use the 'spawn' start method"
     ] * 2, result.stderr
     assert lines[2:] == ["tensor([2., 2.]) True", "[2.0, 2.0]"]
 
