@@ -282,3 +282,19 @@ def test_standard_input_is_one_file() -> None:
     report = engine.run(["-"], settings(cache=True), stdin=("other.py", b"import torch\ntorch.cuda.synchronize()\n"))
     assert [finding.path for finding in report.findings] == ["other.py"]
     assert not Path(".porter_cache").exists()
+
+
+# -- where it is started -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [".", "pkg", "pkg/triton"])
+def test_findings_do_not_depend_on_the_folder(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of the repository that is called `triton` is not Triton, and the one that is stays it."""
+    kernel = "import triton\nfrom pkg.triton.plain import f\n\n\n@triton.jit\ndef kernel(x):\n    f(x)\n"
+    write({"pkg/__init__.py": "", "pkg/triton/__init__.py": "", "pkg/triton/kernel.py": kernel})
+    write({"pkg/triton/plain.py": "def f(x):\n    pass\n"})
+    monkeypatch.chdir(start)
+    assert [(finding.line, finding.name) for finding in check().findings] == [
+        (1, "triton-kernel"),
+        (5, "triton-kernel"),
+    ]

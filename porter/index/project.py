@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -56,24 +58,21 @@ class Project:
         self._merge(list(summaries))
 
     def _index_modules(self, paths: Iterable[str]) -> None:
-        paths = list(paths)
-        packages = {p.rpartition("/")[0] for p in paths if p.endswith("__init__.py")}
+        """Learn by which names modules are imported: from the folder that holds their outermost package, on disk."""
         self.own: set[str] = set()  # top-level packages of this repository
+        packages = cache(_packages)
         for path in paths:
             module = module_name(path)
             self._paths[module] = path
-            folder = path.rpartition("/")[0]
-            if path.endswith("__init__.py"):
-                folder = folder.rpartition("/")[0] if folder in packages else folder
-            while folder in packages:
-                folder = folder.rpartition("/")[0]
-            importable = module[len(folder.strip("./").replace("/", ".")) :].lstrip(".") if folder else module
+            folder, _, file = path.rpartition("/")
+            outside, around = packages(folder)
+            stem = module_name(file)
+            importable = ".".join([*around, *([stem] if stem != "__init__" else [])])
             for name in {module, importable}:
                 self._names.setdefault(name, []).append(module)
-            root = importable.partition(".")[0]
-            if (f"{folder}/{root}" if folder else root) in packages:
-                self.own.add(root)
-                self.own.add(f"{folder.rpartition('/')[2]}.{root}")  # in a namespace package: megatron.core
+            if around:
+                self.own.add(around[0])
+                self.own.add(f"{outside}.{around[0]}")  # in a namespace package: megatron.core
 
     def _merge(self, summaries: list[Summary]) -> None:
         """Add files whose names may refer to each other's."""
@@ -326,3 +325,13 @@ class Project:
             certain=certain,
             receiver=msgspec.structs.replace(site.receiver, type=settled),
         )
+
+
+def _packages(folder: str) -> tuple[str, list[str]]:
+    """The packages that a folder is in, itself included, outermost first, and the name of the folder around them."""
+    path = Path(folder).resolve()
+    found: list[str] = []
+    while (path / "__init__.py").is_file() and path.parent != path:
+        found.insert(0, path.name)
+        path = path.parent
+    return path.name, found
