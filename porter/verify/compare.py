@@ -126,12 +126,19 @@ def _tensors(kind: str, oracle: State, port: State, limits: Mapping[str, float],
         elif not (expected.is_floating_point() or expected.is_complex()):
             yield _exact(kind, name, expected, found)
         else:
-            a, b = _double(expected), _double(found)
-            maximum, cosine = _scaled(_apart(a, b), scale(expected)), one_minus_cosine(a, b)
-            passed = maximum <= limits[kind] and cosine <= limits["cosine"]
-            yield Measure(kind, name, passed, maximum, limits[kind], cosine, limits["cosine"])
+            yield _near(kind, name, _double(expected), _double(found), scale(expected), limits)
     for name in port.keys() - oracle.keys():
         yield Measure(kind, name, passed=False, note="only in the port")
+
+
+def _near(
+    kind: str, name: str, expected: torch.Tensor, found: torch.Tensor, scale: float, limits: Mapping[str, float]
+) -> Measure:
+    """Of what is small beside its scale, the angle says nothing: it may be that of rounding noise."""
+    maximum = _scaled(_apart(expected, found), scale)
+    cosine = one_minus_cosine(expected, found) if _largest(expected) >= scale else None
+    passed = maximum <= limits[kind] and (cosine or 0.0) <= limits["cosine"]
+    return Measure(kind, name, passed, maximum, limits[kind], cosine, None if cosine is None else limits["cosine"])
 
 
 def _exact(kind: str, name: str, expected: torch.Tensor, found: torch.Tensor) -> Measure:

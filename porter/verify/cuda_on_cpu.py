@@ -161,7 +161,8 @@ def install() -> None:
     _map_constructors()
     _map_loading()
     _map_distributed()
-    CudaOnCpu().__enter__()  # type: ignore[no-untyped-call]
+    mode: Any = CudaOnCpu()
+    mode.__enter__()
 
 
 def _answer_for_cuda() -> None:

@@ -30,7 +30,7 @@ class Device:
     @property
     def type(self) -> str:
         """The device type, as `torch.autocast` takes it."""
-        return self.device.type
+        return str(self.device.type)
 
     def place(self) -> str:
         """What this is, for the report."""

@@ -28,7 +28,7 @@ def first_divergence(
             inputs, _ = _apart(ours["inputs"], theirs["inputs"], limit)
             if inputs:  # no layer done so far has given anything else: what stands between them has
                 parent = f"the code of `{ours['parent']}`" if ours["parent"] else "the model's own code"
-                return f"in {parent}{before}, on the way to {_title(ours)} ({inputs} of its input)"
+                return f"in {parent}{before}, on the way to {_title(ours)} (input {inputs} differs)"
             return f"in {_title(ours)}: {apart}{scale}"
         before = f", after {_title(ours)}"
     if len(oracle) != len(port):

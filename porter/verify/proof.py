@@ -17,6 +17,7 @@ from porter.verify.execute import Failed, environment, scratch, work
 from porter.verify.outcome import Oracle, Outcome, Verdict
 
 Case = FactoryCase | CommandCase
+TORCH = importlib.metadata.version("torch")
 ORACLE_ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": ""}  # the oracle is computed on the CPU, also where there is a GPU
 LAYERS_AGREE = 1e-6  # relative difference of a loss when the oracle is run again for its layers
 PROBE_TIMEOUT = 120.0  # seconds to import torch and open a device
@@ -95,7 +96,7 @@ class _Frozen:
                 variables=ORACLE_ENVIRONMENT,
             )
             mapped = ", CUDA calls mapped to it" if self.case.cuda_on_cpu else ""
-            answer["place"] = f"CPU, PyTorch {importlib.metadata.version('torch')}{mapped}"
+            answer["place"] = f"CPU, PyTorch {TORCH}{mapped}"
             return answer
         answer = work(
             _job(self.suite, self.case, device, self.suite.original, given, layers=layers, eager=True),
@@ -143,7 +144,7 @@ class _Launcher:
     def run(self, suite: Suite, case: Case, out: Path, given: Path, *, layers: bool) -> dict[str, Any]:
         """Run the port. Raises Failed, _Unavailable."""
         if isinstance(case, CommandCase):
-            place = self._probed(out, suite.port)
+            place = f"CPU, PyTorch {TORCH}" if self.backend == "cpu" else self._probed(out, suite.port)
             answer = commands.execute(
                 case,
                 "port",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,7 +36,7 @@ def record(job: Mapping[str, Any], device: Device, make: Callable[[], Any]) -> d
         BadCase: the factory returned something that is no case.
     """
     if job["eager"]:
-        torch.compiler.set_stance("force_eager")
+        _compile_nothing()
     _seed(job["seed"])
     case = _check(make())
     model: nn.Module = case["model"].to(device.device)
@@ -203,6 +204,18 @@ def _doubts(model: nn.Module) -> list[str]:
         return []
     others = f" and {len(random_layers) - 1} more drop" if len(random_layers) > 1 else " drops"
     return [f"`{random_layers[0]}`{others} at random: devices draw other numbers; set p to 0"]
+
+
+def _compile_nothing() -> None:
+    """Let `torch.compile` leave code as it is. Only a program that calls it waits for the compiler to be imported."""
+    compile_ = torch.compile
+
+    @functools.wraps(compile_)
+    def eager(*args: Any, **kwargs: Any) -> Any:
+        torch.compiler.set_stance("force_eager")
+        return compile_(*args, **kwargs)
+
+    setattr(torch, "compile", eager)  # noqa: B010 - no type allows it
 
 
 def _seed(seed: int) -> None:
