@@ -118,7 +118,7 @@ def test_options_replace_or_extend(tmp_path: Path) -> None:
     [
         ("ignor = []", "unknown key `ignor`; did you mean `ignore`?"),
         ("extend_select = []", "unknown key `extend_select`; did you mean `extend-select`?"),
-        ("root = '.'", "unknown key `root`; known are cache, cache-dir, catalogue"),
+        ("root = '.'", "unknown key `root`; known are baseline, baseline-strict, cache, cache-dir"),
         ("jobs = 'many'", "`jobs`: expected `int`, got `str`"),
         ("target = 'cuda'", "`target`: invalid enum value 'cuda'"),
         ("select = 'PRT1'", "`select`: expected `list`, got `str`"),

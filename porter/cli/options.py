@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,7 +34,7 @@ class Failure(click.ClickException):
 class Common(NamedTuple):
     """What the shared options say, as given. Lists hold what was given by comma or by repetition."""
 
-    target: str | None
+    target: tuple[str, ...]
     config: str | None
     isolated: bool
     no_cache: bool
@@ -61,10 +61,16 @@ class Common(NamedTuple):
 
         The file is the nearest one above all of ``paths``. Raises ConfigError.
         """
-        from porter.config import load
+        if len(self.target) > 1:
+            raise click.UsageError("--target: this command takes one target; `porter check` takes several")
+        return self.traced_settings(paths, **more)[0]
+
+    def traced_settings(self, paths: tuple[str, ...], **more: object) -> tuple[Settings, dict[str, list[str]]]:
+        """The same for several targets, with who has set each key: see `porter.config.load_traced`."""
+        from porter.config import load_traced
 
         given = {
-            "target": self.target,
+            "target": (self.target[0] if len(self.target) == 1 else self.target) or None,
             "select": _split(self.select) or None,
             "ignore": _split(self.ignore) or None,
             "extend_select": _split(self.extend_select),
@@ -78,7 +84,7 @@ class Common(NamedTuple):
         }
         files = [(self.stdin_filename or ".") if path == STDIN else path for path in paths]
         start = os.path.commonpath([Path(file).absolute() for file in files])
-        return load(start, self.config, isolated=self.isolated, overrides={**given, **more})
+        return load_traced(start, self.config, isolated=self.isolated, overrides={**given, **more})
 
     def stdin(self, paths: tuple[str, ...]) -> tuple[str, bytes] | None:
         """Name and bytes of standard input where ``paths`` ask for it. Raises `click.UsageError`."""
@@ -105,6 +111,15 @@ def _split(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
+def choices(values: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    """``blocked,manual`` as its parts, each once. Raises `click.BadParameter` for one that is not ``known``."""
+    parts = _split(values)
+    for part in parts:
+        if part not in known:
+            raise click.BadParameter(f"{part!r} is not one of {', '.join(known)}")
+    return tuple(dict.fromkeys(parts))
+
+
 def _pairs(values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """``tests/*:PRT1,PRT2`` as pattern and codes; a pattern given twice gathers its codes."""
     pairs: dict[str, tuple[str, ...]] = {}
@@ -117,7 +132,13 @@ def _pairs(values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 _OPTIONS = (
-    click.option("--target", type=click.Choice(TARGETS), help="What to port to.  [default: neuron]"),
+    click.option(
+        "--target",
+        multiple=True,
+        metavar="TARGETS",
+        callback=lambda _, __, values: choices(values, TARGETS),
+        help=f"What to port to: {', '.join(TARGETS)}.  [default: neuron]",
+    ),
     click.option("--select", multiple=True, metavar="CODES", help="Rules to use: codes, prefixes or names."),
     click.option("--extend-select", multiple=True, metavar="CODES", help="Rules to use beside those of the settings."),
     click.option("--ignore", multiple=True, metavar="CODES", help="Rules not to use."),

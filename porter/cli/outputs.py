@@ -11,7 +11,7 @@ import click
 
 from porter.cli.options import Failure
 from porter.cli.output import PIPED_WIDTH, emit
-from porter.report import CHECK_FORMATS, renderer
+from porter.report import CHECK_FORMATS, Render, renderer
 from porter.report.view import View
 
 if TYPE_CHECKING:
@@ -42,14 +42,15 @@ def parse(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tup
     return tuple(outputs)
 
 
-def publish(report: Report, view: View, outputs: tuple[Output, ...]) -> None:
-    """Write the report to every file, and to standard output unless a file takes its place."""
-    main = view.settings.output_format
+def publish(report: Report, view: View, outputs: tuple[Output, ...], render: Render | None = None) -> None:
+    """Write the report to every file, and to standard output unless a file takes its place: there by ``render``."""
+    main = render or renderer(CHECK_FORMATS, view.settings.output_format)
     plain = view.plain(PIPED_WIDTH)
     for output in outputs:
-        save(Path(output.path), renderer(CHECK_FORMATS, output.format or main)(report, plain))
+        render = renderer(CHECK_FORMATS, output.format) if output.format else main
+        save(Path(output.path), render(report, plain))
     if all(output.format for output in outputs):
-        emit(renderer(CHECK_FORMATS, main)(report, view))
+        emit(main(report, view))
 
 
 def save(path: Path, pieces: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ CHECK_FORMATS: Mapping[str, str] = {
     "rdjson": "porter.report.rdjson",
     "markdown": "porter.report.comment",
 }
+STATISTICS: Mapping[str, str] = {"statistics": "porter.report.statistics"}
 SCAN_FORMATS: Mapping[str, str] = {
     "text": "porter.report.terminal",
     "json": "porter.report.scan_json",
