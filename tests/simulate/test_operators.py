@@ -16,11 +16,11 @@ pytestmark = pytest.mark.usefixtures("simulation")
 # One of each kind: pointwise, reductions, products, shapes, indices, random, factories, losses, convolutions, complex,
 # in lists, with several results, and those that once failed.
 SAMPLED = """
-    add mul div:no_rounding_mode where clamp copysign sgn angle sum mean var std logsumexp cumsum prod matmul addmm einsum bmm cat
-    stack split tensor_split reshape expand roll gather index_put index_select take_along_dim scatter_add masked_fill
-    nonzero sort topk unique arange zeros_like randn bernoulli nn.functional.linear nn.functional.conv2d
-    nn.functional.layer_norm nn.functional.rms_norm nn.functional.batch_norm nn.functional.embedding
-    nn.functional.cross_entropy nn.functional.max_pool2d nn.functional.interpolate:bilinear
+    add mul div:no_rounding_mode where clamp copysign sgn angle sum mean var std logsumexp cumsum prod matmul addmm
+    einsum bmm cat stack split tensor_split reshape expand roll gather index_put index_select take_along_dim
+    scatter_add masked_fill nonzero sort topk unique arange zeros_like randn bernoulli nn.functional.linear
+    nn.functional.conv2d nn.functional.layer_norm nn.functional.rms_norm nn.functional.batch_norm
+    nn.functional.embedding nn.functional.cross_entropy nn.functional.max_pool2d nn.functional.interpolate:bilinear
     nn.functional.scaled_dot_product_attention nn.functional.dropout nn.functional.gelu linalg.qr fft.rfft
 """
 
