@@ -26,8 +26,8 @@ demo: $(VENV)/verify  ## port a CUDA training program and prove it: scan, rewrit
 	$(call show,porter scan $(DEMO)/original)
 	$(call show,porter rewrite $(DEMO)/port --diff)
 	$(call show,porter rewrite $(DEMO)/port --write --quiet)
-	$(call show,porter run $(DEMO)/port/train.py --epochs 1 --train-size 2048 --workers 0 --checkpoint $(DEMO)/best.pt)
-	$(call show,porter verify $(DEMO) --backend sim --quiet)
+	$(call show,porter run $(DEMO)/port/train.py --steps 10 --train-size 640 --workers 0 --log-every 1 --checkpoint $(DEMO)/best.pt)
+	$(call show,porter verify $(DEMO) --backend sim --case model --case training --quiet)
 
 test: lint  ## everything CI runs: ruff, mypy, pytest
 	$(BIN)/pytest -rfEs
