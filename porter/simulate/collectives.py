@@ -68,8 +68,9 @@ class Groups:
 
     def _join(self, store: Any, rank: int, size: int) -> None:
         """Take the core that LOCAL_RANK says; without it, count the processes on hosts of this name."""
-        if "LOCAL_RANK" in os.environ and "LOCAL_WORLD_SIZE" in os.environ:
-            local_rank, local_size = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+        given = [os.environ.get(name, "") for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE")]
+        if all(given):
+            local_rank, local_size = map(int, given)
         else:
             host = socket.gethostname()
             store.set(f"host of {rank}", host)

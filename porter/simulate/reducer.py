@@ -1,8 +1,8 @@
 """What DistributedDataParallel asks of a device in C++, where Python cannot answer.
 
 To share which parameters went unused, its reducer copies a tensor to pinned host memory (`empty_strided`). A Python
-backend has no allocator to offer for that. So from the first such reducer on, that operator of CPU is a kernel that
-takes all memory for pinned, as `storages.py` does. It costs microseconds on every call: other programs never get it.
+backend has no allocator to offer for that. So from the first reducer on the device on, that operator of CPU is a kernel
+that takes all memory for pinned, as `storages.py` does. It costs microseconds a call: other programs never get it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from porter.simulate.simulation import Simulation
+from porter.simulate.simulation import BACKEND, Simulation
 from porter.simulate.views import CPU
-
-_UNUSED = 6  # the position of find_unused_parameters among the arguments of Reducer
 
 _empty = torch.ops.aten.empty.memory_format._handle.redispatch_boxed
 
@@ -28,13 +26,12 @@ def register(simulation: Simulation) -> None:
     provided = False
 
     @wraps(make)
-    def reducer(*args: Any, **kwargs: Any) -> Any:
+    def reducer(parameters: Sequence[torch.Tensor], *args: Any, **kwargs: Any) -> Any:
         nonlocal provided
-        unused = kwargs.get("find_unused_parameters", len(args) > _UNUSED and args[_UNUSED])
-        if unused and not provided:
+        if not provided and any(parameter.device.type == BACKEND for parameter in parameters):
             simulation.implement("aten::empty_strided", _empty_strided, "CPU")
             provided = True
-        return make(*args, **kwargs)
+        return make(parameters, *args, **kwargs)
 
     dist.Reducer = reducer
 

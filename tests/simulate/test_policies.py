@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from porter.catalog import load  # noqa: E402
 from porter.simulate import NeuronError  # noqa: E402
 from porter.simulate.policies import CAST, OFF, POLICIES, STRICT, Policies, by_compiler_flags  # noqa: E402
 from porter.simulate.policies.checks import CHECKS  # noqa: E402
 from porter.simulate.policies.operators import CONVOLUTIONS, MATRIX_PRODUCTS  # noqa: E402
-from tests.simulate import workers  # noqa: E402
-
-PAGE = Path(__file__).parents[2] / "docs/policies.md"
+from tests.simulate import page, workers  # noqa: E402
 
 
 def _on(*values: Any, dtype: Any = None) -> Any:
@@ -291,3 +289,12 @@ def test_the_table_is_sound() -> None:
 def test_every_operator_of_a_check_exists() -> None:
     known = set(torch._C._dispatch_get_all_op_names())
     assert {name for name in {*CHECKS, *MATRIX_PRODUCTS, *CONVOLUTIONS} if name not in known} == set()
+
+
+def test_the_page_says_what_the_table_says() -> None:
+    assert page.PATH.read_text(encoding="utf-8") == page.page(), "run `python -m tests.simulate.page`"
+
+
+def test_sources_are_known() -> None:
+    """Every key stands in the catalogue's table of sources."""
+    assert page.used() <= load().sources.keys()
