@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from porter.report.paint import Paint
+from porter.report.words import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -76,7 +77,7 @@ class Talk:
     def problem(self, problem: Problem) -> None:
         """Warn of a file or setting that could not be used."""
         place = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
-        self.warn(f"{place}: {problem.message}")
+        self.warn(visible(f"{place}: {problem.message}"))
 
 
 class Progress:

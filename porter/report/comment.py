@@ -52,11 +52,11 @@ def _top(report: Report, view: View) -> Iterator[str]:
         yield ""
     if fixable := sum(finding.fix is not None for finding in findings):
         rest = "all of them" if fixable == len(findings) else f"{fixable:,} of them; the others are for a person"
-        yield f"`porter rewrite` changes {rest}."
+        yield f"`porter rewrite` changes {rest}: they have a :wrench: below."
         yield ""
     kinds: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in telling(findings, view.settings.weigh):
-        kinds[finding.code, finding.advice].append(finding)
+    for at in telling(findings, view.settings.weigh):
+        kinds[findings[at].code, findings[at].advice].append(findings[at])
     yield from (_kind(members) for members in list(kinds.values())[:MOST_KINDS])
     if len(kinds) > MOST_KINDS:
         yield f"- and {plural(len(kinds) - MOST_KINDS, 'more kind')} below"
@@ -87,7 +87,7 @@ def _kind(members: list[Finding]) -> str:
     title = f"{first.code} {first.name}"
     page = of_rule(first.name)
     linked = f"[{title}]({page})" if page else title
-    told = first_sentence(first.advice) or MEANINGS[first.verdict]
+    told = first_sentence(first.advice) or (first.message if is_file(first) else MEANINGS[first.verdict])
     where = markup.code(location(first))
     return f"- **{len(members):,} x {linked}** ({first.verdict}), first at {where}: {markup.text(told)}"
 
@@ -114,7 +114,7 @@ def _all(findings: list[Finding], room: int) -> Iterator[str]:
 
 def _line(finding: Finding) -> str:
     star = " :wrench:" if finding.fix else ""
-    return f"- {place(finding)} {finding.code} {finding.verdict}{star}: {markup.text(finding.message)}"
+    return f"- {place(finding)} {finding.code} {finding.verdict}: {markup.text(finding.message)}{star}"
 
 
 def _end(view: View) -> Iterator[str]:

@@ -25,19 +25,18 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 def render(report: Report, view: View) -> Iterator[str]:
     """Yield workflow commands, then, in a group that can be opened, the findings that have none."""
-    shown: Counter[Severity] = Counter()
+    weigh, findings = view.settings.weigh, report.findings
+    room = Counter({Severity.ERROR: MOST, Severity.WARNING: MOST, Severity.NOTE: MOST - 1})  # one to tell of the rest
     annotated = set()
-    for finding in telling(report.findings, view.settings.weigh):
-        severity = view.settings.weigh(finding)
-        if shown[severity] < MOST - (severity is Severity.NOTE):  # one is left for the notice below
-            shown[severity] += 1
-            annotated.add(id(finding))
-    for finding in report.findings:
-        if id(finding) in annotated:
-            yield _annotation(finding, view)
-    for problem in unreported(report)[: MOST - shown[Severity.WARNING]]:
+    for place in telling(findings, weigh):
+        severity = weigh(findings[place])
+        if room[severity]:
+            room[severity] -= 1
+            annotated.add(place)
+    yield from (_annotation(findings[place], view) for place in sorted(annotated))
+    for problem in unreported(report)[: room[Severity.WARNING]]:
         yield _command("warning", problem.message, file=view.published(problem.path), line=problem.line or 1)
-    left = [finding for finding in report.findings if id(finding) not in annotated]
+    left = [finding for place, finding in enumerate(findings) if place not in annotated]
     if left:
         yield _command("notice", f"{plural(len(left), 'more finding')}: GitHub shows {MOST} a step. See the log.")
         yield f"::group::{plural(len(left), 'more finding')}\n"
@@ -65,7 +64,7 @@ def _command(command: str, message: str, **properties: str | int) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _harmless(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

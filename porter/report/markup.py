@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from porter.report.words import visible
 
 _CODE = re.compile(r"`([^`]+)`")
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>~&$]")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<~&$]")
 _CALLS = re.compile(r"[@#!](?=\w)")  # people, issues, merge requests
 _JOINER = "\N{WORD JOINER}"  # takes no room, and keeps who is named from being called
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from porter.model import Finding, Severity, Verdict
 
@@ -11,17 +11,16 @@ _SEVERITIES = tuple(Severity)
 _VERDICTS = (Verdict.BLOCKED, Verdict.MANUAL, Verdict.UNKNOWN, Verdict.REVIEW, Verdict.AUTO, Verdict.PORTABLE)
 
 
-def telling(findings: Iterable[Finding], weigh: Callable[[Finding], Severity]) -> list[Finding]:
-    """The findings, those that tell a reader most first.
+def telling(findings: Sequence[Finding], weigh: Callable[[Finding], Severity]) -> list[int]:
+    """The places of the findings in their list, those that tell a reader most first.
 
     What fails the gate comes before what does not; the first of each kind (one rule, one advice) before any
     second; then what costs people most. Ties keep their order.
     """
     seen: Counter[tuple[str, str]] = Counter()
-    keyed = []
-    for finding in findings:
+    keys = []
+    for place, finding in enumerate(findings):
         kind = finding.code, finding.advice
-        keyed.append(((_SEVERITIES.index(weigh(finding)), seen[kind], _VERDICTS.index(finding.verdict)), finding))
+        keys.append((_SEVERITIES.index(weigh(finding)), seen[kind], _VERDICTS.index(finding.verdict), place))
         seen[kind] += 1
-    keyed.sort(key=lambda pair: pair[0])
-    return [finding for _, finding in keyed]
+    return [place for *_, place in sorted(keys)]

@@ -36,8 +36,8 @@ def render(report: Report, view: View) -> Iterator[str]:
     """Yield the log: one run, whose results are in the order of the report."""
     findings: Sequence[Finding] = report.findings
     if len(findings) > MOST:
-        kept = set(map(id, telling(findings, view.settings.weigh)[:MOST]))
-        findings = [finding for finding in findings if id(finding) in kept]
+        kept = sorted(telling(findings, view.settings.weigh)[:MOST])
+        findings = [findings[place] for place in kept]
     found = {finding.name for finding in findings}
     rules = [rule for rule in load().values() if rule.name in found or view.settings.enables(rule)]
     places = {rule.name: place for place, rule in enumerate(rules)}

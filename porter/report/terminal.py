@@ -16,6 +16,7 @@ from porter.model import Verdict
 from porter.report.page import Bar, Block, Column, Heading, Items, Paragraph, Table
 from porter.report.paint import VERDICT_STYLES
 from porter.report.scan import compose
+from porter.report.words import visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -56,7 +57,7 @@ def layout(blocks: Iterable[Block], *, width: int, color: bool) -> str:
 def _print(console: Console, block: Block) -> None:
     """Print a block and, but for headings, an empty line."""
     if isinstance(block, Heading):
-        console.print(Text(block.text, style="bold" if block.level == 1 else "bold underline"))
+        console.print(Text(visible(block.text), style="bold" if block.level == 1 else "bold underline"))
         return
     if isinstance(block, Paragraph):
         console.print(_text(block.text, block.style))
@@ -69,8 +70,9 @@ def _print(console: Console, block: Block) -> None:
     elif isinstance(block, Items):
         console.print(_items(block))
     else:
-        width = max(len(command) for command, _ in block.lines)
-        for command, purpose in block.lines:
+        lines = [(visible(command), purpose) for command, purpose in block.lines]
+        width = max(len(command) for command, _ in lines)
+        for command, purpose in lines:
             line = Text.assemble(f"  {command:<{width}}", (f"  # {purpose}", "dim"))
             console.print(line if len(line) <= console.width else f"  {command}", soft_wrap=True)
     console.print()
@@ -105,7 +107,7 @@ def _items(block: Items) -> RichTable:
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
     for item in block.items:
-        body = Text.assemble((item.title, "bold"), (f"  {item.place}", "dim"))
+        body = Text.assemble((visible(item.title), "bold"), (f"  {visible(item.place)}", "dim"))
         if item.advice:
             body.append("\n").append_text(_text(item.advice))
         grid.add_row(f"{item.count:,}", item.code, body)
@@ -120,7 +122,7 @@ def _cell(text: str, column: Column) -> Text:
 
 def _text(text: str, style: str = "") -> Text:
     """Text with `code` picked out, unless all of it is dim."""
-    styled = Text(text, style=style)
+    styled = Text(visible(text), style=style)
     if style != "dim":
         styled.highlight_regex(_CODE, "cyan")
     return styled

@@ -61,8 +61,8 @@ class View:
 
     def published(self, path: str) -> str:
         """``path`` as a platform knows it: from the top of the repository, with ``/``; as it is if outside."""
-        inside = os.path.relpath(Path(path).absolute(), self._top)
-        return path if inside.startswith("..") else Path(inside).as_posix()
+        inside = os.path.relpath(path, self._top)
+        return path if inside.startswith("..") else inside.replace(os.sep, "/")
 
     @cached_property
     def _top(self) -> Path:
