@@ -21,7 +21,7 @@ from porter.sources import discover
 from porter.sources.kinds import kind_of
 
 if TYPE_CHECKING:
-    from porter.judge import Judged
+    from porter.judge import Judge, Judged
     from porter.rewrite.apply import Result
     from porter.rewrite.patch import Change
 
@@ -67,10 +67,23 @@ class RewriteReport(msgspec.Struct):
     report: Report
 
 
+class Memory(Protocol):
+    """What the first pass may know already: a `porter.cache.Cache`, or what a server keeps in its own memory."""
+
+    def begin(self, setup: Setup) -> None:
+        """Get ready for what is found with this setup."""
+
+    def find(self, task: Task, contents: bytes) -> Facts | None:
+        """What is known of a file whose contents have this digest."""
+
+    def add(self, task: Task, facts: Facts) -> None:
+        """Keep what was found out about a file."""
+
+
 class Run:
     """What both passes of a run, and the rounds of a rewrite, have in common."""
 
-    def __init__(self, settings: Settings, cache: Cache | None, *, audit: bool = False) -> None:
+    def __init__(self, settings: Settings, cache: Memory | None, *, audit: bool = False) -> None:
         """Raises ConfigError."""
         from porter import catalog, rules
 
@@ -107,6 +120,15 @@ class Run:
         self, tasks: Sequence[Task], facts: Sequence[Facts], report: Report, only: Collection[str] | None = None
     ) -> Iterator[Judged]:
         """Judge each file (of ``only``, by path) with what all of them say, and enter what is found in ``report``."""
+        judge, facts = self.merge(tasks, facts)
+        for task, known in zip(tasks, facts, strict=True):
+            if only is None or task.display in only:
+                judged = self.enter(task, known, judge, report)
+                if judged is not None:
+                    yield judged
+
+    def merge(self, tasks: Sequence[Task], facts: Sequence[Facts]) -> tuple[Judge, list[Facts]]:
+        """Who judges files by what all of them say, and the facts of each to be judged by."""
         from porter.borrowed import Borrowed
         from porter.index.analyse import lens
         from porter.index.merge import merge
@@ -115,19 +137,21 @@ class Run:
         merged = merge(tasks, facts, lens(self.setup), self.first_pass)
         borrowed = Borrowed(merged.borrowers, self.catalogue, self.settings.target)
         judge = Judge(self.settings, self.catalogue, self.rules, self.enabled, merged.project, borrowed, self.audit)
-        for task, known in zip(tasks, merged.facts, strict=True):
-            if only is not None and task.display not in only:
-                continue
-            report.files += 1
-            report.lines += known.lines
-            self._unparsable(task, known, report)
-            judged = judge.judge(task, known)
-            if isinstance(judged, Problem):
-                report.problems.append(judged)
-            elif judged is not None:
-                report.findings += judged.findings
-                report.dismissed += judged.dismissed
-                yield judged
+        return judge, merged.facts
+
+    def enter(self, task: Task, facts: Facts, judge: Judge, report: Report) -> Judged | None:
+        """Judge one file, and enter what is found in ``report``. None where there is nothing to judge."""
+        report.files += 1
+        report.lines += facts.lines
+        self._unparsable(task, facts, report)
+        judged = judge.judge(task, facts)
+        if isinstance(judged, Problem):
+            report.problems.append(judged)
+        elif judged is not None:
+            report.findings += judged.findings
+            report.dismissed += judged.dismissed
+            return judged
+        return None
 
     def _unparsable(self, task: Task, facts: Facts, report: Report) -> None:
         """Report what could not be analysed. Where the finding is silenced, the problem is known."""
@@ -195,22 +219,37 @@ def rewrite(
     What is rewritten is looked at again, so that a second rewrite of the files changes nothing. ``safe_only`` leaves
     out verdict review; ``annotate`` adds a comment where a person must decide. Raises ConfigError.
     """
-    from porter.rewrite.apply import apply
-
     started = time.perf_counter()
     tasks, problems = _tasks(paths, settings, stdin)
     cache = _cache(settings, stdin)
     this = Run(settings, cache)
     facts = this.first_pass(tasks, cache.digests(tasks) if cache else [None] * len(tasks), progress)
     report = Report(problems=problems)
-    change = partial(_change, apply=partial(apply, safe_only=safe_only, annotate=annotate), report=report)
-    files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report)}
-    _repeat(this, tasks, facts, files, change)
+    files = rewritten(this, tasks, facts, report, safe_only=safe_only, annotate=annotate)
     if cache:
         cache.save()
     report.problems.sort(key=_place)
     report.seconds = time.perf_counter() - started
-    return RewriteReport([file for file in files.values() if file.changes or file.dropped], report)
+    return RewriteReport(files, report)
+
+
+def rewritten(
+    this: Run,
+    tasks: Sequence[Task],
+    facts: Sequence[Facts],
+    report: Report,
+    only: Collection[str] | None = None,
+    *,
+    safe_only: bool = False,
+    annotate: bool = False,
+) -> list[FileChange]:
+    """What becomes of the files (of ``only``, by path) that change, or have fixes that had to be left."""
+    from porter.rewrite.apply import apply
+
+    change = partial(_change, apply=partial(apply, safe_only=safe_only, annotate=annotate), report=report)
+    files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report, only)}
+    _repeat(this, tasks, facts, files, change)
+    return [file for file in files.values() if file.changes or file.dropped]
 
 
 def _change(judged: Judged, apply: Callable[..., Result], report: Report) -> FileChange:

@@ -88,6 +88,15 @@ class Project:
                 table = self._sinks if mark.sink else self._sources
                 table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
 
+    def update(self, summary: Summary) -> None:
+        """Take a new version of one file into account, in a fraction of the time that all files take.
+
+        What the old one said of the flow of values stays, which errs on the side of evidence; its sites stay, too.
+        """
+        self._merge([summary])
+        self._memo.clear()
+        self._resolved.clear()
+
     # -- names ---------------------------------------------------------------------------------
 
     def summary(self, module: str) -> Summary | None:
