@@ -32,22 +32,24 @@ def register() -> None:
         mode: str | None = None,
         **options: Any,
     ) -> Any:
+        _prepare()
         if backend not in (None, BACKEND):
             return original(model, dynamic=dynamic, backend=backend, mode=mode, **options)
         if dynamic:
             raise _no_dynamic_shapes("torch.compile(dynamic=True)")
         if mode not in (None, "default"):
             _LOG.warning("torch.compile(mode=%r) has no effect on Neuron: the default is used", mode)
-        _register_backend()
         return original(model, dynamic=False, backend=BACKEND, **options)
 
     torch.compile = compile
 
 
 @functools.cache
-def _register_backend() -> None:
-    from torch._dynamo import register_backend
+def _prepare() -> None:
+    """Tell TorchDynamo the backend, and to keep out of the kernels: they are what it would call an operator."""
+    from torch._dynamo import register_backend, trace_rules
 
+    trace_rules.add("porter.simulate")
     register_backend(neuron, name=BACKEND)
 
 

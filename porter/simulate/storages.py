@@ -31,8 +31,8 @@ def register(simulation: Simulation) -> None:
         )
         return simulation.place(values, simulation.runtime.index(device)).untyped_storage()
 
-    def size(storage: torch.UntypedStorage) -> int:
-        return int(_KEPT[storage] if storage in _KEPT else nbytes(storage))
+    def size(storage: torch.UntypedStorage) -> Any:  # int; symbolic where PyTorch captures a graph
+        return _KEPT[storage] if storage in _KEPT else nbytes(storage)
 
     def resized(storage: torch.UntypedStorage, wanted: int) -> torch.UntypedStorage:
         if storage.device.type != BACKEND:

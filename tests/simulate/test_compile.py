@@ -107,3 +107,14 @@ def test_capturing_without_computing() -> None:
     with torch._subclasses.FakeTensorMode():
         fake = torch.empty(2, 3, device="neuron")
         assert (fake @ fake.t()).device == torch.device("neuron:0")
+
+
+def test_shapes_stay_symbolic_for_other_backends(simulation: Any) -> None:
+    """What is replaced in PyTorch lets symbolic sizes through: a graph for CPU is compiled once for all shapes."""
+    from torch._dynamo.utils import counters
+
+    counters.clear()
+    compiled = torch.compile(lambda x: x.sin(), backend="aot_eager", dynamic=True)
+    for length in (3, 5, 7):
+        compiled(torch.ones(length))
+    assert counters["stats"]["unique_graphs"] == 1
