@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue ecosystem examples slow opdb clean
+.PHONY: help demo test lint format catalogue docs ecosystem examples slow opdb clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(VENV)/dev  ## let ruff repair what it can
 
 catalogue: $(VENV)/dev  ## compile the catalogue's TOML files into what porter loads
 	$(BIN)/python -m porter.catalog.compile
+
+docs: $(VENV)/dev  ## make the pages of rules and catalogue in docs/ again
+	$(BIN)/python -m tests.pages
 
 ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
 	$(BIN)/python -m tests.ecosystem

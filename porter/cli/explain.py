@@ -49,7 +49,7 @@ def command(word: str | None, format_: str, config: str | None, isolated: bool, 
 def _answer(word: str | None, catalogue: Catalogue) -> tuple[str, Any]:
     """The page, and the same as plain data."""
     from porter import rules
-    from porter.report import explain, lookup
+    from porter.report import cases, explain, lookup
 
     known = list(rules.load().values())
     if word is None:
@@ -57,7 +57,7 @@ def _answer(word: str | None, catalogue: Catalogue) -> tuple[str, Any]:
     for rule in known:
         if word.upper() == rule.code or word.lower() == rule.name:
             rows = [row for row in catalogue.rows() if row.rule == rule.name]
-            return explain.rule_page(rule, rows), explain.rule_data(rule, rows)
+            return explain.rule_page(rule, rows, cases.load().get(rule.name)), explain.rule_data(rule, rows)
     word = lookup.bare(word)
     rows = lookup.find(catalogue, word)
     if not rows:

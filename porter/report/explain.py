@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import cleandoc
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 from porter.catalog import Answer, Catalogue, Row
 from porter.index.site import KINDS
 from porter.model import TARGETS, Evidence, Verdict
+from porter.report.cases import Cases, section
 from porter.report.lookup import placeless
 from porter.report.words import MEANINGS, first_sentence
 from porter.rules.base import FAMILIES, Rule
@@ -27,23 +28,32 @@ EVIDENCE = {
 MOST_NAMES = 8  # of those that a row answers alike
 
 
-def rule_page(rule: Rule, rows: Sequence[Row]) -> str:
-    """A rule: its documentation, and what it makes of each construct that it judges."""
+def rule_page(
+    rule: Rule, rows: Sequence[Row], cases: Cases | None = None, link: Callable[[Row], str] | None = None
+) -> str:
+    """A rule: its documentation, what it makes of each construct that it judges, and cases from porter's tests.
+
+    ``link`` gives the address of a row's own page.
+    """
     lines = [f"# {rule.code} {rule.name}", "", f"Family: {FAMILIES[rule.family]}.{_on_request(rule)}", ""]
     lines += [documentation(rule), ""]
     if rows:
-        lines += ["## What it covers", "", *_table(("Name", *TARGETS), (_verdicts(row) for row in rows)), ""]
+        titles = ("Name", *TARGETS)
+        lines += ["## What it covers", "", *_table(titles, (_verdicts(row, link) for row in rows)), ""]
+    lines += section(cases) if cases else ()
     return "\n".join(lines)
 
 
-def rules_page(rules: Sequence[Rule]) -> str:
-    """All rules, family by family."""
+def rules_page(rules: Sequence[Rule], link: Callable[[Rule], str] | None = None) -> str:
+    """All rules, family by family. ``link`` gives the address of a rule's own page."""
     lines = ["# Rules", ""]
     for digit, family in FAMILIES.items():
         members = [rule for rule in rules if rule.family == digit]
         if members:
             lines += [f"## {family}", ""]
-            lines += [f"- {rule.code} {rule.name}: {gist(rule)}{_on_request(rule)}" for rule in members]
+            for rule in members:
+                name = f"[{rule.name}]({link(rule)})" if link else rule.name
+                lines.append(f"- {rule.code} {name}: {gist(rule)}{_on_request(rule)}")
             lines += [""]
     return "\n".join(lines)
 
@@ -140,8 +150,9 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{placeless(name)}`" for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _verdicts(row: Row) -> tuple[str, ...]:
-    return (f"`{placeless(row.name)}`", *(str(answer_of(row, target).verdict) for target in TARGETS))
+def _verdicts(row: Row, link: Callable[[Row], str] | None) -> tuple[str, ...]:
+    name = f"`{placeless(row.name)}`"
+    return (f"[{name}]({link(row)})" if link else name, *(str(answer_of(row, target).verdict) for target in TARGETS))
 
 
 def _table(titles: Sequence[str], rows: Iterator[tuple[str, ...]]) -> list[str]:

@@ -40,7 +40,7 @@ def failing(findings: Iterable[Finding]) -> list[Finding]:
 
 def unreported(report: Report) -> list[Problem]:
     """The problems that no finding tells of: files that cannot be read, unlike those that do not parse."""
-    told = {finding.path for finding in report.findings if is_file(finding)}
+    told = {finding.path for finding in report.findings if finding.code == "PRT001"}
     return [problem for problem in report.problems if problem.path not in told]
 
 
