@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from porter.simulate.classes import answering
 from porter.simulate.runtime import Runtime
 from porter.simulate.simulation import BACKEND, Simulation
 
@@ -77,19 +78,10 @@ def register(simulation: Simulation) -> None:
     """Let `torch.Generator` answer for the device: by refusing, or with the policy off by CPU's generator."""
     original = torch.Generator
 
-    class Kind(type(original)):  # type: ignore[misc]
-        """What makes the class below stand for the original: its instances are, and so are what it makes."""
+    def make(device: Any = "cpu") -> torch.Generator | None:
+        if torch.device(device).type != BACKEND:
+            return None
+        simulation.policies.refuse("generator", device=device)
+        return original("cpu")
 
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, original)
-
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return issubclass(subclass, original)
-
-        def __call__(cls, device: Any = "cpu") -> torch.Generator:
-            if torch.device(device).type == BACKEND:
-                simulation.policies.refuse("generator", device=device)
-                device = "cpu"
-            return original(device)
-
-    torch.Generator = Kind("Generator", (original,), {"__module__": "torch"})
+    torch.Generator = answering(original, make)

@@ -39,6 +39,7 @@ def start(settings: Settings) -> Simulation:
     setup._setup_privateuseone_for_python_backend(BACKEND, backend_module=namespace)
     accelerator.register(runtime, queues, namespace)
     autograd.register()
+    streams.register()
     compile.register()
     for part in (
         random,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 from typing import Any
 
 import torch
 
+from porter.simulate.classes import answering
 from porter.simulate.runtime import Runtime
+from porter.simulate.simulation import BACKEND
 
 _DEVICE_TYPE = 20  # c10::DeviceType::PrivateUse1
 
@@ -52,6 +53,14 @@ class Stream(torch.Stream):
         event.record(self)
         return event
 
+    def __enter__(self) -> Stream:
+        self._context = StreamContext(self)
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._context.__exit__(*raised)
+
     def __repr__(self) -> str:
         return f"<torch_neuronx.Stream device={self.device} stream_id={self.stream_id}>"
 
@@ -64,7 +73,7 @@ class Event(torch.Event):
 
     def __new__(cls, enable_timing: bool = False, blocking: bool = False) -> Event:
         """An event that is not recorded yet."""
-        made: Event = super().__new__(cls, "neuron", enable_timing=enable_timing, blocking=blocking)
+        made: Event = super().__new__(cls, BACKEND, enable_timing=enable_timing, blocking=blocking)
         made._moment, made._timed = None, enable_timing
         return made
 
@@ -119,6 +128,27 @@ class Streams:
             self._current()[stream.device.index] = stream
 
 
+def register() -> None:
+    """Let `torch.Stream` and `torch.Event` make streams and events of the device, which is also their default."""
+
+    def make_stream(device: Any = None, *, priority: int = 0, stream_id: int | None = None, **identity: Any) -> Any:
+        if identity or stream_id is not None or not _meant(device):
+            return None
+        return Stream(device, priority)
+
+    def make_event(
+        device: Any = None, *, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False
+    ) -> Any:
+        return Event(enable_timing, blocking) if _meant(device) and not interprocess else None
+
+    torch.Stream, torch.Event = answering(torch.Stream, make_stream), answering(torch.Event, make_event)
+
+
+def _meant(device: Any) -> bool:
+    """Whether a device, if any is named, is the simulated one."""
+    return device is None or isinstance(device, int) or torch.device(device).type == BACKEND
+
+
 class StreamContext:
     """Makes a stream current for a while: `torch.neuron.stream`, `torch_neuronx.StreamContext`."""
 
@@ -135,9 +165,7 @@ class StreamContext:
             self.streams.select(self.stream)
         return self.stream
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         if self.stream is not None:
             self.streams.select(self._before)
             self.streams._runtime.select(self._device)

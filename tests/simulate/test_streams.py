@@ -76,3 +76,24 @@ def test_synchronizing_is_traced(trace: object) -> None:
     torch.accelerator.synchronize()
     (sync,) = {(each.kind, each.path) for each in trace.summary().syncs}  # type: ignore[attr-defined]
     assert sync == ("synchronize", __file__)
+
+
+def test_the_portable_classes_make_the_devices() -> None:
+    start, end = (torch.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    end.record()
+    torch.accelerator.synchronize()
+    end.synchronize()
+    assert start.elapsed_time(end) >= 0
+    side = torch.Stream("neuron:1")
+    assert side.device == torch.device("neuron:1") and isinstance(side, torch.Stream)
+    assert torch.Stream(device="neuron").device == torch.device("neuron:0") == torch.Stream().device
+    with side:
+        assert torch.accelerator.current_stream() == side and torch.accelerator.current_device_index() == 1
+    assert torch.accelerator.current_device_index() == 0
+    assert isinstance(start, torch.Event) and issubclass(type(side), torch.Stream) and not isinstance(1, torch.Event)
+
+    class Mine(torch.Stream):
+        pass
+
+    assert not isinstance(side, Mine)
