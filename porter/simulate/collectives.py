@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.distributed as dist
 from torch._C import _distributed_c10d
-from torch.distributed.distributed_c10d import ProcessGroup, ProcessGroupGloo
+from torch.distributed.distributed_c10d import ProcessGroup, ProcessGroupGloo, _world
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from porter.simulate.alias import to_host
@@ -63,8 +63,9 @@ class Groups:
         store, rank, size = options.store, options.group_rank, options.group_size
         if self._runtime.rank is None:
             self._join(store, rank, size)
-        backend = self._backends[options.group_id] = Gloo(store, rank, size, timeout=options.timeout)
-        return backend
+        known = set(_world.pg_names.values())
+        self._backends = {name: backend for name, backend in self._backends.items() if name in known}
+        return self._backends.setdefault(options.group_id, Gloo(store, rank, size, timeout=options.timeout))
 
     def _join(self, store: Any, rank: int, size: int) -> None:
         """Take the core that LOCAL_RANK says; without it, count the processes on hosts of this name."""

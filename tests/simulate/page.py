@@ -46,7 +46,7 @@ PyTorch itself refuses these for a device and backend of another name, on Neuron
 - A `DeviceMesh` on a group that was made with `init_process_group(device_id=...)`: the group would have to be split.
 - `torch.cuda`: with the CPU wheel, which the vendor's package needs, `torch.cuda.is_available()` is False and CUDA
   calls raise.
-- `tensor.numpy()` of a device tensor, and operators on tensors of two devices.
+- `tensor.numpy()` of a device tensor.
 
 ## What the simulation cannot tell
 

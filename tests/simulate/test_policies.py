@@ -199,6 +199,15 @@ def test_a_collective_is_refused_unless_the_policy_is_off(name: str) -> None:
         assert found[name][OFF] is None
 
 
+def test_what_pytorch_refuses_by_itself(simulation: Any) -> None:
+    """So there is no policy for it."""
+    assert not torch.cuda.is_available()
+    with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
+        torch.ones(1).cuda()
+    with pytest.raises(TypeError, match="can't convert neuron:0 device type tensor to numpy"):
+        _on(1.0).numpy()
+
+
 def test_float64_is_kept_in_float32(simulation: Any) -> None:
     third = torch.tensor([1 / 3], dtype=torch.float64)
     assert simulation.policies.mode("float64") == CAST

@@ -89,7 +89,7 @@ def _dilated_window(
 def _layout(
     name: str, schema: Any, tensors: Sequence[torch.Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Facts | None:
-    return None if _argument("memory_format", schema, args, kwargs) in _LAYOUTS else _named(name)
+    return None if kwargs.get("memory_format") in _LAYOUTS else _named(name)
 
 
 CHECKS: dict[str, tuple[tuple[str, Check], ...]] = {}

@@ -40,4 +40,4 @@ WITH_LAYOUT = _named(
     "clone contiguous _to_copy empty.memory_format empty_like zeros_like ones_like full_like rand_like randn_like",
     "resize_ resize_as_",
 )
-"""Operators with an argument `memory_format`."""
+"""Operators with an argument `memory_format`, which all of them take by keyword only."""

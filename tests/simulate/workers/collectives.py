@@ -212,10 +212,11 @@ def refused(action: Callable[[], object]) -> str:
 def too_late() -> None:
     """A group whose other member does not come in time."""
     group = dist.new_group([0, 1], timeout=timedelta(seconds=1))
-    if rank == 0:
-        dist.all_reduce(tensor(1.0), group=group)
-    else:
-        dist.get_rank()
+    try:
+        if rank == 0:
+            dist.all_reduce(tensor(1.0), group=group)
+    finally:
+        dist.barrier()
 
 
 def main() -> None:
