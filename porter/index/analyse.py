@@ -25,6 +25,7 @@ from porter.sources.source import Source
 
 _MENTION = re.compile(rb"cuda|nccl|cudnn|nvtx", re.IGNORECASE)
 _PLACING = (b".to(", b"torch.device(")
+_DIRECTED = (b"porter:", b"PRT")
 
 
 class Lens(NamedTuple):
@@ -51,13 +52,14 @@ def analyse(task: Task, through: Lens) -> Facts:
         return Facts(digest(raw.message.encode()), problems=(raw,))
     known, lines = digest(raw), raw.count(b"\n")
     audited = through.audit and task.kind in PYTHON and _MENTION.search(raw) is not None
+    directed = any(word in raw for word in _DIRECTED)
     if not (task.names or audited or through.prefilter.wanted(task.kind, raw, task.display)):
-        return Facts(known, lines, any(word in raw for word in _PLACING))
+        return Facts(known, lines, any(word in raw for word in _PLACING), directed=directed)
     source = decode.decode(raw, task.display, task.kind)
     if isinstance(source, Problem):
         return Facts(known, lines, problems=(source,))
     sites, summary, problems = _look(source, task, through)
-    return Facts(known, lines, False, summary, problems, encoded(sites))
+    return Facts(known, lines, False, summary, problems, encoded(sites), directed)
 
 
 def _look(source: Source, task: Task, through: Lens) -> tuple[list[Site], Summary | None, tuple[Problem, ...]]:

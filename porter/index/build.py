@@ -198,7 +198,11 @@ class _Builder:
         place = self.visitor.flow.place(found.receiver, found.moment.scope)
         if known is None:
             return Receiver(start, end, None, "nothing in this file says what it is", place)
-        beside = self.inference.by_use(found.receiver, found.moment.scope) if known.type.startswith("result:") else None
+        beside = (
+            self.inference.by_use(found.receiver, found.moment.scope)
+            if known.type.startswith(("result:", "any:"))
+            else None
+        )
         if beside is not None:
             return Receiver(start, end, known.type, f"{known.why}; {beside.why}", place, beside.type)
         return Receiver(start, end, known.type, known.why, place)

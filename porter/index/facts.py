@@ -35,7 +35,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What one file says of itself. ``sites`` are encoded, see `sites_of`: most files wait long for the second pass.
 
     ``summary`` is None where the file is not Python, or was filtered out; ``placing`` then tells whether it may put
-    a value on a device all the same.
+    a value on a device all the same. ``directed`` tells whether it may have comments that silence findings.
     """
 
     digest: bytes  # of the contents
@@ -44,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     summary: Summary | None = None
     problems: tuple[Problem, ...] = ()
     sites: msgspec.Raw = msgspec.Raw(b"\x90")  # none
+    directed: bool = False
 
 
 class Setup(NamedTuple):
@@ -77,7 +78,8 @@ def encode(facts: Facts) -> bytes:
         return msgspec.msgpack.encode(facts)
     except _UNENCODABLE:
         summary, problems = (_encodable(msgspec.to_builtins(part)) for part in (facts.summary, facts.problems))
-        return msgspec.msgpack.encode([facts.digest, facts.lines, facts.placing, summary, problems, facts.sites])
+        fields = [facts.digest, facts.lines, facts.placing, summary, problems, facts.sites, facts.directed]
+        return msgspec.msgpack.encode(fields)
 
 
 def digest(raw: bytes) -> bytes:

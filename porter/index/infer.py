@@ -1,8 +1,8 @@
 """What an expression is: the qualified name it stands for, or the class of the object it yields.
 
-Classes are qualified names, `torch.Tensor` or one of the repository, plus two symbolic forms that only
-the whole repository can settle: ``result:pkg.fn`` (what a function elsewhere returns) and ``iter:T``
-(something that yields T when iterated over).
+Classes are qualified names, `torch.Tensor` or one of the repository, plus symbolic forms that only the whole
+repository can settle: ``result:pkg.fn`` (what a function elsewhere returns), ``iter:T`` (something that yields T when
+iterated over) and ``any:T,U`` (one of several, which may turn out to be the same: two modules of one's own).
 """
 
 from __future__ import annotations
@@ -137,9 +137,11 @@ class Inference(Names):
         self._cycled = False
         if not known:
             return self._by_use(binding)
-        if len({self.types.canonical(k.type) for k in known}) > 1:
-            return None
+        several = dict.fromkeys(self.types.canonical(k.type) for k in known)
         first = known[0]
+        if len(several) > 1:
+            plain = not any(name.startswith(("iter:", "tuple:", "any:")) for name in several)
+            return Known(f"any:{','.join(several)}", first.why, certain=not unknown) if plain else None
         return first if not unknown else Known(first.type, first.why, certain=False)
 
     def owner(self, node: ast.expr, scope: Scope) -> str | None:
@@ -151,7 +153,7 @@ class Inference(Names):
             else [self._defined(d, binding, 1) for d in binding.definitions]
         )
         for candidate in known:
-            if candidate is not None and not candidate.type.startswith(("torch.", "iter:", "tuple:")):
+            if candidate is not None and not candidate.type.startswith(("torch.", "iter:", "tuple:", "any:")):
                 return candidate.type.removeprefix("result:")
         return None
 

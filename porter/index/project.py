@@ -160,6 +160,9 @@ class Project:
         """The class that a symbolic type stands for: torch's where a base leads there, else the repository's own."""
         if hops == 0:
             return symbolic
+        if symbolic.startswith("any:"):
+            types = {self.type_of(part, module, hops - 1) for part in symbolic[4:].split(",")}
+            return types.pop() if len(types) == 1 else symbolic
         if symbolic.startswith("result:"):
             name = self.resolve(symbolic[7:], module)
             if name in self._classes:
@@ -184,6 +187,8 @@ class Project:
 
     def defines(self, symbolic: str, method: str, module: str, hops: int = _HOPS) -> bool:
         """Whether the class, or a base of it in this repository, defines ``method`` itself."""
+        if symbolic.startswith("any:"):
+            return any(self.defines(part, method, module, hops) for part in symbolic[4:].split(","))
         name = self.resolve(symbolic.removeprefix("result:"), module)
         info = self._classes.get(name)
         if info is None or hops == 0:
@@ -191,6 +196,10 @@ class Project:
         if method in info.methods:
             return True
         return any(self.defines(base, method, self.owner(name), hops - 1) for base in info.bases)
+
+    def method_somewhere(self, name: str) -> bool:
+        """Whether any class of the repository, as far as it is known, has a method of this name."""
+        return any(name in info.methods for info in self._classes.values())
 
     def owner(self, qualified: str) -> str:
         """The module that holds a path-based name; empty where none of this repository does."""
@@ -323,9 +332,9 @@ class Project:
         if self._is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
             return msgspec.structs.replace(site, kind="own")
         certain = site.certain
-        if settled.startswith("result:") and site.receiver.beside is not None:
+        if settled.startswith(("result:", "any:")) and site.receiver.beside is not None:
             settled, certain = site.receiver.beside, False
-        if settled.startswith(("result:", "iter:", "tuple:")):
+        if settled.startswith(("result:", "iter:", "tuple:", "any:")):
             return msgspec.structs.replace(site, kind="method", name=f".{method}")
         return msgspec.structs.replace(
             site,

@@ -12,7 +12,8 @@
 
 The receiver must be a tensor, a module or something else of PyTorch: by its constructor, its annotation, what the
 function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
-do their calls. If nothing says what the receiver is, porter says so and leaves the call.
+do their calls. If nothing says what the receiver is, porter says so and leaves the call. One that passes
+`non_blocking`, which tensors and modules take, is edited for review if no class of the repository has a method `cuda`.
 
 An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
 also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
@@ -46,6 +47,7 @@ from porter.rules.table import by_hand, judgement
 _DOTTED = re.compile(r"[\w.]+")
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
+_PRESUMED = "nothing says what the receiver is, but of what has a `cuda()`, tensors and modules take `non_blocking`"
 
 
 @rule("PRT102", "cuda-method")
@@ -59,10 +61,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _reference(site, row, ctx)
     if site.receiver is None:
         return by_hand(site, row, ctx, "called through its class")
-    if site.kind == "method":
+    taken = site.call is not None and site.call.get("non_blocking") is not None
+    presumed = taken and not ctx.project.method_somewhere("cuda")
+    if site.kind == "method" and not presumed:
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
-    what = site.name.rpartition(".")[0].rpartition(".")[2]
+    what = site.name.rpartition(".")[0].rpartition(".")[2] or "Tensor"
     message = f"`.cuda()` moves a `{what}` to an NVIDIA GPU"
     named = site.call.get("device", 0)
     device = _device(named, site, ctx) if named is not None else None
@@ -72,10 +76,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         site,
         row,
         ctx,
-        verdict=Verdict.AUTO if named is None and site.certain else Verdict.REVIEW,
+        verdict=Verdict.AUTO if named is None and site.certain and site.kind != "method" else Verdict.REVIEW,
         message=message,
         advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "",
-        note=f"the receiver is {site.receiver.why}",
+        note=f"the receiver is {site.receiver.why}" if site.kind != "method" else _PRESUMED,
         edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
 
