@@ -60,7 +60,6 @@ def _itself(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
 _METHODS: Mapping[Any, Callable[..., Any]] = {
     torch.Tensor.cuda: _itself,
     torch.Tensor.pin_memory: _itself,
-    torch.Tensor.record_stream: lambda *_, **__: None,
 }
 
 
@@ -229,7 +228,8 @@ class _Generator(metaclass=_AnyGenerator):
 
 
 def _map_constructors() -> None:
-    """Generators, optimizers and `DataParallel`, which are told of devices in their own ways."""
+    """What is told of devices and streams in ways of its own."""
+    _torch.Tensor.record_stream = lambda *_, **__: None  # PyTorch looks at the stream before it asks a mode
     _torch.Generator = _Generator
     optimizer_init = torch.optim.Optimizer.__init__
 

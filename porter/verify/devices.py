@@ -36,6 +36,11 @@ class Device:
         """What this is, for the report."""
         return f"CPU, PyTorch {torch.__version__}"
 
+    def move(self, model: torch.nn.Module) -> list[str]:
+        """Put a model on the device; return what a port has to see to itself."""
+        model.to(self.device)
+        return []
+
     def begin(self) -> None:
         """Forget what has been counted so far: what counts comes now."""
 
@@ -160,6 +165,22 @@ class Xla(Device):
             raise Unavailable(f"torch_xla cannot be imported: {error}; run `porter verify --setup xla-cpu`") from error
         self.xla, self.metrics = torch_xla, metrics
         self.device = torch_xla.device()
+
+    def move(self, model: torch.nn.Module) -> list[str]:
+        """The move makes new parameters on XLA, so that those which were one are two: tie them again."""
+        tied: dict[int, list[str]] = {}
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            tied.setdefault(id(parameter), []).append(name)
+        model.to(self.device)
+        warnings = []
+        for first, *others in tied.values():
+            for name in others:
+                owner, _, attribute = name.rpartition(".")
+                setattr(model.get_submodule(owner), attribute, model.get_parameter(first))
+                warnings.append(
+                    f"`{name}` and `{first}` are one parameter; `.to` on XLA separates them, porter did not"
+                )
+        return warnings
 
     def begin(self) -> None:
         """Forget what has been counted so far, and do what has been recorded."""

@@ -39,11 +39,12 @@ def record(job: Mapping[str, Any], device: Device, make: Callable[[], Any]) -> d
         _compile_nothing()
     _seed(job["seed"])
     case = _check(make())
-    model: nn.Module = case["model"].to(device.device)
+    model: nn.Module = case["model"]
+    warnings = device.move(model) + _doubts(model)
     batches = _batches(case)
     answer: dict[str, Any] = {"place": device.place(), "inputs": tensors.digest(batches), "losses": {}, "counters": {}}
     answer["state"] = {name: [str(t.dtype), list(t.shape)] for name, t in _state(model).items()}
-    answer["warnings"] = _doubts(model)
+    answer["warnings"] = warnings
     if job["given"]:
         given = Path(job["given"])
         batches, initial = tensors.load(given / INPUTS), tensors.load(given / INITIAL)

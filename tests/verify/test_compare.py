@@ -85,6 +85,19 @@ def test_a_gradient_of_rounding_noise_is_no_error_nor_is_its_update() -> None:
     assert any("rounding noise" in warning for warning in warnings)
 
 
+def test_elements_that_go_by_chance_are_left_out_of_an_update_and_the_others_are_not() -> None:
+    oracle = results()
+    gradient = oracle.gradients["weight"].clone()
+    gradient[:20] = 1e-9
+    ours = results(gradients={**oracle.gradients, "weight": gradient})
+    chance = oracle.final["weight"].clone()
+    chance[:20] += 0.01
+    port = results(gradients=ours.gradients, final={**oracle.final, "weight": chance})
+    assert not failed(port, oracle=ours)
+    chance[20:] += 0.01
+    assert named(failed(port, oracle=ours)) == [("update", "weight")]
+
+
 def test_an_optimizer_that_does_nothing_is_found_even_at_a_small_rate_and_in_bfloat16() -> None:
     oracle = results()
     assert named(failed(results(final=oracle.initial), "bfloat16")) == [("update", "weight"), ("update", "bias")]
