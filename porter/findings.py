@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 from porter.model import Dismissal, Effort, Finding, Fix, Problem, Verdict
@@ -11,6 +11,7 @@ from porter.rules.base import REASONS, Dismissed, Judgement, Rule
 from porter.rules.policy import guarded
 from porter.sources.lines import squeezed
 from porter.sources.source import Source
+from porter.sources.suppress import Suppression
 
 LONGEST = 200  # bytes of a line that are kept whole
 
@@ -64,6 +65,34 @@ def unparsable(problem: Problem, rule: Rule, place: str) -> Finding:
         evidence=None,
         fix=None,
         fingerprint=_fingerprint((place, rule.code, problem.message), 1),
+    )
+
+
+def unused(source: Source, item: Suppression, idle: Sequence[str], rule: Rule, place: str) -> Finding:
+    """The finding for a comment that silences nothing; ``idle`` are its selectors of which that holds."""
+    line, column, cell = source.locate(item.start)
+    end_line, end_column, _ = source.locate(item.end)
+    named = ", ".join(f"`{selector}`" for selector in idle)
+    text = _text(source, item.start)
+    return Finding(
+        path=source.path,
+        line=line,
+        column=column,
+        end_line=end_line,
+        end_column=end_column,
+        cell=cell,
+        code=rule.code,
+        name=rule.name,
+        symbol=None,
+        verdict=Verdict.MANUAL,
+        message=f"nothing to silence here{f' for {named}' if named else ''}",
+        advice=f"Take {named} out of the comment." if item.used else "Remove the comment.",
+        guarded=False,
+        effort=Effort.MINUTES,
+        evidence=None,
+        fix=None,
+        fingerprint=_fingerprint((place, rule.code, named, squeezed(text)), 1),
+        text=text,
     )
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from porter.borrowed import Borrowed
 from porter.catalog import Catalogue
-from porter.config import Settings, relative
-from porter.findings import dismissal, findings, ordered
+from porter.config import Settings, relative, specificity
+from porter.findings import dismissal, findings, ordered, unused
 from porter.index.facts import PYTHON, Facts, Task, digest, sites_of
 from porter.index.project import Project
 from porter.index.site import Site
@@ -49,7 +49,7 @@ class Judge(msgspec.Struct, frozen=True):
     def judge(self, task: Task, facts: Facts) -> Judged | Problem | None:
         """The findings of one file; None where it has no sites, a problem where it is not what was analysed."""
         sites = sites_of(facts)
-        if not sites:
+        if not sites and not facts.directed:
             return None
         source = _source(task, facts)
         if isinstance(source, Problem):
@@ -62,7 +62,8 @@ class Judge(msgspec.Struct, frozen=True):
         edits = target.name == "neuron" and task.kind in PYTHON
         in_test = cache(partial(self.settings.is_test, source.path))  # asked of few files
         ctx = Context(source, target, self.catalogue, self.project, module, sites, edits, in_test)
-        answers = list(self._answers(found, ctx))
+        quiet = cache(partial(suppressions, source))
+        answers = list(self._answers(found, ctx, quiet))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
         if any(j.rename or j.group or j.edits for j in judgements):
@@ -70,16 +71,37 @@ class Judge(msgspec.Struct, frozen=True):
 
             judgements = names.settle(source, judgements, dismissed)
         judgements = ordered(source, judgements, self.rules)
+        place = relative(source.path, self.settings.root)
+        uses = findings(source, judgements, self.rules, place)
+        pairs = list(zip(uses, (judgement.group for judgement in judgements), strict=True))
+        if facts.directed and not facts.problems:
+            pairs += [(finding, None) for finding in self._unused(source, quiet(), place)]
+            pairs.sort(key=lambda pair: (pair[0].cell or 0, pair[0].line, pair[0].column, pair[0].code))
         return Judged(
             source,
-            list(findings(source, judgements, self.rules, relative(source.path, self.settings.root))),
-            [judgement.group for judgement in judgements],
+            [finding for finding, _ in pairs],
+            [group for _, group in pairs],
             [dismissal(source, d) for d in dismissed] if self.audit else [],
         )
 
-    def _answers(self, found: Sequence[Site], ctx: Context) -> Iterator[Judgement | Dismissed]:
+    def _unused(self, source: Source, quiet: Suppressions, place: str) -> Iterator[Finding]:
+        """Comments that silence nothing, where porter can know: all the rules that they may be there for have run."""
+        rule = self.rules["unused-suppression"]
+        if rule.name not in self.enabled or self.settings.ignores(source.path, rule.code, rule.name):
+            return
+        for item in quiet.unused():
+            idle = item.selectors if not item.used else tuple(s for s in item.selectors if s in item.idle)
+            meant = [r for r in self.rules.values() if any(specificity(s, r.code, r.name) for s in idle)]
+            if not item.selectors:
+                meant = [r for r in self.rules.values() if r.default]
+            if all(r.name in self.enabled for r in meant):
+                yield unused(source, item, idle, rule, place)
+
+    def _answers(
+        self, found: Sequence[Site], ctx: Context, quiet: Callable[[], Suppressions]
+    ) -> Iterator[Judgement | Dismissed]:
         """What the rules say of each site of ``ctx``; ``found`` has the same sites as the first pass found them."""
-        silenced = partial(self._silenced, ctx.source, cache(partial(suppressions, ctx.source)))
+        silenced = partial(self._silenced, ctx.source, quiet)
         for original, site in zip(found, ctx.sites, strict=True):
             row = self.catalogue.find(site.kind, site.name)
             if row is None:

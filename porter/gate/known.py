@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from porter.config import relative
 from porter.gate.baseline import Entry, load
+from porter.gate.changes import Changes
 from porter.gate.git import Git, GitError, work_tree
 from porter.gate.match import Matched, match
 from porter.model import Finding, Problem
+
+_RENAMES = (
+    *("diff", "--name-status", "-z", "--find-renames", "--diff-filter=R", "--no-ext-diff", "--no-textconv"),
+    *("--no-relative", "--ignore-submodules=all"),
+)
 
 
 class Scope:
@@ -47,7 +54,8 @@ class Scope:
 def compare(file: Path, scope: Scope, findings: Iterable[Finding]) -> Matched:
     """What of ``findings`` the baseline does not know, and its entries without a finding. Raises BaselineError."""
     pairs = ((scope.entry(finding), finding) for finding in findings)
-    return match(load(file), pairs, scope.covers, lambda: renamed(file))
+    past = Past(file)
+    return match(load(file), pairs, scope.covers, past.renames, past.touched)
 
 
 def rewritten(file: Path, scope: Scope, findings: Iterable[Finding]) -> tuple[list[Entry], list[Entry]]:
@@ -60,28 +68,44 @@ def rewritten(file: Path, scope: Scope, findings: Iterable[Finding]) -> tuple[li
     return before, sorted([*now, *(entry for entry in before if not scope.covers(entry.path))])
 
 
-def renamed(file: Path) -> Mapping[str, str]:
-    """New paths of the files that git calls renamed since the commit that wrote the baseline, by the old ones.
+class Past:
+    """What git knows of the time since the baseline was committed: nothing, where there is no such commit."""
 
-    Empty where git cannot tell.
-    """
-    folder = os.path.realpath(file.parent)
-    top = work_tree(folder, {})
-    if top is None:
-        return {}
-    git = Git(top)
-    commit = git.try_ask("rev-list", "-1", "HEAD", "--", os.path.relpath(f"{folder}/{file.name}", top))
-    if not commit:
-        return {}
-    try:
-        with git.reading(
-            *("diff", "--name-status", "-z", "--find-renames", "--diff-filter=R", "--no-ext-diff", "--no-textconv"),
-            *("--no-relative", "--ignore-submodules=all", commit, "--"),
-        ) as output:
-            words = os.fsdecode(output.read()).split("\0")
-    except GitError:
-        return {}
-    return {
-        relative(f"{top}/{old}", folder): relative(f"{top}/{new}", folder)
-        for old, new in zip(words[1::3], words[2::3], strict=False)
-    }
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._folder = os.path.realpath(file.parent)
+        self._top = work_tree(self._folder, {})
+
+    def renames(self) -> Mapping[str, str]:
+        """New paths of the files that were renamed, by the old ones; as the baseline has them."""
+        if self._top is None or self._commit is None:
+            return {}
+        try:
+            with Git(self._top).reading(*_RENAMES, self._commit, "--") as output:
+                words = os.fsdecode(output.read()).split("\0")
+        except GitError:
+            return {}
+        pairs = zip(words[1::3], words[2::3], strict=False)
+        return {self._place(old): self._place(new) for old, new in pairs}
+
+    def touched(self, finding: Finding) -> bool:
+        """Whether a finding stands on a line that has changed."""
+        try:
+            return self._changes is not None and self._changes.touch(finding)
+        except (GitError, OSError):
+            return False
+
+    @cached_property
+    def _commit(self) -> str | None:
+        """The last commit that changed the baseline."""
+        if self._top is None:
+            return None
+        place = os.path.relpath(f"{self._folder}/{self._file.name}", self._top)
+        return Git(self._top).try_ask("rev-list", "-1", "HEAD", "--", place) or None
+
+    @cached_property
+    def _changes(self) -> Changes | None:
+        return Changes([self._folder], self._commit) if self._commit is not None else None
+
+    def _place(self, path: str) -> str:
+        return relative(f"{self._top}/{path}", self._folder)

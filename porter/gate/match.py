@@ -3,13 +3,15 @@
 First the finding that reads the same in the same file, wherever it stands there; then, in a file that git calls
 renamed; then one of the same symbol in the same file, whose line was edited; at last one that reads the same in
 another file, if the entry's own has it no more: the code was moved. So nothing that was only touched is new, and there
-are never more uses of a symbol than the baseline has.
+are never more uses of a symbol than the baseline has. Where there are more findings than entries, the new ones are
+those on lines that have changed since the baseline was written, and those that read least like an entry.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from porter.gate.baseline import Entry
@@ -40,6 +42,7 @@ def match(
     findings: Iterable[tuple[Entry, Finding]],
     looked_at: Callable[[str], bool],
     renames: Callable[[], Mapping[str, str]],
+    touched: Callable[[Finding], bool],
 ) -> Matched:
     """Tell new findings from known ones.
 
@@ -48,15 +51,17 @@ def match(
         findings: each with the entry that would stand for it.
         looked_at: whether this run would have found what there is in a file; its other entries are left alone.
         renames: new path of each file that was renamed, by the old one; asked only where that may matter.
+        touched: whether a finding stands on a line that has changed since; asked only to choose between findings.
     """
+    pair = partial(_pair, touched=touched)
     open_ = [entry for entry in entries if looked_at(entry.path)]
     left = [_Candidate(*pair) for pair in findings]
-    open_, left = _pair(open_, left, _reads)
+    open_, left = pair(open_, left, _reads)
     moved = renames() if open_ and left else {}
     now = [entry._replace(path=moved.get(entry.path, entry.path)) for entry in open_]
     origins = {id(new): old for new, old in zip(now, open_, strict=True)}
     for key in (_reads, _names, _moved):
-        now, left = _pair(now, left, key)
+        now, left = pair(now, left, key)
     return Matched([candidate.finding for candidate in left], [origins[id(entry)] for entry in now])
 
 
@@ -72,7 +77,9 @@ def _moved(entry: Entry) -> Hashable:
     return entry.code, entry.symbol, squeezed(entry.text)
 
 
-def _pair(open_: list[Entry], left: list[_Candidate], key: Key) -> tuple[list[Entry], list[_Candidate]]:
+def _pair(
+    open_: list[Entry], left: list[_Candidate], key: Key, touched: Callable[[Finding], bool]
+) -> tuple[list[Entry], list[_Candidate]]:
     """Take out what has a partner with the same key."""
     if not open_ or not left:
         return open_, left
@@ -83,34 +90,40 @@ def _pair(open_: list[Entry], left: list[_Candidate], key: Key) -> tuple[list[En
     for i, candidate in enumerate(left):
         if (name := key(candidate.entry)) in groups:
             rivals[name].append(i)
-    pairs = [pair for name, others in rivals.items() for pair in _partners(groups[name], others, open_, left)]
-    used, known = ({pair[side] for pair in pairs} for side in (0, 1))
+    used: set[int] = set()
+    known: set[int] = set()
+    for name, all_places in rivals.items():
+        entries, places = groups[name], all_places
+        if len(places) > len(entries):
+            places = _choice([open_[i].text for i in entries], places, left, touched)
+        used.update(entries[: len(places)])
+        known.update(places[: len(entries)])
     return (
         [entry for i, entry in enumerate(open_) if i not in used],
         [candidate for i, candidate in enumerate(left) if i not in known],
     )
 
 
-def _partners(
-    entries: list[int], candidates: list[int], open_: list[Entry], left: list[_Candidate]
-) -> Iterable[tuple[int, int]]:
-    """Pairs of an entry and a finding, as many as there can be: those whose lines are most alike."""
-    pairs = list(zip(entries, candidates, strict=False))
-    if len(entries) == len(candidates) or len(entries) * len(candidates) > MOST_COMPARED:
-        return pairs
-    if len({open_[e].text for e in entries} | {left[c].entry.text for c in candidates}) == 1:
-        return pairs
+def _choice(
+    texts: list[str], places: list[int], left: list[_Candidate], touched: Callable[[Finding], bool]
+) -> list[int]:
+    """The places of findings that compete for fewer entries: the first are to be the known ones."""
+    changed = {place: touched(left[place].finding) for place in places}
+    ordered = sorted(places, key=changed.__getitem__)
+    read = {left[place].entry.text for place in places}
+    if len(texts) * len(places) > MOST_COMPARED or len(read) == 1:
+        return ordered
     from difflib import SequenceMatcher
 
     matcher = SequenceMatcher(autojunk=False)
     alike = []
-    for entry in entries:
-        matcher.set_seq2(open_[entry].text)
-        for candidate in candidates:
-            matcher.set_seq1(left[candidate].entry.text)
-            alike.append((-matcher.ratio(), entry, candidate))
-    chosen: dict[int, int] = {}  # entry by finding
-    for _, entry, candidate in sorted(alike):
-        if candidate not in chosen and entry not in chosen.values():
-            chosen[candidate] = entry
-    return [(entry, candidate) for candidate, entry in chosen.items()]
+    for i, text in enumerate(texts):
+        matcher.set_seq2(text)
+        for place in places:
+            matcher.set_seq1(left[place].entry.text)
+            alike.append((changed[place], -matcher.ratio(), i, place))
+    chosen: dict[int, int] = {}  # entry by place
+    for *_, i, place in sorted(alike):
+        if place not in chosen and i not in chosen.values():
+            chosen[place] = i
+    return [*chosen, *(place for place in ordered if place not in chosen)]

@@ -32,19 +32,30 @@ _DOCSTRING = re.compile(rb"[rRuU]?[\"']")
 
 
 class Suppression(msgspec.Struct):
-    """One directive on ``line`` and the lines that it covers. Without selectors it silences every rule."""
+    """One directive at ``start:end`` of the text, and the lines that it covers.
 
+    Without selectors it silences every rule.
+    """
+
+    start: int
+    end: int
     line: int
     first: int
     last: int
     selectors: tuple[str, ...]
     used: bool = False
+    idle: set[str] = set()  # selectors that have silenced nothing so far
 
     def covers(self, code: str, name: str, first: int, last: int) -> bool:
-        """Whether a finding of the rule on lines ``first`` to ``last`` is silenced."""
+        """Whether a finding of the rule on lines ``first`` to ``last`` is silenced. The directive remembers its use."""
         if first > self.last or last < self.first:
             return False
-        return not self.selectors or any(specificity(selector, code, name) for selector in self.selectors)
+        hits = {selector for selector in self.selectors if specificity(selector, code, name)}
+        if self.selectors and not hits:
+            return False
+        self.used = True
+        self.idle -= hits
+        return True
 
 
 class Suppressions(msgspec.Struct):
@@ -55,13 +66,11 @@ class Suppressions(msgspec.Struct):
     def covers(self, code: str, name: str, start_line: int, end_line: int) -> bool:
         """Whether a finding is silenced. Lines count from 1 in ``Source.text``. The directives remember their use."""
         covering = [item for item in self.items if item.covers(code, name, start_line, end_line)]
-        for item in covering:
-            item.used = True
         return bool(covering)
 
     def unused(self) -> list[Suppression]:
-        """Directives that have silenced nothing so far."""
-        return [item for item in self.items if not item.used]
+        """Directives that have silenced nothing so far, or name a rule of which they have not."""
+        return [item for item in self.items if not item.used or item.idle]
 
 
 def suppressions(source: Source) -> Suppressions:
@@ -75,12 +84,13 @@ def suppressions(source: Source) -> Suppressions:
 def _find(source: Source) -> Iterator[Suppression]:
     sign = b"//" if source.kind in _SLASHES else b"#"
     lines = logical_lines(source.text) if source.kind in _PYTHON else _physical_lines(source.text, sign)
-    waiting: list[tuple[int, tuple[str, ...]]] = []  # line and selectors of directives above the next statement
+    waiting: list[Suppression] = []  # directives above the next statement
     preamble = True
     for line in lines:
         body = source.text[line.start : line.end].strip()
         first, last = source.line(line.start), source.line(max(line.start, line.end - 1))
         if not body:
+            yield from waiting  # they cover nothing
             waiting.clear()
             continue
         comment_only = body.startswith(sign)
@@ -89,16 +99,20 @@ def _find(source: Source) -> Iterator[Suppression]:
             selectors = _selectors(match)
             if selectors is None or (match["file"] and not (comment_only and preamble)):
                 continue
+            foreign = not (match["own"] or selectors)  # of a bare `noqa`, other tools know
+            item = Suppression(*match.span(), at, first, last, selectors, foreign, set(selectors))
             if match["file"]:
-                yield Suppression(at, 1, len(source.line_starts), selectors)
+                item.first, item.last = 1, len(source.line_starts)
+                yield item
             elif comment_only and match.start() == line.comments[0][0]:
-                waiting.append((at, selectors))
+                waiting.append(msgspec.structs.replace(item, first=at, last=at - 1))
             else:
-                yield Suppression(at, first, last, selectors, used=not (match["own"] or selectors))
+                yield item
         if not comment_only:
-            yield from (Suppression(at, at, last, selectors) for at, selectors in waiting)
+            yield from (msgspec.structs.replace(item, last=last) for item in waiting)
             waiting.clear()
             preamble = preamble and _DOCSTRING.match(body) is not None
+    yield from waiting
 
 
 def _selectors(directive: re.Match[bytes]) -> tuple[str, ...] | None:

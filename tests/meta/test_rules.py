@@ -25,6 +25,7 @@ NO_PYTHON = "judges files that are not Python: no names, no branches, no cells"
 EXEMPT: dict[str, tuple[tuple[str, ...], str]] = {
     "unparsable-file": ((*NAMES, "Suppression"), "where nothing parses there are no names, and no comments to trust"),
     "rewrite-dropped": (HEADINGS, "reported where an edit of porter's own is wrong: no source provokes it"),
+    "unused-suppression": (("Alias", "Shadowed name", "Guard"), "judges comments: no names, no branches"),
     "cuda-source": (NAMES, NO_PYTHON),
     "cuda-requirement": (NAMES, NO_PYTHON),
     "cuda-config-value": (NAMES, NO_PYTHON),
