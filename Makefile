@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue docs ecosystem examples slow opdb clean
+.PHONY: help demo test lint format catalogue docs ecosystem examples slow opdb xla clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ slow: $(VENV)/dev  ## the tests that take long and show more of the same
 
 opdb: $(VENV)/dev $(VENV)/verify  ## PyTorch's own operator samples on the simulated device, for ten minutes
 	$(BIN)/python -m tests.simulate.opdb
+
+xla: $(VENV)/dev $(VENV)/verify  ## XLA on the CPU: build its environment (2.2 GB in the user's cache), then its tests
+	$(BIN)/porter verify --setup xla-cpu
+	$(BIN)/pytest -rfEs tests/verify/test_xla.py
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build dist .mypy_cache .porter_cache .pytest_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ DEFAULT_EXCLUDE = (
     ".nox",
     ".pants.d",
     ".porter_cache",
+    ".porter_oracle",
     ".pyenv",
     ".pytest_cache",
     ".pytype",

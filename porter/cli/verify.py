@@ -31,7 +31,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command("verify", short_help="Compare what a port computes with what the original computes.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATHS]...")
-@click.option("--backend", "backends", multiple=True, type=_BACKEND, help="Where to run the port; may be repeated.")
+@click.option("--backend", "backends", multiple=True, type=_BACKEND, help="Where to run.  [default: all but cpu]")
 @click.option("--require", multiple=True, type=_BACKEND, help="Fail if a case has not run on this backend.")
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Cases to run.  [default: all]")
 @click.option("--per-layer", is_flag=True, help="Name the first layer that diverges.")
@@ -40,7 +40,13 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--format", "format_", type=click.Choice(tuple(FORMATS)), default="text", help="[default: text]")
 @click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write the report there.")
 @click.option("--setup", type=click.Choice(("xla-cpu",)), help="Build the environment of a backend; verify nothing.")
-@click.option("--env-dir", type=_FOLDER, metavar="DIR", help="Where that environment is.  [default: the user's cache]")
+@click.option(
+    "--env-dir",
+    type=_FOLDER,
+    metavar="DIR",
+    envvar="PORTER_XLA_ENV",
+    help="Where that environment is.  [default: the user's cache]",
+)
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Settings to use.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but errors.")
