@@ -28,6 +28,15 @@ from porter.simulate.simulation import BACKEND, Simulation
 _work_of: Any = _distributed_c10d._create_work_from_future  # type: ignore[attr-defined]
 
 _CPU = torch.device("cpu")
+_FLAT = frozenset(
+    {
+        "_allgather_base_",
+        "allgather_into_tensor_coalesced_",
+        "_reduce_scatter_base_",
+        "reduce_scatter_tensor_coalesced_",
+    }
+)
+"""Collectives that go by the number of elements on accelerators (SyncBatchNorm counts on it), by shapes in gloo."""
 
 
 def register(simulation: Simulation) -> None:
@@ -97,6 +106,7 @@ def _kernel(simulation: Simulation, groups: Groups, name: str) -> Callable[..., 
     operator = getattr(torch.ops.c10d, name).default
     parameters = [argument.name for argument in operator._schema.arguments]
     returns = len(operator._schema.returns)
+    alias = _flat if name in _FLAT else to_host
     policies, runtime, record = simulation.policies, simulation.runtime, simulation.trace.operator
 
     def kernel(*args: Any) -> Any:
@@ -108,7 +118,7 @@ def _kernel(simulation: Simulation, groups: Groups, name: str) -> Callable[..., 
         for policy, facts in violations(Call(name, group, arguments, tensors)):
             policies.refuse(policy, **facts)
         record(f"c10d::{name}", tuple(dict.fromkeys(tensor.dtype for tensor in tensors)))
-        host = tree_map_only(torch.Tensor, to_host, arguments)
+        host = tree_map_only(torch.Tensor, alias, arguments)
         host["process_group"] = groups.host(group).boxed()
         result = operator(*host.values())
         if returns < 2:  # a Work or nothing
@@ -116,6 +126,11 @@ def _kernel(simulation: Simulation, groups: Groups, name: str) -> Callable[..., 
         return args[0], _on_device(result[1], args[0]) if name == "allreduce_" else result[1]
 
     return kernel
+
+
+def _flat(tensor: torch.Tensor) -> torch.Tensor:
+    host = to_host(tensor)
+    return host.view(-1) if host.is_contiguous() else host
 
 
 def _on_device(work: Any, tensors: list[torch.Tensor]) -> Any:

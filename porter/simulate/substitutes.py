@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from porter.simulate import batch_norm
 from porter.simulate.kernels import Kernels
 from porter.simulate.plans import plan
 from porter.simulate.simulation import Simulation
@@ -121,6 +122,7 @@ _SUBSTITUTES: dict[str, Callable[..., Any]] = {
     "aten::_thnn_fused_gru_cell_backward": gru_cell_backward,
     "aten::_fused_rms_norm_backward": rms_norm_backward,
     "aten::_efficientzerotensor": zeros,
+    **batch_norm.PARTS,
 }
 
 

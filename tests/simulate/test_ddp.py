@@ -23,3 +23,9 @@ def test_losses_and_parameters_are_those_of_one_process_on_cpu(ranks: list[dict[
     assert first["loss"] <= 1e-5  # relative, over 20 steps
     assert first["parameter"] <= 1e-5
     assert first["first"] != first["last"]
+
+
+def test_batch_norm_over_processes_is_batch_norm_over_the_whole_batch(ranks: list[dict[str, Any]]) -> None:
+    for found in ranks:
+        assert max(found["synchronised"].values()) <= 1e-5, found["synchronised"]
+        assert max(found["synchronised bf16"].values()) <= 0.2, found["synchronised bf16"]

@@ -107,10 +107,33 @@ def differences(name: str) -> dict[str, float]:
     }
 
 
+def synchronised(dtype: torch.dtype) -> dict[str, float]:
+    """SyncBatchNorm over halves of a batch, against BatchNorm over the whole: output, gradients, running statistics."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 4, 5, 5, generator=generator) * 3 + 1
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8, momentum=0.3))
+    rank = dist.get_rank()
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(plain)).to("neuron", dtype)
+    parallel = DistributedDataParallel(model)
+    output = parallel(x.to(dtype).chunk(2)[rank].to("neuron"))
+    output.float().pow(3).mean().backward()
+    expected = plain(x)
+    expected.pow(3).mean().backward()
+    gaps = {"output": (output.float().cpu() - expected.chunk(2)[rank]).abs().max()}
+    for (name, a), b in zip(model.named_parameters(), plain.parameters(), strict=True):
+        gaps[f"gradient {name}"] = (a.grad.float().cpu() - b.grad).abs().max()
+    for (name, a), b in zip(model.named_buffers(), plain.buffers(), strict=True):
+        gaps[name] = (a.float().cpu() - b).abs().max()
+    return {name: gap.item() for name, gap in gaps.items()}
+
+
 def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("neuron")
     found = {name: differences(name) for name in VARIANTS}
+    found["synchronised"] = synchronised(torch.float32)
+    found["synchronised bf16"] = synchronised(torch.bfloat16)
     dist.destroy_process_group()
     print(json.dumps(found))
 
