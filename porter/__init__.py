@@ -6,7 +6,8 @@ As a library: see `docs/api.md`. ``import porter`` costs next to nothing; what i
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # true for type checkers; to import `typing` takes longer than all of this
 
 __version__ = "0.1.0"
 
