@@ -2,7 +2,7 @@
 
 A kernel aliases the device's tensors to CPU, asks the policies, runs PyTorch's own CPU kernel, and puts the result on
 the device. It runs for every operator of a program: what can be known before (`Plan`) is, and the most frequent kind,
-one new tensor made of some others, goes straight through.
+new tensors made of others, goes straight through.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from porter.simulate.alias import to_host
 from porter.simulate.plans import HOST_INDICES, Kernel, Plan, operators, plan
@@ -32,7 +33,7 @@ class Call:
     kwargs: dict[str, Any]
     host: list[Any]  # the positional arguments for CPU
     named: dict[str, Any]  # the keyword arguments for CPU
-    tensors: list[torch.Tensor]  # the device's tensors among the arguments
+    tensors: list[Tensor]  # the device's tensors among the arguments
     index: int  # the device's; -1: not known yet
 
 
@@ -52,7 +53,8 @@ class Kernels:
     def _operator(self, plan: Plan) -> Kernel:
         name, schema, call, singles, writes = plan.name, plan.schema, plan.call, plan.singles, plan.writes
         wide = bool(plan.lists or plan.keywords or plan.outs)
-        fresh = plan.returns == (None,)
+        fresh = set(plan.returns) == {None} and not plan.writes
+        several = len(plan.returns) > 1
         mutates = bool(writes) and len(singles) > 1
         number_call = plan.operator.overloadpacket  # finds the overload that takes a number
         runtime, policies, place, record = self._runtime, self._policies, self._place, self._record
@@ -92,8 +94,12 @@ class Kernels:
             if rounded:
                 host = policies.round(host)
             result = number_call(*host, **named) if numbers else call(CPU, *host, **named)
-            if fresh and type(result) is torch.Tensor and result.dtype not in policies.kept:
-                return place(result, index)
+            if fresh:
+                kept = policies.kept
+                if type(result) is Tensor and result.dtype not in kept:
+                    return place(result, index)
+                if several and all([type(each) is Tensor and each.dtype not in kept for each in result]):  # noqa: C419 - faster
+                    return tuple([place(each, index) for each in result])
             return self._finish(Call(plan, args, kwargs, host, named, tensors, index), result)
 
         return kernel
@@ -154,7 +160,7 @@ class Kernels:
         return handed[0] if single else tuple(handed)
 
     def _put(self, call: Call, value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, Tensor):
             self._keep(call.plan, value)
             return self._place(value, call.index)
         if isinstance(value, (list, tuple)):
@@ -166,7 +172,7 @@ class Kernels:
             if tensor is not None and tensor.dtype in self._policies.kept:
                 self._policies.keep(plan.name, tensor)
 
-    def _settle(self, plan: Plan, out: torch.Tensor, computed: torch.Tensor) -> None:
+    def _settle(self, plan: Plan, out: Tensor, computed: Tensor) -> None:
         """Give ``out=`` what CPU computed for it: in its own memory if the size is what it was, else in the new one."""
         self._keep(plan, computed)
         if computed.shape == out.shape:
@@ -177,7 +183,7 @@ class Kernels:
     def _mixed(self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Refuse tensors of several devices, if the policy does."""
         values = [each for value in (*args, *kwargs.values()) for each in _flat(value)]
-        devices = sorted({str(each.device) for each in values if isinstance(each, torch.Tensor)}, reverse=True)
+        devices = sorted({str(each.device) for each in values if isinstance(each, Tensor)}, reverse=True)
         self._policies.refuse("mixed_devices", first=devices[0], second=devices[1], operator=plan.name)
 
     def _factory(self, plan: Plan) -> Kernel:
@@ -207,7 +213,7 @@ def register(simulation: Simulation) -> None:
     simulation.implement("aten::convolution_overrideable", kernels.kernel(plan("aten::convolution")))
 
 
-def _like(out: torch.Tensor) -> torch.Tensor:
+def _like(out: Tensor) -> Tensor:
     """A CPU tensor of the same size, strides and type, that an operator may resize."""
     return torch.empty_strided(out.shape, out.stride(), dtype=out.dtype, device="cpu")
 

@@ -15,7 +15,7 @@ SEGMENT = 2 << 20  # bytes: what the allocator asks the device for at a time
 _nbytes = torch.UntypedStorage.nbytes  # before `storages` replaces it
 
 
-@dataclass
+@dataclass(slots=True)
 class Count:
     """Bytes: now, at most so far, and given out and taken back in all."""
 
@@ -37,7 +37,7 @@ class Count:
         self.current -= nbytes
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """What one device holds: in tensors, and in the segments that these are cut from."""
 
@@ -65,6 +65,7 @@ class Memory:
     def __init__(self) -> None:
         self.tallies: defaultdict[int, Tally] = defaultdict(Tally)
         self._held: dict[weakref.ref[Any], tuple[Tally, int]] = {}
+        self._on_free = self._free  # bound once
 
     def hold(self, tensor: torch.Tensor, index: int) -> None:
         """Count a new tensor's storage until it is freed."""
@@ -72,7 +73,7 @@ class Memory:
         if nbytes := _rounded(_nbytes(storage)):
             tally = self.tallies[index]
             tally.grow(nbytes)
-            self._held[weakref.ref(storage, self._free)] = tally, nbytes
+            self._held[weakref.ref(storage, self._on_free)] = tally, nbytes
 
     def resize(self, storage: torch.UntypedStorage, nbytes: int) -> None:
         """Count another size for a storage."""

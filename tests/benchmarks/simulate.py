@@ -1,4 +1,4 @@
-"""What the simulated device costs over CPU: ``python -m tests.benchmarks.simulate [--full]``
+"""What the simulated device costs over CPU: ``python -m tests.benchmarks.simulate``
 
 CPU seconds of one thread (user and system), the best of several runs, device and CPU in turns on the same machine. The
 budgets are those of docs/benchmarks.md: 15 microseconds for an operator, 1.5 times CPU for a step of a GPT with
