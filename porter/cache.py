@@ -149,7 +149,7 @@ class Cache:
 
     def save(self) -> None:
         """Write what is new; silently not, where that is impossible."""
-        stamps = {path: stamp for path, stamp in self._stamps.items() if stamp.digest}
+        stamps = {path: stamp for path, stamp in self._stamps.items() if stamp.digest and _is_text(path)}
         if any(self._known.get(path) != stamp for path, stamp in stamps.items()):
             merged = {path: stamp for path, stamp in self._known.items() if path not in stamps} | stamps
             self._new["stamps"] = dict(list(merged.items())[-MOST_STAMPS:])
@@ -204,6 +204,11 @@ class Cache:
             old += [name for _, name in entries if name.startswith(prefix)][most:]
         for name in old:
             (self._folder / name).unlink(missing_ok=True)
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8, as the cache has to be; a file of another name is read every time."""
+    return path.isascii() or path.encode(errors="ignore").decode() == path
 
 
 def _name(task: Task, contents: bytes) -> bytes:

@@ -350,3 +350,12 @@ def test_a_rewrite_leaves_its_result_known(looked: list[str]) -> None:
     looked.clear()
     check()
     assert looked == []
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take names in UTF-8 only")
+def test_a_name_that_is_no_text_keeps_nothing_else_out() -> None:
+    for _ in range(2):
+        Path(os.fsdecode(b"odd\xff.py")).write_text(FILES["train.py"], encoding="utf-8")
+        report = engine.run((".",), load(isolated=True))
+        assert [finding.path for finding in report.findings] == ["odd\ufffd.py", "train.py", "utils.py"]
+    assert list(Path(".porter_cache").glob("*/stamps"))

@@ -15,7 +15,7 @@ from porter.cli.output import Progress, Talk, emit
 from porter.cli.outputs import Output, parse, publish
 from porter.cli.policy import Policy, policy
 from porter.report import CHECK_FORMATS, STATISTICS, renderer
-from porter.report.words import plural, unreported
+from porter.report.words import plural, unreported, visible
 
 if TYPE_CHECKING:
     from porter.config import Settings
@@ -132,7 +132,8 @@ def _tell(outcome: Outcome, settings: Settings, policy: Policy, report: Report, 
     from porter.gate import words
 
     for dismissal in report.dismissed:
-        talk.say(talk.paint(f"{dismissal.path}:{dismissal.line}: no use: {dismissal.reason}: {dismissal.text}", "dim"))
+        told = f"{dismissal.path}:{dismissal.line}: no use: {dismissal.reason}: {dismissal.text}"
+        talk.say(talk.paint(visible(told), "dim"))
     problems = unreported(report)
     for problem in problems:
         talk.problem(problem)

@@ -18,5 +18,5 @@ def render(report: Report, view: View) -> Iterator[str]:
     paint = view.paint
     for finding in report.findings:
         star = paint("[*] ", "cyan") if finding.fix else ""
-        code = paint(finding.code, "bold " + VERDICT_STYLES[finding.verdict])
+        code = view.code(finding, "bold " + VERDICT_STYLES[finding.verdict])
         yield f"{location(finding)}: {code} {star}{visible(finding.message)}\n"

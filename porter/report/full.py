@@ -33,7 +33,7 @@ def _block(finding: Finding, view: View) -> Iterator[str]:
     bar = paint("|", "blue")
 
     star = paint("[*] ", "cyan") if finding.fix else ""
-    yield f"{paint(finding.code, 'bold red')} {star}{paint(visible(finding.message), 'bold')}"
+    yield f"{view.code(finding, 'bold red')} {star}{paint(visible(finding.message), 'bold')}"
     yield f"{gutter}{paint('-->', 'blue')} {location(finding)}"
     if finding.line <= len(source):
         yield f"{gutter} {bar}"

@@ -24,6 +24,6 @@ def render(report: Report, view: View) -> Iterator[str]:
         yield f"{paint(visible(path), 'bold')}:\n"
         for finding in findings:
             star = paint("[*]", "cyan") if finding.fix else "   "
-            code = paint(finding.code, "bold " + VERDICT_STYLES[finding.verdict])
+            code = view.code(finding, "bold " + VERDICT_STYLES[finding.verdict])
             yield f"  {place(finding):<{width}}  {code} {star} {visible(finding.message)}\n"
         yield "\n"

@@ -37,3 +37,7 @@ class Paint:
         if not self.enabled or not text:
             return text
         return f"\x1b[{';'.join(CODES[name] for name in style.split())}m{text}\x1b[0m"
+
+    def link(self, text: str, address: str | None) -> str:
+        """``text`` as a link, for terminals that know links; others show the text."""
+        return f"\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\" if self.enabled and address else text

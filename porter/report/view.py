@@ -12,6 +12,7 @@ from porter.report.paint import Paint
 
 if TYPE_CHECKING:
     from porter.config import Settings
+    from porter.model import Finding
     from porter.report.disk import Disk
 
 
@@ -44,6 +45,15 @@ class View:
     def plain(self, width: int) -> View:
         """The same for a file: without colours, in ``width`` columns."""
         return View(self.settings, width=width, paths=self.paths, contents=self._contents)
+
+    def code(self, finding: Finding, style: str) -> str:
+        """The finding's code in a style, linked to the page of its rule where there is one to go to."""
+        painted = self.paint(finding.code, style)
+        if not self.paint.enabled:
+            return painted
+        from porter.report.address import of_rule
+
+        return self.paint.link(painted, of_rule(finding.name))
 
     def file(self, path: str) -> Excerpts:
         """A file to quote from; without lines where it cannot be read any more. The last one is kept."""

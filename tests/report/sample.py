@@ -53,7 +53,7 @@ FILES: dict[str, bytes] = {
 }
 
 
-def shown(name: str, report: Report, **overrides: object) -> str:
+def shown(name: str, report: Report, *, color: bool = False, **overrides: object) -> str:
     """The report in a format."""
     settings = load(isolated=True, overrides={"cache": False, **overrides})
-    return "".join(renderer(CHECK_FORMATS, name)(report, View(settings)))
+    return "".join(renderer(CHECK_FORMATS, name)(report, View(settings, color=color)))

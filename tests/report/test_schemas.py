@@ -143,3 +143,7 @@ def test_links_lead_to_the_page_of_the_rule(report: Report, monkeypatch: pytest.
     pages = {rule["helpUri"] for rule in driver["rules"]}
     assert "https://example.org/docs/rules/cuda-stream.md" in pages
     assert driver["informationUri"] == "https://example.org/docs/"
+    link = "\x1b]8;;https://example.org/docs/rules/cuda-stream.md\x1b\\"
+    for name in ("full", "concise", "grouped"):
+        assert link in shown(name, report, color=True)
+        assert link not in shown(name, report)
