@@ -15,7 +15,7 @@ import porter
 FOUND, FAILED = 1, 2  # exit statuses beside 0; see `docs/architecture.md`
 INTERRUPTED, BROKEN_PIPE = 128 + 2, 128 + 13  # as a shell reports SIGINT and SIGPIPE
 
-COMMANDS = ("scan", "check", "rewrite", "run", "verify", "explain")
+COMMANDS = ("scan", "check", "rewrite", "run", "verify", "explain", "lsp")
 
 
 class Commands(click.Group):

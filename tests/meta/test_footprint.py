@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"libcst", "torch", "rich"}
+HEAVY = {"libcst", "torch", "rich", "pygls", "lsprotocol"}
 
 PROBE = """
 import sys

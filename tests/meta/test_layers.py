@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("porter.rules",),
     ("porter.rewrite",),
     ("porter.borrowed", "porter.cache", "porter.engine", "porter.findings", "porter.judge", "porter.report"),
-    ("porter.api", "porter.gate", "porter.launch", "porter.verify"),
+    ("porter.api", "porter.gate", "porter.launch", "porter.lsp", "porter.verify"),
     ("porter.cli", "porter.__main__"),
 )
 HEIGHT = {prefix: height for height, layer in enumerate(LAYERS) for prefix in layer}
