@@ -149,6 +149,10 @@ class Project:
 
         return max(candidates, key=lambda c: (shared(c), -len(c)))
 
+    def has(self, module: str) -> bool:
+        """Whether the repository has a module of this path-based name."""
+        return module in self._paths
+
     def binds(self, module: str, name: str) -> bool:
         """Whether a module binds ``name`` at its top level."""
         summary = self._summaries.get(module)

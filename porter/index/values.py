@@ -104,6 +104,9 @@ class Flow:
         name = reference.qualified if reference else getattr(func, "id", "")
         if name in ("torch.device", "torch.accelerator.current_accelerator") and use.place is not None:
             self.marks.append(Mark(use.place, "device", f"`{name}`", sink=False))
+            given = self.place(node.args[0], scope) if node.args else None
+            if given is not None and given != use.place:
+                self.edges.append((given, use.place))
         if name in sinks.TRANSPARENT and node.args:
             self.into(node.args[0], use, scope)
         elif isinstance(func, ast.Attribute) and func.attr in sinks.TRANSPARENT_METHODS and reference is None:

@@ -21,12 +21,13 @@ _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+_HEADERS = frozenset({"If", "While", "Assert"})
 _OPENED = _ARMS | {"after"}
 
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
-    for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _bodies):
+    for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _conditions, _bodies):
         results = hold(results, ctx)
     return results
 
@@ -83,7 +84,9 @@ def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Literals and the tests of their values: where one literal stays, so do its tests and their other literals."""
     meetings = _meetings(results, ctx)
     held = {i for literals in meetings.values() for i in literals if not _edited(results[i])}
-    lines: dict[int, int] = {}  # what is taken back, and where that starts
+    refused = {i: results[t].site.line for t, found in meetings.items() if _refuses(results[t], ctx) for i in found}
+    held |= refused.keys()
+    lines: dict[int, int] = dict(refused)  # what is taken back, and where that starts
     while True:
         fresh: dict[int, int] = {}
         for test, literals in meetings.items():
@@ -105,7 +108,8 @@ def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
 def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
     """For each test of a device or backend, by index, the literals whose value it may test."""
     literals = [i for i, r in enumerate(results) if r.site.kind in ("device", "backend") and r.site.use != "compare"]
-    tests = (i for i, r in enumerate(results) if r.site.use == "compare" and r.verdict is not Verdict.PORTABLE)
+    compared = ((i, r) for i, r in enumerate(results) if r.site.use == "compare")
+    tests = [i for i, r in compared if r.verdict is not Verdict.PORTABLE or _refuses(r, ctx)]
     found: dict[int, list[int]] = {}
     for test in tests:
         site = results[test].site
@@ -115,6 +119,12 @@ def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
             if results[i].site.kind == site.kind and ctx.project.feeds(results[i].site.place, site.place, ctx.module)
         ]
     return found
+
+
+def _refuses(test: Judgement, ctx: Context) -> bool:
+    """Whether a test that stays raises for every device but CUDA."""
+    statement = test.site.statement
+    return not _edited(test) and statement is not None and ctx.source.text.startswith(b"raise", statement.end)
 
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
@@ -130,6 +140,26 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")
 
     return [held(r) for r in results] if staying else results
+
+
+def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``device_count() > 0 and is_available()``: parts of one condition change together, or stay."""
+    tests = {
+        r.site.statement.start: r
+        for r in results
+        if r.rule in _TESTS and not _edited(r) and r.site.statement is not None and r.site.statement.kind in _HEADERS
+    }
+
+    def held(result: Judgement) -> Judgement:
+        statement = result.site.statement
+        test = tests.get(statement.start) if statement is not None else None
+        if test is None or not _edited(result):
+            return result
+        if test.verdict is Verdict.PORTABLE:
+            return leave(result, "it is part of a condition that stays")
+        return by_hand(result, "it is part of a condition that stays: port both together")
+
+    return [held(r) for r in results] if tests else results
 
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:

@@ -57,6 +57,7 @@ _CUDA_BY_NAME = re.compile(
 )
 
 
+_OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
@@ -87,8 +88,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return _vendors(result, guard)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
-    if (vendor := _OTHER_VENDOR.search(ctx.source.path)) is not None:
-        return by_hand(result, f"by its path this is code for another vendor's devices (`{vendor[1]}`)")
+    if (vendor := _another(ctx)) is not None:
+        return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
     scope = _owner(result.site, ctx)
     named = _CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
@@ -97,6 +98,18 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
         return result
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _another(ctx: Context) -> str | None:
+    """The device, not CUDA, that a file is for: by its path, or beside a file of the same name for CUDA."""
+    found = _OTHER_VENDOR.search(ctx.source.path)
+    if found is not None:
+        return found[1]
+    package, _, name = ctx.module.rpartition(".")
+    sister = _OTHER_DEVICE.match(name)
+    if sister is None or not ctx.project.has(f"{package}.cuda_{sister[2]}".lstrip(".")):
+        return None
+    return sister[1]
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:

@@ -43,7 +43,7 @@ from porter.rules.table import judgement
 from porter.rules.uses import before
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
-_OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16)", re.I)
+_OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
