@@ -93,4 +93,5 @@ def _entry(line: str, place: str) -> Entry:
 
 def _line(entry: Entry) -> str:
     path, *others = ("".join(_ESCAPES.get(c, c) for c in field) for field in entry)
-    return "\t".join([f"./{path}" if path.startswith("#") else path, *others])
+    odd = path.startswith("#") or _CONFLICT.match(path)  # would read as something else
+    return "\t".join([f"./{path}" if odd else path, *others])

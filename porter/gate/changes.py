@@ -114,8 +114,6 @@ def parse(diff: IO[bytes] | Iterable[bytes]) -> dict[str, Lines | None]:
         elif line.startswith(b"+++ "):
             lines = []
             found[_name(line[4:])] = lines
-        elif line.startswith(b"* Unmerged path "):
-            found[_name(b"b/" + line[16:])] = None
         elif match := _HUNK.match(line):
             removed, first, added = (int(number) if number is not None else 1 for number in match.groups())
             body = removed + added
