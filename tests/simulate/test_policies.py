@@ -119,12 +119,13 @@ ALONE = {
         dist.init_process_group("neuron", store=dist.HashStore(), rank=0, world_size=1)
     """,
     "fork": """
-        import os
+        import multiprocessing
         torch.ones(1, device="neuron")
-        child = os.fork()
-        if child:
-            raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        torch.ones(1, device="neuron")
+        fork = multiprocessing.get_context("fork")
+        child = fork.Process(target=torch.ones, args=(1,), kwargs={"device": "neuron"})
+        child.start()
+        child.join()
+        raise SystemExit(child.exitcode)
     """,
 }
 """Programs that violate a policy."""
