@@ -1,6 +1,6 @@
 """Make what is derived of the sample models.
 
-``python -m tests.examples port``    each ``port`` from ``original`` and ``port.patch``
+``python -m tests.examples port``    each ``port`` from ``original`` and ``port.patch``, and what the pages count
 ``python -m tests.examples patch``   each ``port.patch`` from what was edited in ``port``
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 
 from tests.examples.samples import Sample, samples
+from tests.examples.tables import update_counts
 
-ACTIONS = {"port": Sample.write_port, "patch": Sample.write_patch}
+ACTIONS = {"port": [Sample.write_port, update_counts], "patch": [Sample.write_patch]}
 
 
 def main() -> None:
@@ -21,7 +22,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
     arguments = parser.parse_args()
     for sample in map(Sample, arguments.names or names):
-        ACTIONS[arguments.action](sample)
+        for action in ACTIONS[arguments.action]:
+            action(sample)
 
 
 if __name__ == "__main__":

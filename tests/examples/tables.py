@@ -50,18 +50,22 @@ def verify_rows(outcomes: Iterable[Outcome]) -> Rows:
     ]
 
 
-def index_row(sample: Sample, verdicts: Mapping[str, int], outcomes: Sequence[Outcome]) -> list[str]:
-    """What the index says about a sample."""
+def counted(verdicts: Mapping[str, int]) -> list[str]:
+    """What the index says of porter's work on a sample: uses of CUDA, how many are rewritten, how many are left."""
     changes = {verdict: count for verdict, count in verdicts.items() if verdict != "portable"}
     by_people = sum(changes.get(verdict, 0) for verdict in BY_PEOPLE)
+    total = sum(changes.values())
+    return [str(total), str(total - by_people), str(by_people)]
+
+
+def measured(outcomes: Sequence[Outcome]) -> list[str]:
+    """What the index says of a sample's cases: how many, how many passed, and the largest difference of a loss."""
     passed = sum(outcome["verdict"] == "PASS" for outcome in outcomes)
     losses = [
         _worst([m for o in outcomes if o["precision"] == precision for m in o["measures"] if m["kind"] == "loss"])
         for precision in ("float32", "bfloat16")
     ]
-    total = sum(changes.values())
-    figures = [str(total), str(total - by_people), str(by_people), str(len(outcomes)), str(passed)]
-    return [f"[{sample.name}]({sample.name})", *figures, *losses]
+    return [str(len(outcomes)), str(passed), *losses]
 
 
 def read(page: Path, name: str) -> tuple[list[str], Rows]:
@@ -79,15 +83,25 @@ def write(page: Path, name: str, columns: Sequence[str], rows: Rows) -> None:
     page.write_text(f"{text[: found.start(2)]}{table}\n{text[found.end(2) :]}", encoding="utf-8")
 
 
-def update(sample: Sample, outcomes: Sequence[Outcome]) -> None:
-    """Write what was found into the page of a sample and into the index."""
+def update_counts(sample: Sample) -> None:
+    """Write what porter finds into the page of a sample and into the index."""
     verdicts = sample.counts()
-    page = sample.folder / "README.md"
-    write(page, "scan", SCAN_COLUMNS, scan_rows(verdicts))
-    write(page, "verify", VERIFY_COLUMNS, verify_rows(outcomes))
-    new = index_row(sample, verdicts, outcomes)
-    rows = [row for row in read(INDEX, "index")[1] if row[0] != new[0]]
-    write(INDEX, "index", INDEX_COLUMNS, sorted([*rows, new]))
+    write(sample.folder / "README.md", "scan", SCAN_COLUMNS, scan_rows(verdicts))
+    _update_index(sample, slice(1, 4), counted(verdicts))
+
+
+def update_figures(sample: Sample, outcomes: Sequence[Outcome]) -> None:
+    """Write what was measured into the page of a sample and into the index."""
+    write(sample.folder / "README.md", "verify", VERIFY_COLUMNS, verify_rows(outcomes))
+    _update_index(sample, slice(4, 8), measured(outcomes))
+
+
+def _update_index(sample: Sample, columns: slice, cells: list[str]) -> None:
+    link = f"[{sample.name}]({sample.name})"
+    rows = {row[0]: row for row in read(INDEX, "index")[1]}
+    row = rows.setdefault(link, [link] + ["-"] * (len(INDEX_COLUMNS) - 1))
+    row[columns] = cells
+    write(INDEX, "index", INDEX_COLUMNS, sorted(rows.values()))
 
 
 def _largest(outcome: Outcome, kind: str) -> str:

@@ -95,7 +95,7 @@ def test_every_case_passes(sample: Sample, tmp_path: Path) -> None:
     skip_without_packages(sample)
     outcomes = verify(sample, tmp_path)
     if UPDATE:
-        tables.update(sample, outcomes)
+        tables.update_figures(sample, outcomes)
     assert not failures(outcomes)
 
 
@@ -125,7 +125,7 @@ def test_the_page_shows_every_case_as_passed(sample: Sample) -> None:
 @each
 def test_the_page_counts_what_porter_finds(sample: Sample) -> None:
     shown = tables.read(sample.folder / "README.md", "scan")
-    assert shown == (list(tables.SCAN_COLUMNS), tables.scan_rows(sample.counts())), REMEDY
+    assert shown == (list(tables.SCAN_COLUMNS), tables.scan_rows(sample.counts())), "python -m tests.examples port"
 
 
 def test_the_index_lists_every_sample() -> None:

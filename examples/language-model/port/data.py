@@ -61,21 +61,21 @@ class CUDAPrefetcher:
     def __init__(self, loader: DataLoader, device: torch.device):
         self.loader = loader
         self.device = device
-        self.stream = torch.cuda.Stream(device=device)
+        self.stream = torch.neuron.Stream(device=device)
 
     def __iter__(self):
         ready = None
         for batch in epochs(self.loader):
-            with torch.cuda.stream(self.stream):
-                following = [t.cuda(self.device, non_blocking=True) for t in batch]
+            with torch.neuron.stream(self.stream):
+                following = [t.to(self.device, non_blocking=True) for t in batch]
             if ready is not None:
                 yield self._hand_over(ready)
             ready = following
 
     def _hand_over(self, batch: list[torch.Tensor]) -> list[torch.Tensor]:
-        torch.cuda.current_stream().wait_stream(self.stream)
+        torch.neuron.current_stream().wait_stream(self.stream)
         for tensor in batch:
-            tensor.record_stream(torch.cuda.current_stream())
+            tensor.record_stream(torch.neuron.current_stream())
         return batch
 
 
@@ -89,6 +89,6 @@ def epochs(loader: DataLoader):
 
 def feed(loader: DataLoader, device: torch.device):
     """An endless iterator of batches on the device."""
-    if device.type == "cuda":
+    if device.type == "neuron":
         return iter(CUDAPrefetcher(loader, device))
     return ([t.to(device) for t in batch] for batch in epochs(loader))
