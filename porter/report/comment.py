@@ -5,7 +5,7 @@ Never longer than a comment of GitHub's may be. What had to be left out is count
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from porter.model import Finding, Severity
 from porter.report import markup
 from porter.report.address import of_rule
 from porter.report.rank import telling
+from porter.report.statistics import counts
 from porter.report.words import MEANINGS, first_sentence, is_file, location, place, plural, tally, unreported
 from porter.targets import TARGETS
 
@@ -25,6 +26,8 @@ LIMIT = 65_536  # characters of a comment on GitHub; here bytes, which are never
 ROOM = 500  # of these for the end
 MOST_KINDS = 6
 MOST_PROBLEMS = 5
+MOST_FILES = 10
+FEW = 30  # findings that need no tables
 _WORDS = {Severity.ERROR: ("fails", "fail"), Severity.WARNING: ("warns", "warn"), Severity.NOTE: ("needs", "need")}
 
 
@@ -51,8 +54,8 @@ def _top(report: Report, view: View) -> Iterator[str]:
         yield from (markup.row((str(v), f"{count:,}", MEANINGS[v])) for v, count in tally(uses).items())
         yield ""
     if fixable := sum(finding.fix is not None for finding in findings):
-        rest = "all of them" if fixable == len(findings) else f"{fixable:,} of them; the others are for a person"
-        yield f"`porter rewrite` changes {rest}: they have a :wrench: below."
+        marked = f"{fixable:,} of them, marked :wrench: below; the others are for a person"
+        yield f"`porter rewrite` changes {'all of them' if fixable == len(findings) else marked}."
         yield ""
     kinds: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for at in telling(findings, view.settings.weigh):
@@ -65,6 +68,28 @@ def _top(report: Report, view: View) -> Iterator[str]:
         yield f"- **not looked at:** {markup.code(problem.path)} {markup.text(problem.message)}"
     if len(problems) > MOST_PROBLEMS:
         yield f"- and {plural(len(problems) - MOST_PROBLEMS, 'more file')} not looked at"
+    yield ""
+    if len(findings) > FEW:
+        yield from _tables(findings)
+
+
+def _tables(findings: list[Finding]) -> Iterator[str]:
+    """Where many findings are: by rule, and the files that have most of them."""
+    yield "<details><summary>By rule, and the files with the most</summary>"
+    yield ""
+    yield markup.row(("rule", "findings", "files", "verdicts"))
+    yield markup.row(("---", "---:", "---:", "---"))
+    for rule in counts(findings):
+        told = ", ".join(f"{count:,} {verdict}" for verdict, count in rule.verdicts.items())
+        yield markup.row((f"{rule.code} {rule.name}", f"{rule.count:,}", f"{rule.files:,}", told))
+    yield ""
+    yield markup.row(("file", "findings"))
+    yield markup.row(("---", "---:"))
+    files = Counter(finding.path for finding in findings)
+    for path, count in sorted(files.items(), key=lambda item: (-item[1], item[0]))[:MOST_FILES]:
+        yield markup.row((markup.code(path), f"{count:,}"))
+    yield ""
+    yield "</details>"
     yield ""
 
 
