@@ -25,7 +25,7 @@ for step in range(4):
     loss = (x @ weight - 1).square().mean()
     loss.backward()
     with torch.no_grad():
-        weight -= FACTOR * weight.grad
+        weight -= 0.01 * weight.grad
         weight.grad = None
     print(f"step {step} loss {loss.item():.9g}, rate 0.01")
     log.append({"loss": loss.item(), "step": step, "note": "text"})
@@ -45,16 +45,16 @@ def command_case(**settings: Any) -> str:
 
 @pytest.fixture
 def trains(fresh: Program) -> Callable[..., Program]:
-    def make(factor: str = "0.01", **settings: Any) -> Program:
-        fresh.write("original/train.py", TRAIN.replace("FACTOR", "0.01"))
-        fresh.write("port/train.py", TRAIN.replace("FACTOR", factor))
+    def make(**settings: Any) -> Program:
+        fresh.write("original/train.py", TRAIN)
+        fresh.write("port/train.py", TRAIN)
         fresh.write("porter_cases.py", command_case(**settings))
         return fresh
 
     return make
 
 
-def test_losses_and_tensors_of_two_commands_agree(trains: Callable[..., Program]) -> None:
+def test_losses_and_tensors_of_two_commands(trains: Callable[..., Program]) -> None:
     program = trains(losses=r"loss (?P<printed>\S+)", results=["log.jsonl", "model.pt"])
     outcome = program.outcome("--backend", "cpu", status=0)
     assert sorted(outcome["losses"]) == ["loss", "printed", "step"]
@@ -62,9 +62,9 @@ def test_losses_and_tensors_of_two_commands_agree(trains: Callable[..., Program]
     assert {m["name"] for m in outcome["measures"] if m["kind"] == "output"} == {"model.weight", "steps"}
     assert not any(file.name == "written" for file in (program.folder / ".porter_oracle").rglob("*"))
 
-
-def test_another_learning_rate_in_the_port_is_found(trains: Callable[..., Program]) -> None:
-    outcome = trains("0.011", losses=r"loss (\S+)", results=["model.pt"]).outcome("--backend", "cpu", status=1)
+    program.change("port/train.py", "0.01 * weight.grad", "0.011 * weight.grad")
+    outcome = program.outcome("--backend", "cpu", status=1)
+    assert outcome["oracle"]["reused"]
     assert {m["kind"] for m in outcome["measures"] if not m["passed"]} == {"loss", "output"}
 
 
@@ -81,7 +81,7 @@ def test_a_command_on_the_simulated_device(trains: Callable[..., Program]) -> No
         ("print('loss much')", {"losses": r"loss (\S+)"}, "found `much`, which is no number"),
         ("print('loss 1')", {"results": ["model.pt"]}, "has not written `model.pt`"),
         ("WRITE('log.jsonl', b'{')", {"results": ["log.jsonl"]}, "log.jsonl:1: is not JSON"),
-        ("WRITE('model.pt', pickle.dumps(print))", {"results": ["model.pt"]}, "cannot be read as plain tensors"),
+        ("WRITE('model.pt', pickle.dumps(print, 2))", {"results": ["model.pt"]}, "cannot be read as plain tensors"),
     ],
     ids=["fails", "silent", "no number", "no file", "no JSON", "pickle"],
 )
@@ -101,7 +101,7 @@ def test_a_file_of_results_is_not_unpickled(fresh: Program, tmp_path: Path) -> N
         "import pickle, sys\n"
         "from pathlib import Path\n"
         f"class Trap:\n    def __reduce__(self):\n        return Path.touch, (Path({str(proof)!r}),)\n"
-        "(Path(sys.argv[2]) / 'model.pt').write_bytes(pickle.dumps(Trap()))\n",
+        "(Path(sys.argv[2]) / 'model.pt').write_bytes(pickle.dumps(Trap(), 2))\n",
     )
     fresh.write("porter_cases.py", command_case(results=["model.pt"]))
     assert "cannot be read" in fresh.outcome("--backend", "cpu", status=1)["reason"]
