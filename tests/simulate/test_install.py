@@ -134,7 +134,7 @@ def test_what_moved_is_said_at_once(alone: Any, sabotage: str, words: str) -> No
     )
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("porter.simulate.errors.SimulationError") and words in last, result.stderr
-    assert torch.__version__ in last and "2.13 is supported" in last
+    assert torch.__version__ in last and "2.13 to 2.15 are supported" in last
 
 
 def test_the_self_test_asks_for_the_private_names_that_are_used() -> None:
