@@ -10,6 +10,7 @@ from unicodedata import combining, east_asian_width
 import msgspec
 
 from porter.model import Edit, Finding
+from porter.report.words import LOG_COMMAND
 from porter.sources.decode import decode
 from porter.sources.source import Source
 
@@ -71,7 +72,8 @@ class Excerpts:
 
 
 def display(line: str) -> str:
-    """A line fit for a terminal: tabs widened, control characters made visible."""
+    """A line fit for a terminal or a log: tabs widened, control characters made visible, commands broken."""
+    line = line.replace(*LOG_COMMAND)
     if line.isprintable():
         return line
     return "".join(TAB if c == "\t" else c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -40,7 +40,7 @@ def render(report: Report, view: View) -> Iterator[str]:
     if left:
         yield _command("notice", f"{plural(len(left), 'more finding')}: GitHub shows {MOST} a step. See the log.")
         yield f"::group::{plural(len(left), 'more finding')}\n"
-        yield from (f"- {_harmless(location(f))}: {f.code} {_harmless(visible(f.message))}\n" for f in left)
+        yield from (f"- {location(f)}: {f.code} {visible(f.message)}\n" for f in left)
         yield "::endgroup::\n"
 
 
@@ -64,13 +64,8 @@ def _command(command: str, message: str, **properties: str | int) -> str:
 
 
 def _data(text: str) -> str:
-    return _harmless(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _harmless(text: str) -> str:
-    """Text in which the runner finds no command: it looks for the older kind anywhere in a line."""
-    return text.replace("##[", "# #[")

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from porter.report.paint import VERDICT_STYLES
-from porter.report.words import place, visible
+from porter.report.words import file_name, place, visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -21,7 +21,7 @@ def render(report: Report, view: View) -> Iterator[str]:
     for path, members in groupby(report.findings, attrgetter("path")):
         findings = list(members)
         width = max(len(place(finding)) for finding in findings)
-        yield f"{paint(visible(path), 'bold')}:\n"
+        yield f"{paint(file_name(path), 'bold')}:\n"
         for finding in findings:
             star = paint("[*]", "cyan") if finding.fix else "   "
             code = view.code(finding, "bold " + VERDICT_STYLES[finding.verdict])

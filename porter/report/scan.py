@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from porter.model import Verdict
 from porter.report.page import Bar, Block, Column, Commands, Heading, Item, Items, Paragraph, Table
 from porter.report.summary import Group, Summary, summarise
-from porter.report.words import MEANINGS, REWRITTEN, TOLD, breakdown, percent, plural
+from porter.report.words import MEANINGS, REWRITTEN, TOLD, breakdown, file_name, percent, plural
 from porter.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ def _problems(report: Report) -> Iterator[Block]:
         return
     yield Heading("Not looked at")
     for problem in report.problems[:MOST_PROBLEMS]:
-        place = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
+        path = file_name(problem.path)
+        place = path if problem.line is None else f"{path}:{problem.line}"
         yield Paragraph(f"{place}: {problem.message}")
     if len(report.problems) > MOST_PROBLEMS:
         yield Paragraph(f"and {len(report.problems) - MOST_PROBLEMS:,} more: `porter scan --format json` lists them")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TOLD = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 REWRITTEN = (Verdict.AUTO, Verdict.REVIEW)
 
+LOG_COMMAND = ("##[", "# #[")  # what begins one, and the same made harmless
+
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 MEANINGS = {
@@ -72,7 +74,13 @@ def percent(part: int, whole: int) -> str:
 
 def location(finding: Finding) -> str:
     """``train.py:72:10``, or ``demo.ipynb:cell 3:5:1``."""
-    return f"{visible(finding.path)}:{place(finding)}"
+    return f"{file_name(finding.path)}:{place(finding)}"
+
+
+def file_name(path: str) -> str:
+    """A path to begin a line with: as it is `visible`, and no command for whoever runs jobs by what they print."""
+    shown = visible(path)
+    return f"./{shown}" if shown.lstrip().startswith("::") else shown
 
 
 def place(finding: Finding) -> str:
@@ -82,7 +90,11 @@ def place(finding: Finding) -> str:
 
 
 def visible(text: str) -> str:
-    r"""``text`` on one line, with what would steer a terminal or a log spelled out: ``\n``, ``\x1b``, ``\u202e``."""
+    r"""``text`` on one line, with what would steer a terminal or a log spelled out: ``\n``, ``\x1b``, ``\u202e``.
+
+    GitHub's runner takes ``##[...]`` for a command wherever in a line it stands.
+    """
+    text = text.replace(*LOG_COMMAND)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

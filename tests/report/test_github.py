@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import pytest
 
+from porter.config import Settings
 from porter.engine import Report
 from porter.model import Finding, Problem, Verdict
+from porter.report import terminal
+from porter.report.view import View
 from tests.cli.sample import finding
 from tests.report.sample import shown
 
@@ -93,3 +98,16 @@ def test_what_github_does_not_show_is_in_the_log() -> None:
     listed = text.split("::group::33 more findings\n")[1].split("::endgroup::")[0].splitlines()
     assert len(listed) == 33
     assert all(line.startswith("- a.py:") for line in listed)
+
+
+@pytest.mark.parametrize("name", ["full", "concise", "grouped", "github", "markdown"])
+def test_other_formats_are_safe_in_a_log_too(name: str, here: Path) -> None:
+    path = "::stop-commands::x.py"
+    text = "import torch  # ##[add-mask]torch\n    ::error::no\nd = torch.device('cuda')\n"
+    Path(path).write_text(text)
+    one = finding(path, text, "'cuda'", ("'cuda'", "'neuron'"))
+    bad = msgspec.structs.replace(one, message="##[group]", advice="##[error]")
+    found = commands(shown(name, Report(findings=[bad])))
+    assert [command.name for command in found] == (["error"] if name == "github" else [])
+    steering = Report(problems=[Problem("::error::x", "##[error]")])
+    assert commands("".join(terminal.render(steering, View(Settings())))) == []
