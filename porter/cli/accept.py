@@ -14,7 +14,6 @@ from porter.cli.options import Failure
 from porter.cli.output import Talk
 from porter.cli.outputs import save
 from porter.cli.policy import Policy
-from porter.cli.write import WriteError, replace
 from porter.report.words import location, plural, unreported
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ def check_reason(reason: str, stdin: object, policy: Policy) -> None:
 
 def write_comments(findings: Sequence[Finding], reason: str, talk: Talk) -> int:
     """Silence what fails by comments. The exit status: 1 where some of it has no place for one."""
+    from porter.cli.write import WriteError, replace
     from porter.gate.comments import silenced
     from porter.sources.decode import read
     from porter.sources.source import Source

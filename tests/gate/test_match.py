@@ -84,6 +84,13 @@ def test_a_renamed_file_is_known_though_its_lines_were_edited() -> None:
     assert run([A], [now], gone=("a.py",), moved={"a.py": "b.py"}) == Matched([], [])
 
 
+def test_a_file_that_is_gone_is_found_again_by_what_it_had() -> None:
+    now = [A._replace(path="b.py"), B._replace(path="b.py", text="y = g(1).cuda()")]
+    assert run([A, B], now, gone=("a.py",)) == Matched([], [])
+    still_there = A._replace(symbol="torch.Tensor.is_cuda", text="x.is_cuda")
+    assert lines(run([A, B], [*now, still_there])) == [2, 3]
+
+
 def test_what_is_gone_is_told_as_it_stands_in_the_baseline() -> None:
     assert run([A, B], [B._replace(path="b.py")], gone=("a.py",), moved={"a.py": "b.py"}).gone == [A]
 
