@@ -13,15 +13,24 @@ from typing import Any
 
 import torch
 
-from porter.simulate.errors import NeuronError
-from porter.simulate.simulation import BACKEND
+from porter.simulate.policies import Policies
+from porter.simulate.simulation import BACKEND, Simulation
 
 _LOG = logging.getLogger(__name__)
 
 
-def register() -> None:
+def register(simulation: Simulation) -> None:
     """Teach `torch.compile` the backend; TorchDynamo itself is imported when a program first compiles something."""
     original = torch.compile
+    policies = simulation.policies
+
+    @functools.cache
+    def prepare() -> None:
+        """Tell TorchDynamo the backend, and to keep out of the kernels: they are what it would call an operator."""
+        from torch._dynamo import register_backend, trace_rules
+
+        trace_rules.add("porter.simulate")
+        register_backend(functools.partial(neuron, policies), name=BACKEND)
 
     @functools.wraps(original)
     def compile(
@@ -32,28 +41,21 @@ def register() -> None:
         mode: str | None = None,
         **options: Any,
     ) -> Any:
-        _prepare()
+        prepare()
         if backend not in (None, BACKEND):
             return original(model, dynamic=dynamic, backend=backend, mode=mode, **options)
         if dynamic:
-            raise _no_dynamic_shapes("torch.compile(dynamic=True)")
+            policies.refuse("dynamic_shapes", what="torch.compile(dynamic=True)")
         if mode not in (None, "default"):
             _LOG.warning("torch.compile(mode=%r) has no effect on Neuron: the default is used", mode)
-        return original(model, dynamic=False, backend=BACKEND, **options)
+        return original(model, dynamic=bool(dynamic), backend=BACKEND, **options)
 
     torch.compile = compile
 
 
-@functools.cache
-def _prepare() -> None:
-    """Tell TorchDynamo the backend, and to keep out of the kernels: they are what it would call an operator."""
-    from torch._dynamo import register_backend, trace_rules
-
-    trace_rules.add("porter.simulate")
-    register_backend(neuron, name=BACKEND)
-
-
-def neuron(graph: torch.fx.GraphModule, inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
+def neuron(
+    policies: Policies, graph: torch.fx.GraphModule, inputs: Sequence[Any], **options: Any
+) -> Callable[..., Any]:
     """The backend: traces forward and backward ahead of time, and runs both on the device as they are.
 
     Raises NeuronError for a graph with dynamic shapes.
@@ -61,7 +63,7 @@ def neuron(graph: torch.fx.GraphModule, inputs: Sequence[Any], **options: Any) -
     from torch._dynamo.backends.common import aot_autograd
 
     if any(isinstance(value, torch.SymInt) for value in inputs):
-        raise _no_dynamic_shapes("a compiled function")
+        policies.refuse("dynamic_shapes", what="a compiled function")
     compiled: Callable[..., Any] = aot_autograd(fw_compiler=_run)(graph, inputs)
     return compiled
 
@@ -71,12 +73,3 @@ def _run(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., An
 
     boxed: Callable[..., Any] = make_boxed_func(graph.forward)
     return boxed
-
-
-def _no_dynamic_shapes(what: str) -> NeuronError:
-    return NeuronError(
-        f"NCC_EMOD025: dynamic shapes are not supported ({what}): leave dynamic unset or pass dynamic=False, and pad "
-        "to a few fixed shapes",
-        policy="dynamic_shapes",
-        source="D-COMP, T-DYN, SDK-ERR",
-    )

@@ -40,7 +40,7 @@ def start(settings: Settings) -> Simulation:
     accelerator.register(runtime, queues, namespace)
     autograd.register()
     streams.register()
-    compile.register()
+    compile.register(simulation)
     for part in (
         random,
         storages,

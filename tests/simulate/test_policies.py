@@ -53,6 +53,7 @@ HERE: dict[str, list[Callable[[], object]]] = {
     ],
     "float8_fnuz": [lambda: _on(1.0).to(torch.float8_e4m3fnuz), lambda: _on(1.0).to(torch.float8_e5m2fnuz)],
     "float8_e4m3fn": [lambda: _on(1.0).to(torch.float8_e4m3fn)],
+    "dynamic_shapes": [lambda: torch.compile(torch.sin, backend="neuron", dynamic=True)(_on(1.0, 2.0, 3.0))],
     "channels_last": [
         lambda: _image().contiguous(memory_format=torch.channels_last),
         lambda: _image().to(memory_format=torch.channels_last),
