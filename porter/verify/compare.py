@@ -27,8 +27,8 @@ State = Mapping[str, torch.Tensor]
 
 TOLERANCES: Mapping[str, Mapping[str, float]] = {
     "float32": {"loss": 1e-5, "output": 1e-5, "gradient": 1e-4, "update": 1e-3, "cosine": 1e-6},
-    "bfloat16": {"loss": 1e-2, "output": 3e-2, "gradient": 5e-2, "update": 1e-1, "cosine": 1e-3},
-    "float16": {"loss": 2e-3, "output": 5e-3, "gradient": 1e-2, "update": 5e-2, "cosine": 1e-4},
+    "bfloat16": {"loss": 1e-2, "output": 3e-2, "gradient": 5e-2, "update": 2e-1, "cosine": 1e-3},
+    "float16": {"loss": 2e-3, "output": 5e-3, "gradient": 1e-2, "update": 1e-1, "cosine": 1e-4},
 }
 NOISE = {"float32": 1e-6, "bfloat16": 2e-3, "float16": 5e-4}  # of the model's gradients: below, a gradient is rounding
 NOT_TOLD = "not compared: its gradient is rounding noise"
