@@ -15,10 +15,10 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue docs ecosystem examples slow opdb xla clean
+.PHONY: help demo test lint format catalogue docs ecosystem examples integrations slow opdb xla clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/verify  ## port a CUDA training program and prove it: scan, rewrite, run, verify
 	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -r examples/image-classifier/original examples/image-classifier/porter_cases.py $(DEMO)
@@ -52,6 +52,9 @@ ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their s
 
 examples: $(VENV)/samples  ## every sample model from end to end, for minutes; UPDATE=1 writes the figures into their pages
 	$(BIN)/pytest -rfEs -m examples tests/examples
+
+integrations: $(VENV)/dev  ## hooks and action, installed as their users install them
+	$(BIN)/pytest -rfEs -m "installs or not installs" tests/integrations
 
 slow: $(VENV)/dev  ## the tests that take long and show more of the same
 	$(BIN)/pytest -rfEs -m slow tests/launch
