@@ -55,7 +55,7 @@ WAYS = {
     "pyproject": Way(risk=re.compile(rb"\"\"\"|'''")),
     "yaml": Way(risk=_BLOCK, line=_ITEM),
     "conda": Way(risk=_BLOCK, line=_ITEM),
-    "native": Way(sign="//", risk=re.compile(rb'R"|/\*')),
+    "native": Way(sign="//", risk=re.compile(rb'\bu?8?[UL]?R"[^\s()]{0,16}\(')),  # a raw string
 }
 
 

@@ -141,6 +141,10 @@ OTHERS = {
         '[project]\ndependencies = [\n  "flash-attn",\n]\n',
         '[project]\ndependencies = [\n  # porter: ignore[PRT702] later\n  "flash-attn",\n]\n',
     ),
+    "k.cpp": (
+        '/* ERROR" */\nvoid f() {\n  cudaFree(x);\n}\n',
+        '/* ERROR" */\nvoid f() {\n  // porter: ignore[PRT604] later\n  cudaFree(x);\n}\n',
+    ),
     "Makefile": ("a: b\n\tnvcc -o a b\n", "a: b\n\t# porter: ignore[PRT806] later\n\tnvcc -o a b\n"),
 }
 
@@ -158,6 +162,7 @@ def test_other_kinds_of_file(path: str) -> None:
         ("run.sh", "cat <<EOF > x.sh\nnvidia-smi\nEOF\nnvidia-smi\n"),
         ("ci.yaml", "steps:\n  - run: |\n      nvidia-smi\n      pip install flash-attn\n"),
         ("Dockerfile", "FROM nvidia/cuda:12\nRUN <<EOF\npip install flash-attn\nEOF\n"),
+        ("k.cpp", 'auto s = R"(\n)";\nvoid f() { cudaFree(x); }\n'),
         ("pyproject.toml", '[project]\nx = """\n"""\ndependencies = ["flash-attn"]\n'),
     ],
 )
