@@ -21,7 +21,7 @@ from model import ResidualMLP
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--steps", type=int, help="stop after this many steps")
     parser.add_argument("--batch-size", type=int, default=64, help="per GPU")
     parser.add_argument("--lr", type=float, default=2e-3)

@@ -12,7 +12,7 @@ from torch.autograd import Variable
 from torch.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--n_epochs", type=int, default=5, help="number of epochs of training")
+parser.add_argument("--n_epochs", type=int, default=3, help="number of epochs of training")
 parser.add_argument("--n_batches", type=int, default=None, help="stop after this many batches")
 parser.add_argument("--batch_size", type=int, default=64, help="size of the batches")
 parser.add_argument("--lr", type=float, default=2e-4, help="adam: learning rate")
@@ -20,7 +20,7 @@ parser.add_argument("--b1", type=float, default=0.5, help="adam: decay of the fi
 parser.add_argument("--b2", type=float, default=0.999, help="adam: decay of the second moment")
 parser.add_argument("--latent_dim", type=int, default=32, help="dimensionality of the latent space")
 parser.add_argument("--img_size", type=int, default=16, help="size of each image dimension")
-parser.add_argument("--n_images", type=int, default=4096, help="size of the data set")
+parser.add_argument("--n_images", type=int, default=2048, help="size of the data set")
 parser.add_argument("--sample_interval", type=int, default=10, help="batches between two lines of the log")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--out", default="generator.pt")

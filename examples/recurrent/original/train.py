@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu", type=int, default=0, help="number of the GPU; -1: CPU")
     parser.add_argument("--cell", default="lstm", choices=["lstm", "gru"])
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--steps", type=int, help="stop after this many steps")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=3e-3)
@@ -52,8 +52,8 @@ def main() -> None:
         torch.cuda.manual_seed(args.seed)
         torch.backends.cudnn.deterministic = True
 
-    train_loader = DataLoader(Names(2048, args.seed), args.batch_size, shuffle=True, collate_fn=collate)
-    test_loader = DataLoader(Names(512, args.seed + 1), args.batch_size, collate_fn=collate)
+    train_loader = DataLoader(Names(1024, args.seed), args.batch_size, shuffle=True, collate_fn=collate)
+    test_loader = DataLoader(Names(256, args.seed + 1), args.batch_size, collate_fn=collate)
     model = RecurrentClassifier(1 + len(ALPHABET), len(COUNTRIES), args.cell)
     criterion = nn.CrossEntropyLoss()
     if use_cuda:
