@@ -29,8 +29,8 @@ demo: $(VENV)/verify  ## port a CUDA training program and prove it: scan, rewrit
 	$(call show,porter run $(DEMO)/port/train.py --steps 10 --train-size 640 --workers 0 --log-every 1 --checkpoint $(DEMO)/best.pt)
 	$(call show,porter verify $(DEMO) --backend sim --case model --case training --quiet)
 
-test: lint  ## everything CI runs: ruff, mypy, pytest
-	$(BIN)/pytest -rfEs
+test: lint $(VENV)/verify  ## everything CI runs: ruff, mypy, pytest
+	$(BIN)/pytest -rfEs --numprocesses auto --dist loadfile
 
 lint: $(VENV)/dev  ## ruff and mypy
 	$(BIN)/ruff check $(CODE)
