@@ -192,8 +192,8 @@ _ALL = (
     ),
     Policy(
         name="dynamic_shapes",
-        summary="Graphs with dynamic shapes are refused, `torch.compile(dynamic=True)` at once: every new shape is a new "
-        "graph.",
+        summary="Graphs with dynamic shapes are refused, `torch.compile(dynamic=True)` at once: every new shape is a "
+        "new graph.",
         message="dynamic shapes are not supported ({what}): leave dynamic unset or pass dynamic=False, and pad to a "
         "few fixed shapes",
         sources=("D-COMP", "T-DYN", "SDK-ERR"),
