@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import click
 
 from porter.cli.options import Failure
@@ -17,8 +15,10 @@ def command(stdio: bool) -> None:
     Settings come from [tool.porter], as for `porter check`; the editor's initialization options may hold
     the same keys. docs/editors.md says how to set up VS Code, Neovim and PyCharm.
     """
-    if find_spec("pygls") is None:
-        raise Failure("the language server needs pygls: pip install 'trn-porter[lsp]'")
-    from porter.lsp.features import server
-
+    try:
+        from porter.lsp.features import server
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        raise Failure("the language server needs pygls: pip install 'trn-porter[lsp]'") from error
     server().start_io()

@@ -31,7 +31,7 @@ def server() -> Server:
 def initialize(server: Server, params: types.InitializeParams) -> None:
     """Take over the client's folders, its options, and what its columns count in."""
     server.desk.encoding = str(getattr(server.workspace.position_encoding, "value", server.workspace.position_encoding))
-    roots = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
+    roots = [folder.uri for folder in params.workspace_folders or ()] or [server.workspace.root_uri or ""]
     server.places.roots = [Path(path) for uri in roots if uri and (path := to_fs_path(uri))]
     server.places.configure(params.initialization_options)
     if server.places.roots and server.places.roots[0].is_dir():
@@ -68,11 +68,11 @@ def changed_settings(server: Server, params: types.DidChangeConfigurationParams)
 
 def changed_on_disk(server: Server, params: types.DidChangeWatchedFilesParams) -> None:
     """Files have changed, which may change what there is to say of others."""
-    paths = [Path(place) for change in params.changes if (place := to_fs_path(change.uri))]
-    if any(path.name in SETTINGS for path in paths):
+    if any(change.uri.endswith(SETTINGS) for change in params.changes):
         server.reconsider()
-    for path in paths:
-        server.outdated(path)
+    for change in params.changes:
+        if change.uri not in server.desk and (place := to_fs_path(change.uri)):  # what is open is known as it is open
+            server.outdated(Path(place))
 
 
 # -- files -------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def changed(server: Server, params: types.DidChangeTextDocumentParams) -> None:
 def saved(server: Server, params: types.DidSaveTextDocumentParams) -> None:
     """A text is on disk as it is open."""
     uri = server.desk.owner(params.text_document.uri)
-    if Path(uri).name in SETTINGS:
+    if uri.endswith(SETTINGS):
         server.reconsider()
     elif uri in server.desk:
         server.touch(uri)

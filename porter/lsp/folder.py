@@ -149,7 +149,8 @@ class Folder:
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises ConfigError."""
         self.path, self.settings = path, settings
-        self.surveyed = 0.0  # when, by the clock of `time.monotonic`
+        self.stale = True  # something has changed on disk since the last survey began, if there was one
+        self.surveyed = 0.0  # when the last one ended, by the clock of `time.monotonic`
         self._aims = [_Aim(one) for one in each(settings)]
         self._known: dict[str, frozenset[str]] = {}  # by path, the fingerprints that the baseline knows
         self.catalogue = self._aims[0].run.catalogue
@@ -158,11 +159,11 @@ class Folder:
         """What to ask a survey for."""
         return Request(str(self.path), each(self.settings))
 
-    def adopt(self, found: Sequence[Found]) -> None:
-        """Take what a survey has found. Files that are open have to be looked at again."""
+    def adopt(self, found: Sequence[Found]) -> int:
+        """Take what a survey has found: how many files. Those that are open have to be looked at again."""
         for aim, one in zip(self._aims, found, strict=True):
             aim.adopt(one)
-        self.surveyed = time.monotonic()
+        return len(found[0].tasks)
 
     def task(self, path: Path, snapshot: Snapshot) -> Task | None:
         """An open file as the engine takes it; None where porter does not read it, or is told not to."""

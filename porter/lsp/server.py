@@ -29,6 +29,7 @@ from porter.lsp.diagnostics import diagnostics
 from porter.lsp.folder import Analysis, Folder
 from porter.lsp.snapshot import Snapshot
 from porter.lsp.workspace import Workspace
+from porter.report.words import plural
 
 PAUSE = 0.05  # seconds without a change, after which one is looked at
 REST = 0.5  # likewise, after which the whole folder is brought together
@@ -161,29 +162,31 @@ class Server(LanguageServer):
         """Something has changed on disk, at ``path`` or anywhere: survey the folders again that hold it."""
         for folder in self.places.folders:
             if path is None or folder.path in path.parents:
-                folder.surveyed = 0.0
+                folder.stale = True
                 if self.places.shared(folder):
                     self._keep_up(folder)
 
     def _keep_up(self, folder: Folder) -> None:
-        """Survey a folder that was not, or not lately where nobody says what changes there."""
-        fresh = folder.surveyed and (self.watching or monotonic() - folder.surveyed < STALE)
+        """Survey a folder that was not, that has changed, or was not lately where nobody says what changes."""
+        fresh = not folder.stale and (self.watching or monotonic() - folder.surveyed < STALE)
         if not fresh and folder.path not in self._surveys:
             self._surveys[folder.path] = asyncio.ensure_future(self._survey(folder))
 
     async def _survey(self, folder: Folder) -> None:
-        process = None
+        process, folder.stale, started = None, False, monotonic()
         try:
             pipe = asyncio.subprocess.PIPE
             process = await asyncio.create_subprocess_exec(*survey.command(), stdin=pipe, stdout=pipe)
             raw, _ = await process.communicate(survey.asked(folder.request()))
             if process.returncode:
                 raise ChildProcessError(f"the survey ended with status {process.returncode}")
-            await self.work(lambda: folder.adopt(survey.answer(raw)))
+            files = await self.work(lambda: folder.adopt(survey.answer(raw)))
+            told = f"surveyed {folder.path}: {plural(files, 'file')} in {monotonic() - started:.1f} s"
+            self.window_log_message(types.LogMessageParams(types.MessageType.Info, told))
         except Exception:
-            folder.surveyed = monotonic()  # do not try again at once
             self.confess(f"{folder.path} was not surveyed: its files are looked at one by one")
         finally:
+            folder.surveyed = monotonic()
             self._surveys.pop(folder.path, None)
             if process is not None and process.returncode is None:
                 with suppress(ProcessLookupError):
@@ -215,7 +218,7 @@ class Server(LanguageServer):
 
 
 def _path(uri: str) -> Path:
-    """Where a file is; one that is nowhere on disk is taken to be in the folder that the server runs in."""
+    """Where a file is. One that is nowhere on disk gets a name that no file has, where the server runs."""
     if uri.startswith("file:") and (path := to_fs_path(uri)) is not None:
         return Path(path)
-    return Path.cwd() / (Path(urlsplit(uri).path).name or "untitled")
+    return Path.cwd() / f"{urlsplit(uri).scheme}:{Path(urlsplit(uri).path).name}"

@@ -139,13 +139,14 @@ class Client:
         found: list[Json] = self.wait(wanted)["diagnostics"]
         return found
 
+    def surveyed(self) -> None:
+        """Wait until the server knows a folder of the workspace."""
+        self.wait(lambda said: said["method"] == "window/logMessage" and "surveyed" in said["params"]["message"])
+
     def settled(self, uri: str, version: int | None = None) -> list[Json]:
-        """The diagnostics once the folder was surveyed: what is said last."""
-        found = self.diagnostics(uri, version)
-        for message in self.quiet(2.0):
-            if message["method"] == "textDocument/publishDiagnostics" and message["params"]["uri"] == uri:
-                found = message["params"]["diagnostics"]
-        return found
+        """The diagnostics after that."""
+        self.surveyed()
+        return self.diagnostics(uri, version)
 
     def actions(self, uri: str, where: Json, only: list[str] | None = None) -> list[Json]:
         context = {"diagnostics": [], **({"only": only} if only else {})}
