@@ -37,8 +37,13 @@ def saved(value: Any, **options: Any) -> io.BytesIO:
     return file
 
 
+def repr_of(value: Any) -> str:
+    """A name that is the same in every process."""
+    return "function" if callable(value) else str(value)[:30]
+
+
 @pytest.mark.parametrize("weights_only", [True, False])
-@pytest.mark.parametrize(("location", "first", "second"), LOCATIONS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("location", "first", "second"), LOCATIONS, ids=repr_of)
 def test_locations(location: Any, first: str, second: str, weights_only: bool) -> None:
     base = torch.randn(4, 4).to("neuron:0")
     file = saved({"whole": base, "row": base[1], "other": torch.arange(3).to("neuron:1")})
