@@ -8,15 +8,12 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from porter.cli import main
-
-pytest.importorskip("torch", reason="porter verify needs torch")
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,6 +67,8 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if folder.exists():
+            return
         self.write("original/model.py", MODEL)
         self.write("port/model.py", MODEL)
         self.write("porter_cases.py", CASES)
@@ -111,20 +110,25 @@ def porter_verify(folder: Path, *options: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.fixture(scope="session")
-def _frozen(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """A program whose oracles are frozen: most tests need no other."""
-    program = Program(tmp_path_factory.mktemp("frozen"))
-    done = program.run("--backend", "cpu", "--case", "net", "--case", "trained")
+def _frozen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Program, dict[str, Any]]:
+    """A program whose oracles are frozen, and the outcomes of the run that froze them, by case."""
+    program = Program(tmp_path_factory.mktemp("frozen") / "program")
+    done = program.run("--backend", "cpu", "--case", "net", "--case", "trained", "--format", "json")
     assert done.returncode == 0, done.stdout + done.stderr
-    return program
+    return program, {outcome["case"]: outcome for outcome in json.loads(done.stdout)["outcomes"]}
 
 
 @pytest.fixture
-def program(_frozen: Program, tmp_path: Path) -> Iterator[Program]:
-    shutil.copytree(_frozen.folder, tmp_path / "program")
-    program = Program.__new__(Program)
-    program.folder = tmp_path / "program"
-    yield program
+def faithful(_frozen: tuple[Program, dict[str, Any]]) -> dict[str, Any]:
+    """The outcomes of a port that is as good as the original, by case."""
+    return _frozen[1]
+
+
+@pytest.fixture
+def program(_frozen: tuple[Program, dict[str, Any]], tmp_path: Path) -> Program:
+    """A copy of a program whose oracles are frozen: most tests need no other."""
+    shutil.copytree(_frozen[0].folder, tmp_path / "program")
+    return Program(tmp_path / "program")
 
 
 @pytest.fixture

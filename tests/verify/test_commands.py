@@ -11,6 +11,8 @@ import pytest
 
 from tests.verify.conftest import Program
 
+pytest.importorskip("torch", reason="porter verify needs torch")
+
 TRAIN = """
 import json, sys
 from pathlib import Path

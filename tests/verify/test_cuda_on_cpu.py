@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.verify.conftest import ROOT
+
+pytest.importorskip("torch", reason="porter verify needs torch")
 
 PROGRAM = """
 import os

@@ -13,6 +13,8 @@ import pytest
 from porter.verify.execute import environment, work
 from tests.verify.conftest import ROOT, Program
 
+pytest.importorskip("torch", reason="porter verify needs torch")
+
 STAND_IN = '''
 """Stands for torch_neuronx 2.14: what its documentation names, over porter's simulated device, noting each call."""
 
@@ -117,9 +119,8 @@ def test_the_simulated_device_agrees_and_says_what_it_does_not_show(program: Pro
     assert "It does not show what" in done.stdout
 
 
-def test_a_port_that_mixes_devices_fails_on_the_simulated_device_alone(program: Program) -> None:
+def test_a_port_that_mixes_devices_fails_on_the_simulated_device(program: Program) -> None:
     program.change("port/model.py", "return x * 0.5", 'return x * torch.full((32,), 0.5, device="cpu")')
-    assert program.outcome("--backend", "cpu", status=0)["verdict"] == "PASS"
     outcome = program.outcome("--backend", "sim", status=1)
     assert outcome["verdict"] == "FAIL"
     assert "device" in outcome["reason"]

@@ -11,6 +11,8 @@ import pytest
 from porter.verify import oracle
 from porter.verify.cases import FactoryCase, Suite, parse
 
+pytest.importorskip("torch", reason="porter verify needs torch")
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:

@@ -11,6 +11,8 @@ import pytest
 from porter.verify.environments import XlaEnvironment
 from tests.verify.conftest import Program
 
+pytest.importorskip("torch", reason="porter verify needs torch")
+
 XLA = XlaEnvironment(Path(given) if (given := os.environ.get("PORTER_XLA_ENV")) else None)
 pytestmark = pytest.mark.skipif(bool(XLA.missing()), reason=f"{XLA.missing()} (`make xla` does, and runs this)")
 
