@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from porter.simulate.errors import SimulationError
 from porter.simulate.memory import Memory
 from porter.simulate.policies import Policies
 
@@ -93,8 +94,16 @@ class Runtime:
 
 
 def visible_cores(cores: int) -> int:
-    """How many of a machine's cores the process may see, by NEURON_RT_VISIBLE_CORES (`0-3`, `0,2`) or _NUM_CORES."""
-    if visible := os.environ.get(VISIBLE_CORES):
-        ranges = [[int(end) for end in part.split("-")] for part in visible.split(",")]
-        return sum(ends[-1] - ends[0] + 1 for ends in ranges)
-    return min(cores, int(os.environ.get(NUM_CORES) or cores))
+    """How many of a machine's cores the process may see, by NEURON_RT_VISIBLE_CORES (`0-3`, `0,2`) or _NUM_CORES.
+
+    Raises SimulationError for what cannot be read.
+    """
+    visible, number = os.environ.get(VISIBLE_CORES), os.environ.get(NUM_CORES)
+    try:
+        if visible:
+            ranges = [[int(end) for end in part.split("-")] for part in visible.split(",")]
+            return sum(ends[-1] - ends[0] + 1 for ends in ranges)
+        return min(cores, int(number or cores))
+    except ValueError as error:
+        said = f"{VISIBLE_CORES} is a list of cores such as 0-3, not" if visible else f"{NUM_CORES} is a number, not"
+        raise SimulationError(f"{said} {visible or number!r}") from error

@@ -59,12 +59,30 @@ def test_importing_torch_is_enough_where_the_environment_says_so(alone: Any) -> 
     assert "Expected one of cpu" in alone(program, simulate=False).stderr
 
 
-def test_the_environment_limits_the_cores(alone: Any) -> None:
-    program = "print(torch.neuron.device_count())"
-    assert alone(program, PORTER_SIMULATE_CORES="4").stdout == "4\n"
-    assert alone(program, PORTER_SIMULATE_CORES="4", NEURON_RT_VISIBLE_CORES="1-2").stdout == "2\n"
-    assert alone(program, PORTER_SIMULATE_CORES="4", NEURON_RT_VISIBLE_CORES="3").stdout == "1\n"
-    assert alone(program, PORTER_SIMULATE_CORES="4", NEURON_RT_NUM_CORES="2").stdout == "2\n"
+CORES = [
+    ({}, 4),
+    ({"VISIBLE_CORES": "1-2"}, 2),
+    ({"VISIBLE_CORES": "3"}, 1),
+    ({"VISIBLE_CORES": "0,2-3"}, 3),
+    ({"NUM_CORES": "2"}, 2),
+]
+
+
+@pytest.mark.parametrize(("environ", "cores"), CORES, ids=str)
+def test_the_environment_limits_the_cores(environ: dict[str, str], cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from porter.simulate.runtime import visible_cores
+
+    for name in ("VISIBLE_CORES", "NUM_CORES"):
+        monkeypatch.setenv(f"NEURON_RT_{name}", environ.get(name, ""))
+    assert visible_cores(4) == cores
+
+
+def test_cores_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from porter.simulate.runtime import visible_cores
+
+    monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "all")
+    with pytest.raises(SimulationError, match="NEURON_RT_VISIBLE_CORES is a list of cores such as 0-3, not 'all'"):
+        visible_cores(4)
 
 
 def test_libraries_find_the_vendors_package(simulation: Any) -> None:
