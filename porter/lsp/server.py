@@ -101,11 +101,11 @@ class Server(LanguageServer):
 
     async def analysis(self, uri: str) -> Analysis | None:
         """What is known of the newest revision of a file, as soon as it is; None where nothing is."""
-        file = self._files.get(self.desk.owner(uri))
-        if file is None:
-            return None
-        await file.looked.wait()
-        return file.analysis
+        while (file := self._files.get(self.desk.owner(uri))) is not None:
+            await file.looked.wait()
+            if file.looked.is_set():  # still: it may have changed since
+                return file.analysis
+        return None
 
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         """Run something in the one thread that may use folders."""
