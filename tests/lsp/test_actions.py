@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,23 @@ def edits_of(edit: Any, uri: str, version: int = 1) -> list[Any]:
 
 
 @pytest.fixture
+def client(shared: tuple[Client, Path]) -> Client:
+    return shared[0]
+
+
+@pytest.fixture
+def folder(shared: tuple[Client, Path], request: pytest.FixtureRequest) -> Path:
+    """One for each test."""
+    place = shared[1] / re.sub(r"\W", "_", request.node.name)
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
 def train(client: Client, folder: Path) -> str:
     (folder / "train.py").write_text(TRAIN, encoding="utf-8")
     uri = client.open(folder / "train.py")
-    client.settled(uri)
+    client.diagnostics(uri)
     return uri
 
 
@@ -75,7 +89,7 @@ def test_what_changes_together_is_changed_together(client: Client, folder: Path)
     )
     (folder / "a.py").write_text(text, encoding="utf-8")
     uri = client.open(folder / "a.py")
-    client.settled(uri)
+    client.diagnostics(uri)
     edit = client.fix(uri, at(4, 6), "porter: rewrite `torch.cuda.amp.autocast` and 1 more that change with it")
     result = applied(text, edits_of(edit, uri))
     assert "from torch.amp import GradScaler, autocast" in result
@@ -112,7 +126,7 @@ def test_ignore_adds_to_a_comment_that_is_there(client: Client, folder: Path) ->
     text = "import torch\n\ntorch.zeros(1).cuda(); torch.cuda.synchronize()  # porter: ignore[PRT102] on purpose\n"
     (folder / "a.py").write_text(text, encoding="utf-8")
     uri = client.open(folder / "a.py")
-    (diagnostic,) = client.settled(uri)
+    (diagnostic,) = client.diagnostics(uri)
     result = applied(text, edits_of(client.fix(uri, diagnostic["range"], "porter: ignore"), uri))
     assert result == text.replace("[PRT102]", "[PRT102, PRT201]")
 
@@ -138,7 +152,7 @@ def test_other_newlines_stay(client: Client, folder: Path, newline: str) -> None
     text = TRAIN.replace("\n", newline)
     (folder / "a.py").write_bytes(text.encode())
     uri = client.open(folder / "a.py")
-    client.settled(uri)
+    client.diagnostics(uri)
     edit = client.fix(uri, at(5, 3), "porter: rewrite all in this file (")
     result = applied(text, edits_of(edit, uri))
     assert "torch.neuron.synchronize()" in result
@@ -149,7 +163,7 @@ def test_edits_in_a_file_of_another_encoding(client: Client, folder: Path) -> No
     text = '# -*- coding: latin-1 -*-\nimport torch\ns = "é"; torch.cuda.synchronize()\n'
     (folder / "a.py").write_bytes(text.encode("latin-1"))
     uri = client.open(folder / "a.py", text)
-    client.settled(uri)
+    client.diagnostics(uri)
     edit = client.fix(uri, at(2, 12), "porter: rewrite `")
     assert applied(text, edits_of(edit, uri)) == text.replace("torch.cuda", "torch.neuron")
 
@@ -168,7 +182,7 @@ def test_hover_over_what_check_lets_pass(client: Client, folder: Path) -> None:
     text = "import torch\n\nif torch.cuda.is_available():\n    torch.cuda.memory_stats()\n"
     (folder / "a.py").write_text(text, encoding="utf-8")
     uri = client.open(folder / "a.py")
-    assert 3 not in [diagnostic["range"]["start"]["line"] for diagnostic in client.settled(uri)]
+    assert 3 not in [diagnostic["range"]["start"]["line"] for diagnostic in client.diagnostics(uri)]
     assert "lets it pass: it runs only under a test for CUDA" in client.hover(uri, 3, 8)
 
 
