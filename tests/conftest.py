@@ -13,7 +13,7 @@ from _pytest._code.code import TerminalRepr, Traceback
 
 from tests.literate import BadCase, Case, parse, update
 
-LITERATE = (Path(__file__).parent / "rules", Path(__file__).parent / "tricky")
+LITERATE = tuple(Path(__file__).parent / name for name in ("rules", "together", "tricky"))
 UPDATE = bool(os.environ.get("UPDATE"))
 
 

