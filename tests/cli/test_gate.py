@@ -323,9 +323,11 @@ def grow(findings: int) -> None:
 
 def test_a_repository_with_20000_findings() -> None:
     grow(20_000)
-    code = "import sys, re; from porter.cli import main; s = main(sys.argv[1:]); " + (
-        "print(s, int(re.search('VmHWM: *\\t *([0-9]+)', open('/proc/self/status').read())[1]) // 1024, file=sys.stderr)"
-    )  # not ru_maxrss, which a process inherits from the one that started it
+    code = (  # not ru_maxrss, which a process inherits from the one that started it
+        "import re, sys; from porter.cli import main; status = main(sys.argv[1:]); "
+        "peak = re.search('VmHWM:\\\\s+([0-9]+)', open('/proc/self/status').read()); "
+        "print(status, int(peak[1]) // 1024, file=sys.stderr)"
+    )
     run = [sys.executable, "-c", code, "check", "-j", "1"]
     done = subprocess.run([*run, "--format", "concise"], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     *_, last = done.stderr.splitlines()
