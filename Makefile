@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue docs ecosystem examples integrations slow opdb xla clean
+.PHONY: help demo test lint format catalogue docs ecosystem examples integrations slow opdb huggingface xla clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ slow: $(VENV)/dev  ## the tests that take long and show more of the same
 opdb: $(VENV)/dev $(VENV)/verify  ## PyTorch's own operator samples on the simulated device, for ten minutes
 	$(BIN)/python -m tests.simulate.opdb
 
+huggingface: $(VENV)/dev $(VENV)/samples  ## Transformers and Accelerate on the simulated device
+	$(BIN)/pytest -rfEs tests/simulate/test_hugging_face.py
+
 xla: $(VENV)/dev $(VENV)/verify  ## XLA on the CPU: build its environment (2.2 GB in the user's cache), then its tests
 	$(BIN)/porter verify --setup xla-cpu
 	$(BIN)/pytest -rfEs tests/verify/test_xla.py
@@ -94,6 +97,6 @@ $(VENV)/verify: $(BIN)/porter
 	@touch $@
 
 $(VENV)/samples: $(VENV)/verify $(VENV)/dev
-	@echo "installing transformers into $(VENV)"
-	@$(BIN)/python -m pip install -qq transformers
+	@echo "installing transformers and accelerate into $(VENV)"
+	@$(BIN)/python -m pip install -qq transformers accelerate
 	@touch $@

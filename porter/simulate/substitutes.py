@@ -1,7 +1,7 @@
 """Operators that CPU has no kernel for, as PyTorch asks accelerators only, or one that does not serve.
 
-LSTM and GRU cells in one piece, the backward pass of RMSNorm. The formulas are those of PyTorch's own steps on CPU, in
-the same order of operations, so that results equal CPU's.
+LSTM and GRU cells in one piece, the backward pass of RMSNorm, histograms of integers. The formulas are those of PyTorch's
+own steps on CPU, in the same order of operations, so that results equal CPU's.
 """
 
 from __future__ import annotations
@@ -111,6 +111,13 @@ def zeros(size: Sequence[int], **options: Any) -> Tensor:
     return made
 
 
+def histogram(values: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """`torch.histc` of integers too, which accelerators count (mixtures of experts do) and CPU does not."""
+    counted = values if values.is_floating_point() else values.double()
+    counts: Tensor = torch.ops.aten.histc.default(counted, *args, **kwargs)
+    return counts.to(values.dtype)
+
+
 def _biased(gates: Tensor, bias: Tensor | None) -> Tensor:
     return gates if bias is None else gates + bias
 
@@ -122,6 +129,7 @@ _SUBSTITUTES: dict[str, Callable[..., Any]] = {
     "aten::_thnn_fused_gru_cell_backward": gru_cell_backward,
     "aten::_fused_rms_norm_backward": rms_norm_backward,
     "aten::_efficientzerotensor": zeros,
+    "aten::histc": histogram,
     **batch_norm.PARTS,
 }
 

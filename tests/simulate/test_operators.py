@@ -223,3 +223,9 @@ def test_the_trace_tells_operators_with_their_types(trace: Any) -> None:
     assert [sync.kind for sync in trace.summary().syncs] == ["item"]
     transfer = next(each for each in trace.summary().transfers if each.kind == "h2d")
     assert (transfer.nbytes, transfer.path) == (16, __file__)
+
+
+def test_histograms_count_integers() -> None:
+    """Accelerators do, and mixtures of experts count their tokens so; CPU takes floating point alone."""
+    experts = torch.tensor([0, 1, 1, 3], dtype=torch.int32).to("neuron")
+    assert torch.histc(experts, bins=4, min=0, max=3).tolist() == [1, 2, 0, 1]
