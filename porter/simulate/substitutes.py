@@ -1,7 +1,7 @@
 """Operators that CPU has no kernel for, as PyTorch asks accelerators only, or one that does not serve.
 
-LSTM and GRU cells in one piece, the backward pass of RMSNorm, histograms of integers. The formulas are those of PyTorch's
-own steps on CPU, in the same order of operations, so that results equal CPU's.
+LSTM and GRU cells in one piece, the backward pass of RMSNorm, histograms of integers. The formulas are those of
+PyTorch's own steps on CPU, in the same order of operations, so that results equal CPU's.
 """
 
 from __future__ import annotations
