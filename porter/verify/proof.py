@@ -136,7 +136,8 @@ class _Launcher:
                 raise _Unavailable("the command for the port has no {device} that could be cpu")
         if self.backend == "xla-cpu" and (reason := self.xla.missing()):
             raise _Unavailable(reason)
-        if self.backend == "neuron" and importlib.util.find_spec("torch_neuronx") is None:
+        found = importlib.util.find_spec("torch_neuronx") if self.backend == "neuron" else None
+        if self.backend == "neuron" and (found is None or found.origin is None):  # none, or the simulation's stand-in
             from porter.verify.devices import NEURON_INSTALL
 
             raise _Unavailable(f"no torch_neuronx here; on a Trn2 or Trn3 instance: {NEURON_INSTALL}")

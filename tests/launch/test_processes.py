@@ -35,7 +35,7 @@ if __name__ == "__main__":
         loss.backward()
         optimizer.step()
     weight = model.module.weight.detach().cpu()
-    print(f"rank {dist.get_rank()} of {dist.get_world_size()} on {device}: {weight.sum():.6f}")
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()} on {device}: {weight.sum():.6f}\\n", end="")
     dist.destroy_process_group()
 """
 
