@@ -25,8 +25,7 @@ from porter.simulate.policies.collectives import Call, violations
 from porter.simulate.runtime import VISIBLE_CORES
 from porter.simulate.simulation import BACKEND, Simulation
 
-_work_of: Any = _distributed_c10d._create_work_from_future  # type: ignore[attr-defined]
-
+_work_of: Any = vars(_distributed_c10d)["_create_work_from_future"]  # which PyTorch's stubs lack
 _CPU = torch.device("cpu")
 _FLAT = frozenset(
     {
