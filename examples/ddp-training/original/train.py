@@ -74,9 +74,7 @@ def evaluate(model, loader, gpu: int) -> float:
     return 1 - error / (squares - total**2 / rows)
 
 
-def main() -> None:
-    args = parse_args()
-    gpu = setup()
+def train(args: argparse.Namespace, gpu: int) -> None:
     rank, world_size = dist.get_rank(), dist.get_world_size()
     set_seed(args.seed)
 
@@ -127,6 +125,11 @@ def main() -> None:
         if step == args.steps:
             break
 
+
+def main() -> None:
+    args = parse_args()
+    gpu = setup()
+    train(args, gpu)
     dist.destroy_process_group()
 
 

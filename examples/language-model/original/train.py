@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel as DDP
 import checkpoint
 from data import ALPHABET, Windows, feed, make_corpus, make_loader
 from model import GPT, GPTConfig
-from runtime import StepTimer, describe, memory_report, seed_everything, start, stop
+from runtime import StepTimer, World, describe, memory_report, seed_everything, start, stop
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -56,8 +56,7 @@ def learning_rate(step: int, args: argparse.Namespace) -> float:
     return args.lr * (0.55 + 0.45 * math.cos(math.pi * progress))
 
 
-def train(args: argparse.Namespace) -> None:
-    world, device = start(args.device, args.backend)
+def train(args: argparse.Namespace, world: World, device: torch.device) -> None:
     seed_everything(args.seed + world.rank)
 
     config = GPTConfig(vocab_size=len(ALPHABET), **args.model)
@@ -111,10 +110,16 @@ def train(args: argparse.Namespace) -> None:
         prompt = torch.zeros((1, 1), dtype=torch.long, device=device)
         sample = checkpoint.unwrap(model).eval().generate(prompt, 64)[0].tolist()
         print("sample:", repr("".join(ALPHABET[i] for i in sample)))
+
+
+def main() -> None:
+    args = parse_args()
+    world, device = start(args.device, args.backend)
+    train(args, world, device)
     if device.type == "cuda":
         torch.cuda.empty_cache()
     stop(world)
 
 
 if __name__ == "__main__":
-    train(parse_args())
+    main()
