@@ -23,7 +23,6 @@ pytest.importorskip("torch", reason="the samples are PyTorch programs: pip insta
 UPDATE = bool(os.environ.get("UPDATE"))
 QUICK = {  # one of each kind that the simulated device treats in its own way
     "image-classifier": "model",
-    "gan": "training",
     "ddp-training": "two processes",
     "language-model": "model in bfloat16",
     "recurrent": "GRU",
