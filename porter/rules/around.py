@@ -33,7 +33,7 @@ class Keeper(msgspec.Struct, frozen=True):
 
 def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
-    if not any(_edited(r) for r in results):
+    if not any(r.edited for r in results):
         return results
     keepers = [*_imports(ctx), *_launches(results, ctx)]
     if ctx.in_test():
@@ -45,17 +45,13 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
             return result
         if not keeper.runs:
             return leave(result, keeper.why)
-        return by_hand(result, keeper.why) if _edited(result) else result
+        return by_hand(result, keeper.why) if result.edited else result
 
     return [held(r) for r in results] if keepers else results
 
 
-def _edited(result: Judgement) -> bool:
-    return bool(result.edits) or result.rename is not None
-
-
 def _stays(result: Judgement) -> bool:
-    return result.verdict in STAYS and not _edited(result)
+    return result.verdict in STAYS and not result.edited
 
 
 def _imports(ctx: Context) -> Iterator[Keeper]:
@@ -101,7 +97,7 @@ def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         if site.scope and all(guard.kind == "test" for guard in site.guards):
             name = site.name.rpartition(".")[2]
             yield from _function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
-    places = {result.site.start: result.site for result in results if _edited(result) and result.site.scope}
+    places = {result.site.start: result.site for result in results if result.edited and result.site.scope}
     functions = {ctx.outline().function(place): site for place, site in places.items()}
     for function, site in functions.items():
         found = used(function, site.scope, ctx) if function is not None else None
@@ -112,7 +108,7 @@ def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
-    edited = [r.site.start for r in results if _edited(r)]
+    edited = [r.site.start for r in results if r.edited]
     outline = ctx.outline()
     for node in ast.walk(outline.tree):
         for gate in getattr(node, "decorator_list", ()):

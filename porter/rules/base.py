@@ -59,6 +59,11 @@ class Judgement(msgspec.Struct, frozen=True):
     group: str | None = None  # judgements of one group are edited together or not at all
     rule: str = ""  # set by the engine
 
+    @property
+    def edited(self) -> bool:
+        """Whether the judgement comes with a change of the text."""
+        return bool(self.edits) or self.rename is not None
+
 
 class Dismissed(msgspec.Struct, frozen=True):
     """A site that mentions CUDA and needs no work, with the reason (a key of `REASONS`)."""

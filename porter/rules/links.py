@@ -13,13 +13,13 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import surrounded
 from porter.rules.base import Context, Judgement
+from porter.rules.kernels.known import STAYS
 from porter.rules.placement.branches import flag, follows, reads
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
-_STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
 _HEADERS = frozenset({"If", "While", "Assert"})
 _OPENED = _ARMS | {"after"}
@@ -37,15 +37,11 @@ def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         before = ctx.source.text[max(0, result.site.start - 200) : result.site.start]
-        if result.site.use in ("default", "field", "assign") and _edited(result) and _LITERAL.search(before):
+        if result.site.use in ("default", "field", "assign") and result.edited and _LITERAL.search(before):
             return by_hand(result, "its annotation lists what it may be: change both together")
         return result
 
     return [held(r) for r in results]
-
-
-def _edited(result: Judgement) -> bool:
-    return bool(result.edits) or result.rename is not None
 
 
 def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
@@ -53,7 +49,7 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
     calls = [
         r
         for r in results
-        if not _edited(r)
+        if not r.edited
         and r.site.call is not None
         and r.verdict is not Verdict.PORTABLE
         and (r.site.name.startswith("torch.cuda.") or r.rule == "device-generator")
@@ -61,7 +57,7 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         site = result.site
-        if site.kind != "device" or not _edited(result):
+        if site.kind != "device" or not result.edited:
             return result
         for call in calls:
             if _is_argument(site, call):
@@ -83,7 +79,7 @@ def _is_argument(site: Site, call: Judgement) -> bool:
 def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Literals and the tests of their values: where one literal stays, so do its tests and their other literals."""
     meetings = _meetings(results, ctx)
-    held = {i for literals in meetings.values() for i in literals if not _edited(results[i])}
+    held = {i for literals in meetings.values() for i in literals if not results[i].edited}
     refused = {i: results[t].site.line for t, found in meetings.items() if _refuses(results[t], ctx) for i in found}
     held |= refused.keys()
     lines: dict[int, int] = dict(refused)  # what is taken back, and where that starts
@@ -98,9 +94,7 @@ def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
         lines.update(fresh)
         held.update(fresh)
     return [
-        by_hand(r, f"line {lines[i]} belongs to it, and stays: change them together")
-        if i in lines and _edited(r)
-        else r
+        by_hand(r, f"line {lines[i]} belongs to it, and stays: change them together") if i in lines and r.edited else r
         for i, r in enumerate(results)
     ]
 
@@ -124,15 +118,15 @@ def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
 def _refuses(test: Judgement, ctx: Context) -> bool:
     """Whether a test that stays raises for every device but CUDA."""
     statement = test.site.statement
-    return not _edited(test) and statement is not None and ctx.source.text.startswith(b"raise", statement.end)
+    return not test.edited and statement is not None and ctx.source.text.startswith(b"raise", statement.end)
 
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
-    staying = [r for r in results if not _edited(r) and r.verdict in _STAYS]
+    staying = [r for r in results if not r.edited and r.verdict in STAYS]
 
     def held(result: Judgement) -> Judgement:
-        if result.rule not in _TESTS or not _edited(result):
+        if result.rule not in _TESTS or not result.edited:
             return result
         behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
         if behind is None:
@@ -147,13 +141,13 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
     tests = {
         r.site.statement.start: r
         for r in results
-        if r.rule in _TESTS and not _edited(r) and r.site.statement is not None and r.site.statement.kind in _HEADERS
+        if r.rule in _TESTS and not r.edited and r.site.statement is not None and r.site.statement.kind in _HEADERS
     }
 
     def held(result: Judgement) -> Judgement:
         statement = result.site.statement
         test = tests.get(statement.start) if statement is not None else None
-        if test is None or not _edited(result):
+        if test is None or not result.edited:
             return result
         if test.verdict is Verdict.PORTABLE:
             return leave(result, "it is part of a condition that stays")
@@ -164,19 +158,19 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
-    tests = [r for r in results if not _edited(r) and (r.rule in _TESTS or _tests_backend(r))]
+    tests = [r for r in results if not r.edited and (r.rule in _TESTS or _tests_backend(r))]
     flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
         asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
-        if not _edited(result) and not asks:
+        if not result.edited and not asks:
             return result
         for test in tests:
             if asks and test.verdict is Verdict.PORTABLE and follows(result.site, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
-            if _edited(result) and (flagged or _opens(test.site, result.site, _OPENED)):
+            if result.edited and (flagged or _opens(test.site, result.site, _OPENED)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
