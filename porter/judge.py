@@ -59,7 +59,7 @@ class Judge(msgspec.Struct, frozen=True):
             module = facts.summary.module
             sites = tuple(self.project.settle(site, module) for site in sites)
         target = TARGETS[self.settings.target]
-        edits = target.name == "neuron" and task.kind in PYTHON
+        edits = target.edits and task.kind in PYTHON
         in_test = cache(partial(self.settings.is_test, source.path))  # asked of few files
         ctx = Context(source, target, self.catalogue, self.project, module, sites, edits, in_test)
         quiet = cache(partial(suppressions, source))
@@ -67,9 +67,10 @@ class Judge(msgspec.Struct, frozen=True):
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
         if any(j.rename or j.group or j.edits for j in judgements):
-            from porter.rewrite import names
+            from porter.rewrite import names, needs
 
             judgements = names.settle(source, judgements, dismissed)
+            judgements = needs.supply(source, judgements, target.definitions)
         judgements = ordered(source, judgements, self.rules)
         place = relative(source.path, self.settings.root)
         uses = findings(source, judgements, self.rules, place)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from porter.rewrite.imports import Names
+from porter.rules.base import named
 
 Chain = tuple[str, ...]
 
@@ -73,9 +74,11 @@ def decide(alias: Alias, uses: Sequence[Use], own: str | None, names: Names) -> 
 
 
 def in_full(name: str, names: Names | None) -> Chain | None:
-    """``name`` spelled from the file's own name for torch; None where it has none."""
+    """``name`` spelled from the file's own name for torch, and None where it has none; that of another module named."""
     root, *rest = name.split(".")
-    return (names.torch, *rest) if names is not None and names.torch is not None and root == "torch" else None
+    if root != "torch":
+        return (named(name),) if rest else (name,)
+    return (names.torch, *rest) if names is not None and names.torch is not None else None
 
 
 def _target(renamed: Sequence[Use], own: str | None) -> str | None:

@@ -47,7 +47,8 @@ class Names:
     """The names of one file, by one pass over its tree. Raises SyntaxError where Python cannot read it.
 
     ``imports``: by byte offset of the import's ``alias`` node. ``loads``, ``bindings``: how often each name is
-    read, and given a value, anywhere in the file. ``torch``: what module-level code calls the module ``torch``.
+    read, and given a value, anywhere in the file. ``modules``: what module-level imports bring, by qualified name, and
+    what it is called. ``torch``: what the module ``torch`` is called.
     """
 
     def __init__(self, source: Source):
@@ -57,7 +58,8 @@ class Names:
         self.loads: Counter[str] = Counter()
         self.bindings: Counter[str] = Counter()
         self._visit(tree)
-        self.torch = self._torch(tree)
+        self.modules = self._modules(tree)
+        self.torch = self.modules.get("torch")
 
     def taken(self, name: str) -> bool:
         """Whether the file uses ``name`` for anything."""
@@ -92,16 +94,19 @@ class Names:
     def _offset(self, line: int, column: int) -> int:
         return self._starts[line - 1] + column
 
-    def _torch(self, tree: ast.Module) -> str | None:
-        """A name that is bound to ``torch`` at module level, and to nothing else anywhere."""
-        always = Counter(i.local for i in self.imports.values() if i.qualified == "torch" or _is_torch_child(i))
+    def _modules(self, tree: ast.Module) -> dict[str, str]:
+        """What module-level imports bring, by qualified name: the name that stands for it and nothing else anywhere."""
+        values = {place: found.local if found.binds_root else found.qualified for place, found in self.imports.items()}
+        always = Counter((self.imports[place].local, value) for place, value in values.items())
+        modules: dict[str, str] = {}
         for statement in _module_level(tree):
-            if isinstance(statement, ast.Import):
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 for alias in statement.names:
-                    local = self.imports[self._offset(alias.lineno, alias.col_offset)].local
-                    if always[local] == self.bindings[local]:
-                        return local
-        return None
+                    place = self._offset(alias.lineno, alias.col_offset)
+                    local, value = self.imports[place].local, values[place]
+                    if always[local, value] == self.bindings[local]:
+                        modules.setdefault(value, local)
+        return modules
 
 
 def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | None]) -> tuple[TextEdit, ...] | None:
@@ -208,10 +213,6 @@ def _parse(text: bytes, statement: Import) -> _Parsed | None:
     found, end = elements(node.names, first, tree.code_for_node)
     assert end <= closes, "import not read exactly"
     return _Parsed(text, statement.start, tuple(node.names), tree.code_for_node, module, opens, closes, found)
-
-
-def _is_torch_child(imported: Imported) -> bool:
-    return imported.binds_root and imported.local == "torch"
 
 
 def bodies(node: ast.AST) -> Iterator[list[ast.AST]]:

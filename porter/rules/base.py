@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class TextEdit(msgspec.Struct, frozen=True, order=True):
-    """An edit in offsets of ``Source.text``; the engine translates it into the file's bytes."""
+    """An edit in offsets of ``Source.text``; the engine translates it into the file's bytes.
+
+    ``text`` may hold names that are `named`.
+    """
 
     start: int
     end: int
@@ -42,6 +45,20 @@ class TextEdit(msgspec.Struct, frozen=True, order=True):
 
 
 Edits = tuple[TextEdit, ...]
+
+
+def named(qualified: str) -> str:
+    """A qualified name in the text of an edit, for `porter.rewrite.needs` to spell as the file does.
+
+    ``named("torch_xla.sync") + "()"`` becomes ``torch_xla.sync()``, ``xla.sync()`` where the file says
+    ``import torch_xla as xla``, and brings the import where there is none.
+    """
+    return f"\ue000{qualified}\ue001"
+
+
+def needing(module: str) -> str:
+    """Nothing to read in the text of an edit, but that the file must import ``module``."""
+    return f"\ue000!{module}\ue001" if module else ""
 
 
 class Judgement(msgspec.Struct, frozen=True):

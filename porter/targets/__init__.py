@@ -20,6 +20,10 @@ TARGETS = {
         backend="",
         compiler="",
         versions="torch >= 2.6 with whatever torch.accelerator finds",
+        edits=False,
+        definitions={
+            "DEVICE": "torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else 'cpu'"
+        },
     ),
     "xla": Target(
         name="xla",
@@ -27,6 +31,8 @@ TARGETS = {
         runtime="torch_xla",
         backend="xla",
         compiler="openxla",
+        module="torch_xla",
+        edits=False,
         versions="torch-neuronx <= 2.9 over torch_xla, Trn1, Inf2 and Trn2",
     ),
 }

@@ -14,3 +14,6 @@ class Target(msgspec.Struct, frozen=True):
     backend: str  # process group backend: neuron
     compiler: str  # torch.compile backend
     versions: str  # what the catalogue's answers hold for
+    module: str = ""  # to be imported wherever the device is named; torch_neuronx comes with torch by itself
+    edits: bool = True  # whether porter rewrites for it
+    definitions: dict[str, str] = {}  # names that edits may use, and the expressions that a file defines them by

@@ -42,6 +42,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import argument_around
 from porter.rules.placement.indices import is_own
+from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judgement
 
 _DOTTED = re.compile(r"[\w.]+")
@@ -93,14 +94,12 @@ def _reference(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _edits(site: Site, named: Argument | None, device: str | None, ctx: Context) -> Edits | None:
-    from porter.rewrite.calls import cuda_to, quote
+    from porter.rewrite.calls import cuda_to
 
     if site.call is None or not site.editable:
         return None
     keep = named is not None and device == ctx.text(named.start, named.end)
-    return cuda_to(
-        ctx.source.text, site.call, quote(ctx.source.text, site, ctx.target.device), None if keep else device
-    )
+    return cuda_to(ctx.source.text, site.call, device_type(site, ctx), None if keep else device)
 
 
 def _device(named: Argument, site: Site, ctx: Context) -> str | None:

@@ -42,6 +42,7 @@ from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import torch_name
+from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 
 DTYPES = {
@@ -125,13 +126,11 @@ def _factory(call: Call, ctx: Context) -> str | None:
 
 def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     """``x.type(torch.cuda.FloatTensor)``: what has such a type is a tensor, a module or a storage of either."""
-    from porter.rewrite.calls import quote
-
     at = max(0, site.start - _WINDOW)
     method = _CONVERTS.search(ctx.source.text, at, site.start)
     if method is None or not _ENDS.match(ctx.source.text, site.end):
         return None
-    device = quote(ctx.source.text, site, ctx.target.device)
+    device = device_type(site, ctx)
     name = ctx.edit(*method.span(1), "to")
     return (*name, *ctx.edit(site.start, site.end, f"{device}, {torch}.{dtype}"))
 

@@ -35,6 +35,7 @@ from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import torch_name
+from porter.rules.spelling import device_type
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import has_uses
 
@@ -78,9 +79,9 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
         return by_hand(site, row, ctx, "its arguments cannot be seen")
     if not ctx.edits:
         return judgement(site, row, ctx)
-    from porter.rewrite.calls import CallEditor, quote
+    from porter.rewrite.calls import CallEditor
 
-    editor = CallEditor(ctx.source.text, call).insert_first(quote(ctx.source.text, site, ctx.target.device))
+    editor = CallEditor(ctx.source.text, call).insert_first(device_type(site, ctx))
     positional = [a for a in call.arguments if a.keyword is None]
     for argument, parameter in reversed(list(zip(positional, ("enabled", "dtype", "cache_enabled"), strict=False))):
         editor.rename_keyword(argument, parameter)
@@ -124,9 +125,9 @@ def _query(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismis
         return Dismissed(site, "agnostic")
     if not ctx.edits:
         return judge_by_row(site, row, ctx)
-    from porter.rewrite.calls import CallEditor, quote
+    from porter.rewrite.calls import CallEditor
 
-    edits = CallEditor(ctx.source.text, call).insert_first(quote(ctx.source.text, site, ctx.target.device)).edits()
+    edits = CallEditor(ctx.source.text, call).insert_first(device_type(site, ctx)).edits()
     return judgement(site, row, ctx, edits=edits, rename=target if target != site.name else None)
 
 

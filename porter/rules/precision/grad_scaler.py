@@ -40,6 +40,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import asks_class, has_uses
 
@@ -111,11 +112,11 @@ def _may_be_half(call: Call) -> bool:
 def _edits(site: Site, call: Call, old: bool, ctx: Context) -> Edits | None:
     if call.unpacked:
         return None
-    from porter.rewrite.calls import CallEditor, quote
+    from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call)
     if old or call.get("device", 0) is None:
-        editor.insert_first(quote(ctx.source.text, site, ctx.target.device))
+        editor.insert_first(device_type(site, ctx))
     enabled = call.get("enabled", 4 if old else 5)
     if enabled is None:
         editor.append("enabled=False")

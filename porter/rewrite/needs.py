@@ -1,0 +1,213 @@
+"""Names that edits write and the file may not have: modules to import, and what the target has files define.
+
+A rule writes a qualified name, marked by `porter.rules.base.named`, wherever its edit needs one. Here each is spelled
+as the file spells it; what the file lacks is added, once, after the imports that it goes with.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from porter.model import Effort, Verdict
+from porter.rewrite.imports import Names
+from porter.rules.base import Judgement, TextEdit
+from porter.sources.source import Source
+
+# Modules that must be imported to be there, and the name that programs give them.
+_MODULES = {
+    "torch": "torch",
+    "torch_xla": "torch_xla",
+    "torch_xla.core.xla_model": "xm",
+    "torch_xla.debug.profiler": "xp",
+    "torch_xla.distributed.parallel_loader": "pl",
+    "torch_xla.distributed.xla_backend": "",  # imported for what it registers
+    "torch_xla.runtime": "xr",
+}
+_MARKED = re.compile("\ue000([^\ue001]*)\ue001")
+_FOLLOWED = re.compile(rb"\r?\n[^\r\n]")  # by a line that is not blank
+_TORCH = re.compile(r"\btorch(?=\.)")
+
+
+class _Taken(Exception):
+    """A name cannot be brought into the file; the message, for the reader, says why."""
+
+
+class _Need(msgspec.Struct, frozen=True, order=True):
+    """A line to add at an offset."""
+
+    at: int
+    text: str
+
+
+def supply(source: Source, judgements: Sequence[Judgement], definitions: Mapping[str, str]) -> list[Judgement]:
+    """Spell what is `named` in the judgements' edits, and add what the file lacks for it.
+
+    ``definitions`` has the names that the target lets files define, with their expressions. A judgement whose names
+    cannot be had is left to a person, and so is its group.
+    """
+    if not any(_MARKED.search(edit.text) for j in judgements for edit in j.edits):
+        return list(judgements)
+    speller = _Speller(source, judgements, definitions)
+    spelled: list[Judgement] = []
+    stuck: dict[str, str] = {}
+    for judgement in judgements:
+        try:
+            spelled.append(speller.spell(judgement))
+        except _Taken as reason:
+            spelled.append(_by_hand(judgement, str(reason)))
+            if judgement.group:
+                stuck.setdefault(judgement.group, str(reason))
+    return [_by_hand(j, stuck[j.group]) if j.group in stuck and j.edits else j for j in spelled]
+
+
+def _by_hand(judgement: Judgement, why: str) -> Judgement:
+    advice = f"{judgement.advice} porter leaves it: {why}.".lstrip()
+    return msgspec.structs.replace(
+        judgement, verdict=Verdict.MANUAL, advice=advice, edits=(), rename=None, group=None, effort=Effort.MINUTES
+    )
+
+
+class _Speller:
+    """How one file spells names, and what it needs for them."""
+
+    def __init__(self, source: Source, judgements: Iterable[Judgement], definitions: Mapping[str, str]):
+        self._source = source
+        self._definitions = definitions
+        try:
+            self._tree = ast.parse(source.text.decode())
+            self._names: Names | None = Names(source)
+        except (SyntaxError, ValueError, RecursionError):
+            self._tree, self._names = ast.Module([], []), None
+        edits = [edit for j in judgements for edit in j.edits]
+        self._replaced = [edit for edit in edits if edit.end > edit.start]
+        self._first = min((e.start for e in edits if any(n in definitions for n in _MARKED.findall(e.text))), default=0)
+        self._known: dict[str, tuple[str, _Need | None]] = {}
+
+    def spell(self, judgement: Judgement) -> Judgement:
+        """The judgement with its names spelled, and the lines that it needs. Raises _Taken."""
+        needs: set[_Need] = set()
+
+        def local(match: re.Match[str]) -> str:
+            spelled, found = self._local(match[1])
+            needs.update(found)
+            return spelled
+
+        edits = [TextEdit(e.start, e.end, _MARKED.sub(local, e.text)) for e in judgement.edits]
+        added = [TextEdit(need.at, need.at, need.text) for need in sorted(needs)]
+        return msgspec.structs.replace(judgement, edits=tuple(sorted([*edits, *added])))
+
+    def _local(self, qualified: str) -> tuple[str, tuple[_Need, ...]]:
+        """What to write for a qualified name, and the lines that this needs."""
+        if self._names is None:
+            raise _Taken("this Python cannot read the file's imports")
+        if qualified.startswith("!"):
+            return "", self._local(qualified[1:])[1]
+        home = _home(qualified) if qualified not in self._definitions else qualified
+        imported = self._imported(qualified, home)
+        if imported is not None:
+            return imported, ()
+        if home not in self._known:
+            self._known[home] = self._define(home) if home in self._definitions else self._import(home)
+        name, need = self._known[home]
+        return name + qualified[len(home) :], (need,) if need else ()
+
+    def _imported(self, qualified: str, home: str) -> str | None:
+        """``qualified`` through an import that the file has: that of the longest part of it."""
+        assert self._names is not None
+        for module, local in sorted(self._names.modules.items(), key=lambda item: -len(item[0])):
+            if f"{qualified}.".startswith(f"{module}.") and (len(module) >= len(home)):
+                return local + qualified[len(module) :]
+        return None
+
+    def _import(self, module: str) -> tuple[str, _Need | None]:
+        """The name to import ``module`` by, and the import."""
+        assert self._names is not None
+        root, wanted = module.partition(".")[0], _MODULES[module]
+        if wanted and not self._names.taken(wanted):
+            named = f" as {wanted}" if wanted != module else ""
+            return wanted, self._need(f"import {module}{named}", self._beside())
+        if self._names.taken(root) and self._names.modules.get(root) != root:
+            raise _Taken(f"`{root}` means something else in this file")
+        return module, self._need(f"import {module}", self._beside())
+
+    def _define(self, name: str) -> tuple[str, _Need | None]:
+        """The name to define as the target says, and the definition; one that the file has already is taken."""
+        assert self._names is not None
+        torch, needs = self._local("torch")
+        expression = _TORCH.sub(torch, self._definitions[name])
+        for statement in self._tree.body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=local)], value=value):
+                    if ast.dump(value) == ast.dump(ast.parse(expression, mode="eval").body):
+                        return local, None
+        free = next((n for n in (name, f"{name}_TYPE", f"PORTED_{name}") if not self._names.taken(n)), None)
+        if free is None:
+            raise _Taken(f"`{name}` means something else in this file")
+        at = self._after_imports()
+        if needs:
+            at = needs[0].at
+        text = f"{free} = {expression}".replace("'", '"')
+        gap = "\n" if _FOLLOWED.match(self._source.text, at) else ""
+        before = needs[0].text if needs else ""
+        return free, self._lines(at, f"{before}\n\n{text}{gap}")
+
+    def _need(self, line: str, at: int) -> _Need:
+        return self._lines(at, f"\n{line}" if at else f"{line}\n")
+
+    def _lines(self, at: int, text: str) -> _Need:
+        """Lines to add, that end as the file's do."""
+        end = "\r\n" if b"\r\n" in self._source.text else "\n"
+        return _Need(at, text.replace("\r\n", "\n").replace("\n", end))
+
+    def _beside(self) -> int:
+        """The end of the line after which to import: that of torch's import, else of the last one on top."""
+        ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None]
+        torch = [end for s, end in ends if _imports(s, "torch")]
+        if torch:
+            return torch[0]
+        return max((end for s, end in ends if isinstance(s, (ast.Import, ast.ImportFrom)) or _is_text(s)), default=0)
+
+    def _after_imports(self) -> int:
+        """The end of the line after which to define: of the imports before anything that is not one."""
+        last = 0
+        for statement in self._tree.body:
+            end = self._end(statement)
+            if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+                break
+            if isinstance(statement, (ast.Import, ast.ImportFrom)) and end is not None and end <= self._first:
+                last = end
+        if not last:
+            raise _Taken("no import at the top of the file stands before it")
+        return last
+
+    def _end(self, statement: ast.stmt) -> int | None:
+        """Where the line ends that a statement ends on; None where an edit changes that."""
+        assert statement.end_lineno is not None and statement.end_col_offset is not None
+        text, starts = self._source.text, self._source.line_starts
+        at = starts[statement.end_lineno - 1] + statement.end_col_offset
+        end = re.compile(rb"[^\r\n]*").match(text, at)
+        assert end is not None
+        touched = any(e.start <= end.end() <= e.end for e in self._replaced)
+        return None if touched else end.end()
+
+
+def _home(qualified: str) -> str:
+    """The module to import for a qualified name."""
+    return max((m for m in _MODULES if f"{qualified}.".startswith(f"{m}.")), key=len)
+
+
+def _imports(statement: ast.stmt, package: str) -> bool:
+    match statement:
+        case ast.Import(names=names):
+            return any(f"{name.name}.".startswith(f"{package}.") for name in names)
+        case ast.ImportFrom(module=str(module), level=0):
+            return f"{module}.".startswith(f"{package}.")
+    return False
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
