@@ -53,7 +53,16 @@ COMMAND_LINE = "command line"
 COMPUTED = ("root", "targets")  # fields of `Settings` that are no keys
 DEFAULT_FAIL_ON = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 DEFAULT_SEVERITY = {"unused-suppression": Severity.WARNING}
-DEFAULT_TEST_PATHS = ("test/", "tests/", "testing/", "test_*.py", "*_test.py", "conftest.py")
+DEFAULT_TEST_PATHS = (
+    "test/",
+    "tests/",
+    "testing/",
+    "test_*.py",
+    "*_test.py",
+    "*_tests.py",
+    "unit_test*.py",
+    "conftest.py",
+)
 
 
 class ConfigError(ValueError):

@@ -197,11 +197,8 @@ def test_per_file_ignores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings(root=str(tmp_path))
-    assert [p for p in ("tests/a.py", "a/test_b.py", "conftest.py", "a/contest.py") if settings.is_test(p)] == [
-        "tests/a.py",
-        "a/test_b.py",
-        "conftest.py",
-    ]
+    tests = ["tests/a.py", "a/test_b.py", "a/b_tests.py", "kernels/unit_test.py", "conftest.py"]
+    assert [p for p in (*tests, "a/contest.py", "a/latest.py", "a/unit.py") if settings.is_test(p)] == tests
 
 
 @pytest.mark.parametrize("pattern", ["!", "[z-a]"])
