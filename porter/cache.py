@@ -110,7 +110,8 @@ class Cache:
 
     def begin(self, setup: Setup) -> None:
         """Read the facts that were found with this setup."""
-        key = digest(msgspec.msgpack.encode([sorted(setup.rules), setup.target, setup.audit, self._catalogue]))
+        parts = [sorted(setup.rules), setup.target, setup.audit, setup.seconds, self._catalogue]
+        key = digest(msgspec.msgpack.encode(parts))
         self._file = f"facts-{key.hex()}"
         self._facts = self._load(self._file, dict[bytes, msgspec.Raw]) or {}
 

@@ -18,6 +18,7 @@ from porter.index.facts import PYTHON, Facts, Setup, Task, digest, encoded
 from porter.index.site import Site
 from porter.index.summary import Summary
 from porter.index.watch import Watch, watch
+from porter.limit import TooSlow, limited, slow
 from porter.model import Problem
 from porter.sources import decode
 from porter.sources.prefilter import Prefilter
@@ -35,6 +36,7 @@ class Lens(NamedTuple):
     watch: Watch
     types: Types
     audit: bool
+    seconds: float
 
 
 @lru_cache(maxsize=2)
@@ -42,7 +44,7 @@ def lens(setup: Setup) -> Lens:
     """Made once a process. Raises CatalogueError."""
     catalogue = catalog.load([Path(name) for name in setup.catalogue])
     prefilter = Prefilter(catalogue, setup.rules, (setup.target,))
-    return Lens(prefilter, watch(catalogue, setup.rules), load_types(), setup.audit)
+    return Lens(prefilter, watch(catalogue, setup.rules), load_types(), setup.audit, setup.seconds)
 
 
 def analyse(task: Task, through: Lens) -> Facts:
@@ -55,11 +57,15 @@ def analyse(task: Task, through: Lens) -> Facts:
     directed = any(word in raw for word in _DIRECTED)
     if not (task.names or audited or through.prefilter.wanted(task.kind, raw, task.display)):
         return Facts(known, lines, any(word in raw for word in _PLACING), directed=directed)
-    source = decode.decode(raw, task.display, task.kind)
-    if isinstance(source, Problem):
-        return Facts(known, lines, problems=(source,))
-    sites, summary, problems = _look(source, task, through)
-    return Facts(known, lines, False, summary, problems, encoded(sites), directed)
+    try:
+        with limited(through.seconds):
+            source = decode.decode(raw, task.display, task.kind)
+            if isinstance(source, Problem):
+                return Facts(known, lines, problems=(source,))
+            sites, summary, problems = _look(source, task, through)
+            return Facts(known, lines, False, summary, problems, encoded(sites), directed)
+    except TooSlow:
+        return Facts(known, lines, problems=(slow(task.display, through.seconds),))
 
 
 def _look(source: Source, task: Task, through: Lens) -> tuple[list[Site], Summary | None, tuple[Problem, ...]]:

@@ -54,6 +54,7 @@ class Setup(NamedTuple):
     rules: frozenset[str]  # names of those to run
     target: str
     audit: bool = False  # look into every file that mentions CUDA, be it in a comment
+    seconds: float = 0  # that a file may take; 0: any
 
 
 _decoder = msgspec.msgpack.Decoder(tuple[Site, ...])

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from porter.index.nesting import Nesting
 from porter.index.outline import Outline
 from porter.model import Effort, Evidence, Verdict
 
@@ -115,12 +116,20 @@ class Context(msgspec.Struct):
     edits: bool = True  # whether porter rewrites for this target; if not, auto and review come without edits
     in_test: Callable[[], bool] = lambda: False  # whether the file is a test, by the settings
     _outline: Outline | None = None
+    _nesting: Nesting | None = None
 
     def outline(self) -> Outline:
         """The file's outline: parsed when first asked for, which is for few files."""
         if self._outline is None:
             self._outline = Outline(self.source.text)
         return self._outline
+
+    @property
+    def nesting(self) -> Nesting:
+        """Which sites stand inside which."""
+        if self._nesting is None:
+            self._nesting = Nesting(self.sites)
+        return self._nesting
 
     def text(self, start: int, end: int) -> str:
         """The source between two offsets."""

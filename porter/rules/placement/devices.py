@@ -34,16 +34,13 @@ def torch_name(ctx: Context) -> str | None:
 
 def argument_around(site: Site, ctx: Context) -> Site | None:
     """The argument that is reported in place of the site, which is a part of it."""
-    for other in ctx.sites:
-        around = other.start <= site.start and site.end <= other.end and other is not site
-        if around and other.kind == "argument" and other.name.endswith(_WHOLE):
-            return other
-    return None
+    arguments = (other for other in ctx.nesting.around(site) if other.kind == "argument")
+    return next((argument for argument in arguments if argument.name.endswith(_WHOLE)), None)
 
 
 def devices_inside(argument: Site, ctx: Context) -> list[Site]:
     """The sites that an argument is made of."""
-    return [s for s in ctx.sites if s is not argument and argument.start <= s.start and s.end <= argument.end]
+    return [site for site in ctx.nesting.within(argument.start, argument.end) if site is not argument]
 
 
 def word_edit(site: Site, ctx: Context) -> Edits | None:
