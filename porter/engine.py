@@ -16,7 +16,6 @@ import msgspec
 from porter.cache import Cache
 from porter.config import ConfigError, Settings, check_selectors, relative
 from porter.index.facts import Facts, Setup, Task
-from porter.limit import TooSlow, limited, slow
 from porter.model import Dismissal, Finding, Problem
 from porter.sources import discover
 from porter.sources.kinds import kind_of
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from porter.judge import Judge, Judged
     from porter.rewrite.apply import Result
     from porter.rewrite.patch import Change
+    from porter.rewrite.units import Unit
 
 ROUNDS = 3  # in which what was rewritten is rewritten again, until nothing changes any more
 
@@ -50,7 +50,8 @@ class Report(msgspec.Struct):
 class FileChange(msgspec.Struct):
     """One file before and after `rewrite`, with what was applied and what had to be left, and why.
 
-    ``changes`` leads from one to the other: see `porter.rewrite.patch`.
+    ``changes`` leads from one to the other: see `porter.rewrite.patch`. ``units`` are what of it stands or falls
+    together: see `porter.rewrite.units`. A file that is not there yet has no bytes before, and may have no units.
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileChange(msgspec.Struct):
     changes: tuple[Change, ...]
     applied: list[Finding]
     dropped: list[tuple[Finding, str]]
+    units: tuple[Unit, ...] = ()
 
 
 class RewriteReport(msgspec.Struct):
@@ -96,7 +98,7 @@ class Run:
         self.rules = rules.load()
         check_selectors(settings, self.rules.values())
         self.enabled = frozenset(name for name, rule in self.rules.items() if settings.enables(rule))
-        self.setup = Setup(settings.catalogue, self.enabled, settings.target, audit, settings.seconds_per_file)
+        self.setup = Setup(settings.catalogue, self.enabled, settings.target, audit)
         if cache is not None:
             cache.begin(self.setup)
 
@@ -144,13 +146,8 @@ class Run:
         """Judge one file, and enter what is found in ``report``. None where there is nothing to judge."""
         report.files += 1
         report.lines += facts.lines
-        self._unparsable(task, facts.problems, report)
-        try:
-            with limited(self.settings.seconds_per_file):
-                judged = judge.judge(task, facts)
-        except TooSlow:
-            self._unparsable(task, (slow(task.display, self.settings.seconds_per_file),), report)
-            return None
+        self._unparsable(task, facts, report)
+        judged = judge.judge(task, facts)
         if isinstance(judged, Problem):
             report.problems.append(judged)
         elif judged is not None:
@@ -159,16 +156,16 @@ class Run:
             return judged
         return None
 
-    def _unparsable(self, task: Task, problems: Sequence[Problem], report: Report) -> None:
+    def _unparsable(self, task: Task, facts: Facts, report: Report) -> None:
         """Report what could not be analysed. Where the finding is silenced, the problem is known."""
         from porter.findings import unparsable
 
         rule = self.rules["unparsable-file"]
         wanted = rule.name in self.enabled and not self.settings.ignores(task.display, rule.code, rule.name)
-        if wanted and problems:
-            report.problems += problems
+        if wanted and facts.problems:
+            report.problems += facts.problems
             place = relative(task.display, self.settings.root)
-            report.findings += [unparsable(problem, rule, place) for problem in problems]
+            report.findings += [unparsable(problem, rule, place) for problem in facts.problems]
 
 
 def run(
@@ -252,25 +249,17 @@ def rewritten(
     """What becomes of the files (of ``only``, by path) that change, or have fixes that had to be left."""
     from porter.rewrite.apply import apply
 
-    seconds = this.settings.seconds_per_file
-    do = partial(apply, safe_only=safe_only, annotate=annotate)
-    change = partial(_change, apply=do, seconds=seconds, report=report)
+    change = partial(_change, apply=partial(apply, safe_only=safe_only, annotate=annotate), report=report)
     files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report, only)}
     _repeat(this, tasks, facts, files, change)
     return [file for file in files.values() if file.changes or file.dropped]
 
 
-def _change(judged: Judged, apply: Callable[..., Result], seconds: float, report: Report) -> FileChange:
-    path, before = judged.source.path, judged.source.raw
-    try:
-        with limited(seconds):
-            result = apply(judged.source, judged.findings, judged.groups)
-    except TooSlow:
-        report.problems.append(slow(path, seconds))
-        dropped = [(finding, "the file takes too long") for finding in judged.findings if finding.fix]
-        return FileChange(path, before, before, (), [], dropped)
+def _change(judged: Judged, apply: Callable[..., Result], report: Report) -> FileChange:
+    result = apply(judged.source, judged.findings, judged.groups)
     report.problems += result.problems
-    return FileChange(path, before, result.after, result.changes, result.applied, result.dropped)
+    path, before = judged.source.path, judged.source.raw
+    return FileChange(path, before, result.after, result.changes, result.applied, result.dropped, result.units)
 
 
 def _repeat(
@@ -281,7 +270,7 @@ def _repeat(
     change: Callable[[Judged], FileChange],
 ) -> None:
     """Rewrite what was rewritten, and join the changes. A file that will not come to rest stays as it was."""
-    from porter.rewrite.patch import composed
+    from porter.rewrite.units import composed, flattened
 
     tasks, facts = list(tasks), list(facts)
     restless = {path for path, file in files.items() if file.changes}
@@ -299,13 +288,13 @@ def _repeat(
         for file in again:
             if file.changes:
                 first = files[file.path]
-                first.changes = composed(first.before, first.changes, file.changes)
-                first.after = file.after
+                first.units = composed(first.before, first.units, file.units)
+                first.changes, first.after = flattened(first.units), file.after
                 first.applied += file.applied
     for path in restless:
         file = files[path]
         file.dropped += [(finding, "a second rewrite would change its result again") for finding in file.applied]
-        file.after, file.changes, file.applied = file.before, (), []
+        file.after, file.changes, file.applied, file.units = file.before, (), [], ()
 
 
 def _tasks(

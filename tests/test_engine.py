@@ -19,6 +19,8 @@ from porter.index import share
 from porter.index.facts import Task, encode
 from porter.model import Finding, Verdict
 from porter.rewrite import apply as rewriting
+from porter.rewrite.patch import Change
+from porter.rewrite.units import Unit, flattened
 
 TRAIN = "import torch\n\nmodel = torch.nn.Linear(1, 1).cuda()\ntorch.cuda.synchronize()\n"
 
@@ -215,8 +217,9 @@ def test_a_file_that_does_not_come_to_rest_is_left(monkeypatch: pytest.MonkeyPat
     def growing(source: object, findings: list[Finding], *rest: object, **options: object) -> rewriting.Result:
         """Like a rule whose own output it would edit again."""
         result = real(source, findings, *rest, **options)  # type: ignore[arg-type]
-        added = rewriting.Change(0, 0, b"# again\n")
-        return rewriting.Result(b"# again\n" + result.after, (added, *result.changes), findings)
+        added = Unit(tuple(findings), (0,) * len(findings), (Change(0, 0, b"# again\n"),))
+        units = (added, *result.units)
+        return rewriting.Result(b"# again\n" + result.after, flattened(units), findings, units=units)
 
     monkeypatch.setattr(rewriting, "apply", growing)
     text = TRAIN + "torch.cuda.nobody_knows()\n"  # a finding that stays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from porter.model import Finding, Verdict
 from porter.rules.base import TextEdit
@@ -12,7 +13,7 @@ from porter.sources.lines import LogicalLine, logical_lines
 from porter.sources.source import Source
 
 _WANTED = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
-_COMMENT = re.compile(rb"[ \t]*# TODO\(porter\) (PRT\d{3}): [^\r\n]*(?:\r\n|\r|\n|\Z)")
+_COMMENT = re.compile(rb"[ \t\f]*# TODO\(porter\) (PRT\d{3}): [^\r\n]*(?:\r\n|\r|\n|\Z)")
 _PYTHON = frozenset({"python", "notebook"})
 _CONTINUED = re.compile(rb"\\[ \t]*\r?\n\Z")
 # Other files that take such comments at the start of a line, and what makes a line of them part of something else.
@@ -25,22 +26,33 @@ _RISKS = {
 }
 
 
-def comments(source: Source, findings: Iterable[Finding]) -> list[TextEdit]:
-    """Edits that put one comment per code above the statement of each finding that is left to people.
+class Comments(NamedTuple):
+    """The comments above one statement, and the findings that they are about."""
+
+    edit: TextEdit
+    findings: tuple[Finding, ...]
+
+
+def comments(source: Source, findings: Iterable[Finding]) -> list[Comments]:
+    """One comment per code above the statement of each finding that is left to people.
 
     A comment that is there already stays, or is brought up to date. None where a comment would change what the
     file means, as in strings, in the middle of a statement, or in a kind of file without such comments.
     """
     lines = list(_lines(source))
     starts = {source.locate(start)[::2]: start for start in source.line_starts}
-    wanted: dict[int, dict[str, str]] = defaultdict(dict)
+    wanted: dict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
         offset = starts.get((finding.line, finding.cell))
         if finding.verdict in _WANTED and offset is not None:
-            text = f"# TODO(porter) {finding.code}: {_wording(finding)}"
-            wanted[_statement(source, lines, offset)].setdefault(finding.code, text)
-    edits = (_edit(source, lines, place, texts) for place, texts in wanted.items() if place >= 0)
-    return sorted(edit for edit in edits if edit is not None)
+            wanted[_statement(source, lines, offset)].append(finding)
+    found = []
+    for place, members in wanted.items():
+        texts = {f.code: f"# TODO(porter) {f.code}: {_wording(f)}" for f in reversed(members)}
+        edit = _edit(source, lines, place, {f.code: texts[f.code] for f in members}) if place >= 0 else None
+        if edit is not None:
+            found.append(Comments(edit, tuple(members)))
+    return sorted(found, key=lambda comment: comment.edit)
 
 
 def strip(source: Source) -> list[TextEdit]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from porter.model import Edit, Finding, Problem, Verdict
 from porter.rewrite.patch import Change, splice
+from porter.rewrite.units import Unit, flattened
 from porter.sources.decode import decode
 from porter.sources.source import Source
 
@@ -20,7 +21,8 @@ _HINDERING = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 class Result(msgspec.Struct):
     """A file after `apply`: ``after`` equals ``Source.raw`` where nothing could be done.
 
-    ``changes`` leads from one to the other, in order and without overlap. ``dropped`` has the fixes that
+    ``units`` are what was done: `porter.rewrite.units.flattened` makes of them the ``changes`` that lead from one to
+    the other, in order and without overlap. ``dropped`` has the fixes that
     were left out to keep the file whole, each with the reason.
     """
 
@@ -29,6 +31,7 @@ class Result(msgspec.Struct):
     applied: list[Finding] = []
     dropped: list[tuple[Finding, str]] = []
     problems: list[Problem] = []
+    units: tuple[Unit, ...] = ()
 
 
 def apply(
@@ -51,14 +54,15 @@ def apply(
     accepted, overlapping = _disjoint(findings, wanted)
     dropped += overlapping
     applied = sorted(i for unit in accepted for i in unit)
-    edits = _flattened(edit for i in applied for edit in _edits(findings[i]))
+    made = _made(source, findings, accepted)
+    changes = flattened(made)
     if annotate:
-        edits = _with_comments(source, findings, edits)
-    changes = tuple(Change(e.start, e.end, source.encode(e.text)) for e in edits)
+        made += _comments(source, findings, changes)
+        changes = flattened(made)
     after = splice(source.raw, changes)
     reason = prove(source, after) if changes else None
     if reason is None:
-        return Result(after, changes, [findings[i] for i in applied], dropped)
+        return Result(after, changes, [findings[i] for i in applied], dropped, units=tuple(made))
     dropped += [(findings[i], reason) for i in applied]
     return Result(
         source.raw, (), [], dropped, [Problem(source.path, f"PRT002 rewrite-dropped: {reason}; left as it is")]
@@ -183,24 +187,31 @@ def _conflict(a: Edit, b: Edit) -> bool:
     return b.start < a.end
 
 
-def _flattened(edits: Iterable[Edit]) -> list[Edit]:
-    """Edits without conflicts, in order: equal ones once, deletions joined, and nothing within a deletion."""
-    flat: list[Edit] = []
-    for edit in sorted(set(edits)):
-        last = flat[-1] if flat else None
-        if last is None or edit.start >= last.end:
-            flat.append(edit)
-        elif not last.text:
-            flat[-1] = Edit(last.start, max(last.end, edit.end), "")
-        elif last.start == edit.start:  # a replacement within a longer deletion
-            flat[-1] = edit
-    return flat
+def _made(source: Source, findings: Sequence[Finding], accepted: Sequence[list[int]]) -> list[Unit]:
+    """The units as they change the file."""
+    uses = Counter(edit for unit in accepted for i in unit for edit in _edits(findings[i]))
+    units = []
+    for unit in accepted:
+        members = tuple(findings[i] for i in unit)
+        edits = sorted({edit for finding in members for edit in _edits(finding)})
+        # What it shares with others, such as an import, is not a finding's own place.
+        own = (min(_edits(finding), key=lambda edit: (uses[edit], edit)) for finding in members)
+        units.append(Unit(members, tuple(edit.start for edit in own), tuple(_change(source, edit) for edit in edits)))
+    return units
 
 
-def _with_comments(source: Source, findings: Sequence[Finding], edits: Sequence[Edit]) -> list[Edit]:
-    """The edits, and the comments for what is left to people, behind what is inserted at the same place."""
+def _comments(source: Source, findings: Sequence[Finding], changes: Sequence[Change]) -> list[Unit]:
+    """Comments for what is left to people, where nothing else changes."""
     from porter.rewrite.annotate import comments
 
-    translated = (source.to_disk(e.start, e.end, e.text) for e in comments(source, findings))
-    added = [e for e in translated if e is not None and not any(d.start < e.end and e.start < d.end for d in edits)]
-    return sorted([*edits, *added], key=lambda e: (e.start, e.end, e in added))
+    units = []
+    for comment in comments(source, findings):
+        edit = source.to_disk(comment.edit.start, comment.edit.end, comment.edit.text)
+        if edit is not None and not any(change.start < edit.end and edit.start < change.end for change in changes):
+            places = (edit.start,) * len(comment.findings)
+            units.append(Unit(comment.findings, places, (_change(source, edit),)))
+    return units
+
+
+def _change(source: Source, edit: Edit) -> Change:
+    return Change(edit.start, edit.end, source.encode(edit.text))

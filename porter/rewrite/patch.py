@@ -9,12 +9,12 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
 import msgspec
 
 CONTEXT = 3
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # git knows no newline but this one; others are part of the line
+LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # git knows no newline but this one; others are part of the line
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 _ESCAPED = re.compile(rb'[\x00-\x1f\x7f"\\]')
 _ESCAPES = {b'"': b'\\"', b"\\": b"\\\\", b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r"}
@@ -26,6 +26,15 @@ class Change(msgspec.Struct, frozen=True, order=True):
     start: int
     end: int
     new: bytes
+
+
+class Hunk(msgspec.Struct, frozen=True):
+    """Lines of a patch that git applies in one place: ``start:end`` are the bytes of the old file that they show."""
+
+    start: int
+    end: int
+    line: int  # the first that changes, from 1
+    text: bytes
 
 
 class _Block(msgspec.Struct):
@@ -81,22 +90,73 @@ def composed(before: bytes, first: Sequence[Change], second: Sequence[Change]) -
     return tuple(made)
 
 
-def unified(path: str, before: bytes, changes: Sequence[Change]) -> bytes:
-    """The patch of one file in git's format; empty where nothing changes. ``path`` is relative, with /."""
-    lines = _LINE.findall(before)
-    hunks = b"".join(_hunks(lines, list(_blocks(before, lines, changes))))
-    if not hunks:
+def between(before: bytes, one: Sequence[Change], other: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes that lead from ``before`` with the changes ``one`` to ``before`` with the changes ``other``."""
+    made, growth = [], 0
+    for start, end, here, there in _regions(one, other):
+        old, new = (
+            splice(before[start:end], [Change(c.start - start, c.end - start, c.new) for c in part])
+            for part in (here, there)
+        )
+        if old != new:
+            made.append(Change(start + growth, start + growth + len(old), new))
+        growth += len(old) - (end - start)
+    return tuple(made)
+
+
+def carried(place: int, changes: Iterable[Change]) -> int:
+    """Where a place of a file is after the changes; of what they replace, where that began."""
+    growth = 0
+    for change in changes:
+        if change.end > place:
+            return min(place, change.start) + growth
+        growth += len(change.new) - (change.end - change.start)
+    return place + growth
+
+
+def _regions(one: Sequence[Change], other: Sequence[Change]) -> Iterator[tuple[int, int, list[Change], list[Change]]]:
+    """Spans that hold changes which touch one another, with those of each side."""
+    start = end = -1
+    sides: tuple[list[Change], list[Change]] = [], []
+    tagged = [(change, 0) for change in one] + [(change, 1) for change in other]
+    tagged.sort(key=lambda item: (item[0].start, item[0].end))  # what is inserted in one place keeps its order
+    for change, side in tagged:
+        if change.start > end and end >= 0:
+            yield start, end, *sides
+            sides = [], []
+        if not any(sides):
+            start = change.start
+        end = max(end, change.end)
+        sides[side].append(change)
+    if any(sides):
+        yield start, end, *sides
+
+
+def unified(path: str, before: bytes, changes: Sequence[Change], *, created: bool = False) -> bytes:
+    """The patch of one file in git's format; empty where nothing changes. ``path`` is relative, with /.
+
+    ``created`` says that there is no such file yet.
+    """
+    found = b"".join(hunk.text for hunk in hunks(before, changes))
+    if not found and not created:
         return b""
     old, new = _quoted(b"a/" + os.fsencode(path)), _quoted(b"b/" + os.fsencode(path))
     tab = b"\t" if b" " in old else b""  # ends a name that could go on
-    return b"diff --git %s %s\n--- %s%s\n+++ %s%s\n%s" % (old, new, old, tab, new, tab, hunks)
+    source = b"new file mode 100644\n--- /dev/null" if created else b"--- %s%s" % (old, tab)
+    return b"diff --git %s %s\n%s\n+++ %s%s\n%s" % (old, new, source, new, tab, found)
 
 
-def _blocks(before: bytes, lines: Sequence[bytes], changes: Sequence[Change]) -> Iterator[_Block]:
+def hunks(before: bytes, changes: Sequence[Change]) -> list[Hunk]:
+    """The changes with the lines around them, joined where those meet."""
+    lines = LINE.findall(before)
+    starts = [0, *accumulate(map(len, lines))]
+    return list(_hunks(lines, starts, list(_blocks(before, lines, starts, changes))))
+
+
+def _blocks(
+    before: bytes, lines: Sequence[bytes], starts: Sequence[int], changes: Sequence[Change]
+) -> Iterator[_Block]:
     """The changed lines, cut down to what differs."""
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
     pending: list[Change] = []
     first = last = 0
     for change in changes:
@@ -118,7 +178,7 @@ def _block(
 ) -> Iterator[_Block]:
     base = starts[first]
     moved = [Change(c.start - base, c.end - base, c.new) for c in changes]
-    old, new = lines[first:last], _LINE.findall(splice(before[base : starts[last]], moved))
+    old, new = lines[first:last], LINE.findall(splice(before[base : starts[last]], moved))
     head = sum(1 for _ in takewhile(_same, zip(old, new, strict=False)))
     tail = sum(1 for _ in takewhile(_same, zip(old[head:][::-1], new[head:][::-1], strict=False)))
     if head + tail < max(len(old), len(new)):
@@ -129,8 +189,7 @@ def _same(pair: tuple[bytes, bytes]) -> bool:
     return pair[0] == pair[1]
 
 
-def _hunks(lines: Sequence[bytes], blocks: Sequence[_Block]) -> Iterator[bytes]:
-    """Blocks with the lines around them, joined where those meet."""
+def _hunks(lines: Sequence[bytes], starts: Sequence[int], blocks: Sequence[_Block]) -> Iterator[Hunk]:
     shift = 0
     i = 0
     while i < len(blocks):
@@ -141,7 +200,8 @@ def _hunks(lines: Sequence[bytes], blocks: Sequence[_Block]) -> Iterator[bytes]:
         start, end = max(0, group[0].first - CONTEXT), min(len(lines), group[-1].last + CONTEXT)
         grown = sum(len(block.new) - (block.last - block.first) for block in group)
         old, new = _range(start, end - start), _range(start + shift, end - start + grown)
-        yield b"@@ -%s +%s @@\n" % (old, new) + b"".join(_body(lines, start, end, group))
+        text = b"@@ -%s +%s @@\n" % (old, new) + b"".join(_body(lines, start, end, group))
+        yield Hunk(starts[start], starts[end], group[0].first + 1, text)
         shift += grown
         i = j
 

@@ -64,8 +64,9 @@ def test_one_comment_a_code_and_none_for_what_porter_does() -> None:
         finding(verdict=Verdict.UNKNOWN, code="PRT209", advice="Two\nlines, line 7. See line 8."),
         finding(verdict=Verdict.PORTABLE, code="PRT303"),
     ]
-    (edit,) = comments(source, findings)
-    assert edit.text == "# TODO(porter) PRT204: Do it.\n# TODO(porter) PRT209: Two lines. See another line.\n"
+    (one,) = comments(source, findings)
+    assert one.findings == tuple(findings[:3])
+    assert one.edit.text == "# TODO(porter) PRT204: Do it.\n# TODO(porter) PRT209: Two lines. See another line.\n"
 
 
 def test_comments_in_strings_are_not_porters() -> None:
