@@ -16,6 +16,7 @@ import msgspec
 from porter.cache import Cache
 from porter.config import ConfigError, Settings, check_selectors, relative
 from porter.index.facts import Facts, Setup, Task
+from porter.limit import TooSlow, limited, slow
 from porter.model import Dismissal, Finding, Problem
 from porter.sources import discover
 from porter.sources.kinds import kind_of
@@ -98,7 +99,7 @@ class Run:
         self.rules = rules.load()
         check_selectors(settings, self.rules.values())
         self.enabled = frozenset(name for name, rule in self.rules.items() if settings.enables(rule))
-        self.setup = Setup(settings.catalogue, self.enabled, settings.target, audit)
+        self.setup = Setup(settings.catalogue, self.enabled, settings.target, audit, settings.seconds_per_file)
         if cache is not None:
             cache.begin(self.setup)
 
@@ -146,8 +147,13 @@ class Run:
         """Judge one file, and enter what is found in ``report``. None where there is nothing to judge."""
         report.files += 1
         report.lines += facts.lines
-        self._unparsable(task, facts, report)
-        judged = judge.judge(task, facts)
+        self._unparsable(task, facts.problems, report)
+        try:
+            with limited(self.settings.seconds_per_file):
+                judged = judge.judge(task, facts)
+        except TooSlow:
+            self._unparsable(task, (slow(task.display, self.settings.seconds_per_file),), report)
+            return None
         if isinstance(judged, Problem):
             report.problems.append(judged)
         elif judged is not None:
@@ -156,16 +162,16 @@ class Run:
             return judged
         return None
 
-    def _unparsable(self, task: Task, facts: Facts, report: Report) -> None:
+    def _unparsable(self, task: Task, problems: Sequence[Problem], report: Report) -> None:
         """Report what could not be analysed. Where the finding is silenced, the problem is known."""
         from porter.findings import unparsable
 
         rule = self.rules["unparsable-file"]
         wanted = rule.name in self.enabled and not self.settings.ignores(task.display, rule.code, rule.name)
-        if wanted and facts.problems:
-            report.problems += facts.problems
+        if wanted and problems:
+            report.problems += problems
             place = relative(task.display, self.settings.root)
-            report.findings += [unparsable(problem, rule, place) for problem in facts.problems]
+            report.findings += [unparsable(problem, rule, place) for problem in problems]
 
 
 def run(
@@ -249,16 +255,24 @@ def rewritten(
     """What becomes of the files (of ``only``, by path) that change, or have fixes that had to be left."""
     from porter.rewrite.apply import apply
 
-    change = partial(_change, apply=partial(apply, safe_only=safe_only, annotate=annotate), report=report)
+    seconds = this.settings.seconds_per_file
+    do = partial(apply, safe_only=safe_only, annotate=annotate)
+    change = partial(_change, apply=do, seconds=seconds, report=report)
     files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report, only)}
     _repeat(this, tasks, facts, files, change)
     return [file for file in files.values() if file.changes or file.dropped]
 
 
-def _change(judged: Judged, apply: Callable[..., Result], report: Report) -> FileChange:
-    result = apply(judged.source, judged.findings, judged.groups)
-    report.problems += result.problems
+def _change(judged: Judged, apply: Callable[..., Result], seconds: float, report: Report) -> FileChange:
     path, before = judged.source.path, judged.source.raw
+    try:
+        with limited(seconds):
+            result = apply(judged.source, judged.findings, judged.groups)
+    except TooSlow:
+        report.problems.append(slow(path, seconds))
+        dropped = [(finding, "the file takes too long") for finding in judged.findings if finding.fix]
+        return FileChange(path, before, before, (), [], dropped)
+    report.problems += result.problems
     return FileChange(path, before, result.after, result.changes, result.applied, result.dropped, result.units)
 
 
