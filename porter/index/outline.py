@@ -73,6 +73,22 @@ class Outline:
         """What the innermost statement at a place is a part of."""
         return [self.tree, self.tree, *self.around(offset)][-2]
 
+    def expressions(self, start: int, end: int) -> list[ast.expr]:
+        """The expressions that hold all of a span, outermost first."""
+        found: list[ast.expr] = []
+        node: ast.AST | None = (self.around(start) or [self.tree])[-1]
+        while node is not None:
+            node = next((inner for inner in _operands(node) if self._holds(inner, start, end)), None)
+            if isinstance(node, ast.expr):
+                found.append(node)
+        return found
+
+    def _holds(self, node: ast.AST, start: int, end: int) -> bool:
+        if not hasattr(node, "lineno"):  # of what has no place of its own, some part has
+            return any(self._holds(inner, start, end) for inner in _operands(node))
+        span = self.span(node)
+        return span.start <= start and end <= span.end
+
     def rest_of_block(self, offset: int) -> Span:
         """From a place to the end of the block that its statement stands in."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]
@@ -125,6 +141,11 @@ def dotted(node: ast.expr) -> str | None:
         names.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(names)]) if isinstance(node, ast.Name) else None
+
+
+def _operands(node: ast.AST) -> Iterator[ast.AST]:
+    """What a statement's own line or an expression is made of."""
+    return (inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, ast.stmt | ast.excepthandler))
 
 
 def _blocks(node: ast.AST) -> list[list[ast.stmt]]:

@@ -1,9 +1,19 @@
-"""How the target writes a device where CUDA's stands: a literal, or a name that the file defines."""
+"""How the target writes a device where CUDA's stands: a literal, a name that the file defines, or a call."""
 
 from __future__ import annotations
 
+import ast
+import re
+
 from porter.index.site import Site
-from porter.rules.base import Context, named, needing
+from porter.rules.base import Context, Edits, named, needing
+
+_NAME = re.compile(r"(?<![\w.\"'])(torch(?:_xla)?(?:\.\w+)*)")
+# A literal by itself: prefix, quotes, and what begins with the device type.
+_LITERAL = re.compile(r"(?P<prefix>[rRuUfF]{0,2})(?P<quotes>\"\"\"|\'\'\'|\"|\')cuda(?P<rest>[^\"\'\\\\]*)(?P=quotes)")
+# Where a device is chosen, its type may stand in place of a name for it.
+_CHOICES = frozenset({"AnnAssign", "Assign", "Return"})
+_IS_AVAILABLE = re.compile(rb"[\w.]*\bcuda\.is_available\(\)")
 
 
 def device_type(site: Site, ctx: Context) -> str:
@@ -13,3 +23,102 @@ def device_type(site: Site, ctx: Context) -> str:
     from porter.rewrite.calls import quote
 
     return quote(ctx.source.text, site, ctx.target.device) + needing(ctx.target.module)
+
+
+def device_numbered(index: str, ctx: Context) -> str:
+    """The device of this process as an expression, where CUDA's is given the number ``index``, an expression."""
+    if not ctx.target.numbered:
+        return f'"{ctx.target.device}"'
+    if not ctx.target.device:
+        return f'f"{{{named("DEVICE")}}}:{index if index.isdigit() else f"{{{index}}}"}"'
+    return f'f"{ctx.target.device}:{{{index}}}"' if not index.isdigit() else f'"{ctx.target.device}:{index}"'
+
+
+def device_literal(site: Site, ctx: Context) -> Edits | None:
+    """The string at the site with the target's device type in it. None where it cannot be written.
+
+    Where a device is what the program finds, its type is a name that the file defines; where a test for one stands in
+    front, as in the idiom that PyTorch documents, it is asked for there.
+    """
+    from porter.rewrite.calls import replace_in_string
+
+    if ctx.target.device:
+        return replace_in_string(ctx.source.text, site.start, site.end, "cuda", ctx.target.device)
+    found = _LITERAL.fullmatch(ctx.text(site.start, site.end))
+    if found is None:
+        return None
+    device = named("torch.accelerator.current_accelerator") + "().type" if _chosen(site, ctx) else named("DEVICE")
+    if not found["rest"]:
+        return ctx.edit(site.start, site.end, device)
+    if len(found["prefix"]) > 1 or site.parent in ("FormattedValue", "JoinedStr"):
+        return None
+    rest = found["rest"] if found["prefix"] in ("f", "F") else re.sub(r"([{}])", r"\1\1", found["rest"])
+    return ctx.edit(site.start, site.end, f"f{found['quotes']}{{{device}}}{rest}{found['quotes']}")
+
+
+def _chosen(site: Site, ctx: Context) -> bool:
+    """Whether the site is the device that a test for CUDA chooses, and nothing else: in a ternary, or by assignment."""
+    if site.statement is None or (site.parent != "IfExp" and site.statement.kind not in _CHOICES):
+        return False
+    tests = [guard for guard in site.guards if guard.kind == "cuda"]
+    if site.parent == "IfExp":
+        tests = [guard for guard in tests if guard.start > site.statement.start]
+    return bool(tests) and _IS_AVAILABLE.fullmatch(ctx.source.text, tests[0].start, tests[0].end) is not None
+
+
+def expression(text: str) -> str:
+    """An expression of the catalogue, for an edit: its names of modules that a file may not have are marked."""
+    return _NAME.sub(lambda found: named(found[1]), text)
+
+
+def in_place_of(site: Site, ctx: Context) -> Edits | None:
+    """What to write for a device string where the target's devices have no number: for all that makes the string.
+
+    ``torch.device("cuda", rank)`` and ``"cuda:" + str(rank)`` are replaced as a whole. None where that cannot be done.
+    """
+    outline = ctx.outline()
+    around = outline.expressions(site.start, site.end)
+    if not around:
+        return None
+    made = len(around) - 1
+    while made and (_makes_string(around[made - 1], around[made]) or _is_chosen(around[made - 1], around[made], ctx)):
+        made -= 1
+    call = next((node for node in reversed(around[:made]) if isinstance(node, ast.Call)), None)
+    if ctx.target.current and call is not None and _is_device(call, around[made], site):
+        span = outline.span(call)
+        return ctx.edit(span.start, span.end, expression(ctx.target.current))
+    span = outline.span(around[made])
+    return ctx.edit(span.start, span.end, device_type(site, ctx))
+
+
+def _makes_string(outer: ast.expr, inner: ast.expr) -> bool:
+    """Whether ``outer`` completes the string that ``inner`` begins: ``"cuda:" + str(i)``, ``"cuda:{}".format(i)``."""
+    match outer:
+        case ast.BinOp(op=ast.Add() | ast.Mod(), left=left):
+            return left is inner
+        case ast.Attribute(attr="format", value=value):
+            return value is inner
+        case ast.Call(func=ast.Attribute(attr="format") as function):
+            return function is inner
+        case ast.JoinedStr():
+            return True
+    return False
+
+
+def _is_chosen(outer: ast.expr, inner: ast.expr, ctx: Context) -> bool:
+    """``"cuda" if torch.cuda.is_available() else "cpu"``, where the target's device is there in any case."""
+    if not ctx.target.current or not isinstance(outer, ast.IfExp) or outer.body is not inner:
+        return False
+    return _asked(outer.test, ctx)
+
+
+def _asked(test: ast.expr, ctx: Context) -> bool:
+    """Whether a test asks for CUDA and for nothing else."""
+    span = ctx.outline().span(test)
+    calls = (s.call for s in ctx.sites if s.name == "torch.cuda.is_available")
+    return any(call is not None and (call.start, call.end) == (span.start, span.end) for call in calls)
+
+
+def _is_device(call: ast.Call, made: ast.expr, site: Site) -> bool:
+    """Whether a call is ``torch.device`` of the string alone, or of it and a number."""
+    return site.detail == "`torch.device()`" and bool(call.args) and call.args[0] is made

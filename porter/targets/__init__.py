@@ -12,6 +12,7 @@ TARGETS = {
         backend="neuron",
         compiler="neuron",
         versions="native TorchNeuron, torch-neuronx >= 2.13, Neuron SDK 2.33, Trn2 and Trn3",
+        torch=("2.13", "2.14"),
     ),
     "portable": Target(
         name="portable",
@@ -20,7 +21,9 @@ TARGETS = {
         backend="",
         compiler="",
         versions="torch >= 2.6 with whatever torch.accelerator finds",
-        edits=False,
+        torch=("2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15"),
+        title="other devices",
+        keeps_cuda=True,
         definitions={
             "DEVICE": "torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else 'cpu'"
         },
@@ -32,7 +35,9 @@ TARGETS = {
         backend="xla",
         compiler="openxla",
         module="torch_xla",
-        edits=False,
+        current="torch_xla.device()",
+        numbered=False,
         versions="torch-neuronx <= 2.9 over torch_xla, Trn1, Inf2 and Trn2",
+        torch=("2.9",),
     ),
 }

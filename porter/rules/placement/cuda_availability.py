@@ -36,7 +36,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import hold, together
-from porter.rules.placement.devices import argument_around
+from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import judge_use
 
@@ -51,5 +51,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     group = together(site)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, group=group)
+    if (chosen := _chosen(site, ctx)) is not None:
+        return judgement(site, row, ctx, edits=word_edit(chosen, ctx) if ctx.edits else (), group=group)
     result = judge_by_row(site, row, ctx)
     return result if isinstance(result, Dismissed) else msgspec.structs.replace(result, group=group)
+
+
+def _chosen(site: Site, ctx: Context) -> Site | None:
+    """The device that the question chooses, where the target has one in any case: then the choice goes."""
+    if not ctx.target.current or site.call is None or site.parent != "test":
+        return None
+    devices = (s for s in ctx.sites if s.kind == "device" and s.parent == "IfExp")
+    return next((s for s in devices if any(g.start == site.call.start for g in s.guards[:1])), None)

@@ -39,10 +39,10 @@ import re
 from porter.catalog.schema import Row
 from porter.index.site import Argument, Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, named, needing, rule
 from porter.rules.placement.devices import argument_around
 from porter.rules.placement.indices import is_own
-from porter.rules.spelling import device_type
+from porter.rules.spelling import device_numbered, device_type
 from porter.rules.table import by_hand, judgement
 
 _DOTTED = re.compile(r"[\w.]+")
@@ -79,7 +79,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         ctx,
         verdict=Verdict.AUTO if named is None and site.certain and site.kind != "method" else Verdict.REVIEW,
         message=message,
-        advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "",
+        advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "write `.to(device)`",
         note=f"the receiver is {site.receiver.why}" if site.kind != "method" else _PRESUMED,
         edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
@@ -99,14 +99,15 @@ def _edits(site: Site, named: Argument | None, device: str | None, ctx: Context)
     if site.call is None or not site.editable:
         return None
     keep = named is not None and device == ctx.text(named.start, named.end)
-    return cuda_to(ctx.source.text, site.call, device_type(site, ctx), None if keep else device)
+    value = device + needing(ctx.target.module) if device is not None and not keep else None
+    return cuda_to(ctx.source.text, site.call, device_type(site, ctx), value)
 
 
 def _device(named: Argument, site: Site, ctx: Context) -> str | None:
     """What to pass to ``.to`` for the device that the call names; None if porter cannot tell."""
     text = ctx.text(named.start, named.end)
     if isinstance(named.literal, (bool, int)):
-        return f'"{ctx.target.device}:0"' if named.literal is not False and named.literal == 0 else None
+        return device_numbered("0", ctx) if named.literal is not False and named.literal == 0 else None
     if named.is_literal:
         return text if named.literal is not None else _plain(ctx)  # a device string is a site of its own
     if named.type == "torch.device" or text.endswith("current_device()") or text.startswith("torch.device("):
@@ -119,8 +120,8 @@ def _device(named: Argument, site: Site, ctx: Context) -> str | None:
         return None
     if re.search(rb"\b" + re.escape(text.encode()) + rb"\s+is\s+(?:not\s+)?None\b", ctx.source.text):
         return _plain(ctx)
-    return f'f"{ctx.target.device}:{{{text}}}"'
+    return device_numbered(text, ctx)
 
 
 def _plain(ctx: Context) -> str:
-    return f'"{ctx.target.device}"'
+    return f'"{ctx.target.device}"' if ctx.target.device else named("DEVICE")

@@ -10,6 +10,7 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 from porter.rules.placement.branches import knows_neuron, together, vendors
 from porter.rules.placement.evidence import evidence, is_text
+from porter.rules.spelling import device_literal, in_place_of
 from porter.rules.table import judgement
 
 # Arguments that are reported as a whole, with whatever device stands inside them.
@@ -45,11 +46,11 @@ def devices_inside(argument: Site, ctx: Context) -> list[Site]:
 
 def word_edit(site: Site, ctx: Context) -> Edits | None:
     """The literal with ``cuda`` replaced by the target's device type."""
-    from porter.rewrite.calls import replace_in_string
-
     if not site.editable:
         return None
-    return replace_in_string(ctx.source.text, site.start, site.end, "cuda", ctx.target.device)
+    if not ctx.target.numbered and site.use != "compare":
+        return in_place_of(site, ctx)
+    return device_literal(site, ctx)
 
 
 def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool | None = None) -> Judgement | Dismissed:
@@ -77,6 +78,8 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
             note = f"taken by {found.why}, which is one of what may be called here"
     elif numbered:
         note = "one process drives one core: the index must be the local rank, or 0 outside distributed runs"
+        if ctx.target.keeps_cuda:
+            note = "on Neuron the index must be the local rank, or 0 outside distributed runs"
     return judgement(
         site,
         row,
@@ -123,4 +126,7 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
 
 
 def _write(site: Site, ctx: Context) -> str:
-    return f'write `"{site.name.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
+    if not ctx.target.device:
+        return "let the program find the device"
+    name = site.name.replace("cuda", ctx.target.device) if ctx.target.numbered else ctx.target.device
+    return f'write `"{name}"`'
