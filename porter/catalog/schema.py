@@ -8,9 +8,12 @@ from porter.model import Effort, Evidence, Verdict
 
 ACTIONS = {
     "rename": "`replacement` is a dotted name that takes the symbol's place, arguments untouched",
+    "callee": "`replacement` is an expression that takes the symbol's place, arguments untouched",
     "constant": "`replacement` is an expression that takes the place of the whole call",
     "argument": "`replacement` is the argument, `bf16=True`, that takes this one's place; without it this one goes",
-    "delete": "the statement goes, where it is nothing but this call or assignment",
+    "call": "`replacement` is called instead; the row's `signature` says what becomes of the arguments",
+    "delete": "the statement, line, entry or word goes, where it is nothing but this",
+    "replace": "`replacement` takes the place of what the site names, in a file that is not Python",
     "rule": "the row's rule edits it, and may find that it cannot",
     "none": "porter leaves it",
 }
@@ -36,6 +39,20 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     action: str = ""
     effort: Effort | None = None
     checked: str = ""  # versions, where they differ from the file's
+    since: str = ""  # the release of PyTorch that brought ``replacement``: 2.9
+    older: str = ""  # what takes the symbol's place with a PyTorch before that, as an expression; none: a person decides
+    absent: str = ""  # what CUDA's call comes to where no device is, as an expression, where ``replacement`` raises
+
+
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The arguments of a call, and what becomes of them where a `replacement` is called instead."""
+
+    parameters: tuple[str, ...]  # by position
+    shared: int  # so many of them, from the first, have the same place there
+    renamed: dict[str, str] = {}
+    dropped: dict[str, tuple[str, ...]] = {}  # what it lacks, each with the values (globs) at which nothing is lost
+    stated: dict[str, str] = {}  # what to pass where it is left out, for the defaults differ
+    otherwise: dict[str, str] = {}  # an argument, `adam_w_mode=False`, and what is called instead where it is passed
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,7 +67,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     xla: Answer
     also: tuple[str, ...] = ()  # other names of the same thing, answered alike: torch.cuda.memory.empty_cache
     values: tuple[str, ...] = ()  # of an argument: globs of the literals and names that it is about, by repr; none: all
+    signature: Signature | None = None  # of what is called, for the action ``call``
     distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
+    needs_cuda: bool = False  # of a package: without CUDA it cannot be installed, or does nothing
+    imports: tuple[str, ...] = ()  # of a requirement: the top-level modules that it brings
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 
 

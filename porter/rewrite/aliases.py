@@ -73,12 +73,12 @@ def decide(alias: Alias, uses: Sequence[Use], own: str | None, names: Names) -> 
     return Move(target, spelled)
 
 
-def in_full(name: str, names: Names | None) -> Chain | None:
-    """``name`` spelled from the file's own name for torch, and None where it has none; that of another module named."""
+def in_full(name: str, names: Names | None) -> Chain:
+    """``name`` spelled from the file's own name for torch, else left for `porter.rewrite.needs` to spell."""
     root, *rest = name.split(".")
-    if root != "torch":
-        return (named(name),) if rest else (name,)
-    return (names.torch, *rest) if names is not None and names.torch is not None else None
+    if root == "torch" and names is not None and names.torch is not None:
+        return (names.torch, *rest)
+    return (named(name),) if rest else (name,)
 
 
 def _target(renamed: Sequence[Use], own: str | None) -> str | None:
@@ -89,7 +89,7 @@ def _target(renamed: Sequence[Use], own: str | None) -> str | None:
     for use in renamed:
         parts = (use.rename or "").split(".")
         depth = len(parts) - len(use.spelled) + 1
-        if depth >= 2:
+        if depth >= 2 and not parts[depth - 2][0].isupper():  # what belongs to a class cannot be imported
             wanted[".".join(parts[:depth])] += 1
     return wanted.most_common(1)[0][0] if wanted else None
 
@@ -99,10 +99,7 @@ def _spelled(use: Use, target: str | None, local: str, names: Names) -> Chain:
     if target is not None and _is_under(use.rename, target):
         rest = use.rename[len(target) + 1 :]
         return (local, *rest.split(".")) if rest else (local,)
-    full = in_full(use.rename, names)
-    if full is None:
-        raise Stays(f"line {use.line} becomes `{use.rename}`, and the file does not import torch")
-    return full
+    return in_full(use.rename, names)
 
 
 def _is_under(name: str | None, module: str) -> bool:

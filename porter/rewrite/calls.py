@@ -131,7 +131,7 @@ class CallEditor:
     def _is_named(self, index: int) -> bool:
         """Whether nothing that follows by position can be at this element."""
         argument = self._node.args[index]
-        return argument.keyword is not None or argument.star == "**" or index in self._named
+        return argument.keyword is not None or argument.star == "**" or index in self._named | self._removed
 
     def _index(self, argument: Argument) -> int | None:
         """Which element the argument is; where it is none, nothing is possible any more."""
@@ -189,7 +189,7 @@ def cuda_to(text: bytes, call: Call, device: str, value: str | None = None) -> E
     return editor.edits()
 
 
-def is_cuda_to(text: bytes, site: Site, device: str) -> Edits | None:
+def is_cuda_to(text: bytes, site: Site, device: str, operator: str = "==") -> Edits | None:
     """``x.is_cuda`` as ``x.device.type == "neuron"``, in parentheses where the context binds tighter.
 
     ``device`` is the device type without quotes. None for ``x.is_cuda()``, which is no tensor's, for a name that
@@ -202,7 +202,7 @@ def is_cuda_to(text: bytes, site: Site, device: str) -> Edits | None:
     if site.parent in ("FormattedValue", "JoinedStr", "Interpolation", "TemplateStr"):
         return None
     start = site.receiver.start if site.receiver and site.start > site.receiver.start else site.start
-    test = TextEdit(site.end - len(name), site.end, f"device.type == {quote(text, site, device)}")
+    test = TextEdit(site.end - len(name), site.end, f"device.type {operator} {quote(text, site, device)}")
     negated = site.parent == "UnaryOp" and re.search(rb"\bnot\s+\Z", text[max(0, start - 16) : start]) is not None
     if site.parent not in _BINDS_TIGHTER or negated:
         return (test,)

@@ -63,8 +63,15 @@ class _Plan:
                     self.uses[site.alias].append(i)
         for offset in [offset for offset in self.uses if not self._concerns(offset)]:
             del self.uses[offset]
-        self.names = _names(source) if self.uses else None
+        packages = {i: root for i, answer in enumerate(answers) if (root := self._package(answer, i)) is not None}
+        foreign = any(_verdict(answers[i]) in _EDITED for i in packages)
+        self.names = _names(source) if self.uses or foreign else None
         self.imported = self.names.imports if self.names else {}
+        self.modules = {  # imports of whole packages, by offset: what is named through them
+            offset: [i for i, root in packages.items() if root == imported.local]
+            for offset, imported in (self.imported.items() if foreign else ())
+            if imported.statement.module is None and imported.local in packages.values()
+        }
         sites = {self.parts[i][0] for uses in self.uses.values() for i in uses if self.parts[i]}
         self.seen = Counter(part.name for part in sites)
 
@@ -72,6 +79,12 @@ class _Plan:
         """Whether anything is edited that the alias at ``offset`` defines or names; if not, it need not be read."""
         places = [*self.uses[offset], self.definitions.get(offset)]
         return any(i is not None and _verdict(self.answers[i]) in _EDITED for i in places)
+
+    def _package(self, answer: Answer, i: int) -> str | None:
+        """The name of a package, other than torch, that a use goes through."""
+        site, parts = answer.site, self.parts[i]
+        named = site.kind == "symbol" and site.receiver is None and site.alias is None and site.role != "import"
+        return parts[0].name if named and parts and not site.name.startswith("torch.") else None
 
     # -- decisions -----------------------------------------------------------------------------
 
@@ -88,6 +101,8 @@ class _Plan:
                 self.reasons[offset] = str(reason)
             if offset not in self.imported and offset in self.definitions:
                 self.targets[self.definitions[offset]] = self.moves[offset].target if offset in self.moves else None
+        self.moves.update((offset, Move(None, {})) for offset in self.modules if self._goes(offset))
+        self._drop_second_imports()
         self._rewrite_imports()
         values = [place for place, target in self.targets.items() if target is not None]
         self.frozen.update(self.answers[place].site.start for place in values if self._edits(place) is None)
@@ -131,6 +146,27 @@ class _Plan:
                 raise Stays(f"line {site.line} needs `{site.name}`")
         twice = any(other.qualified == imported.local == other.local for other in self.imported.values())
         return Move(None if twice else imported.local, {})
+
+    def _drop_second_imports(self) -> None:
+        """Of imports that come to bring one thing by one name, at the top of the file, the first stays."""
+        brought = set()
+        for offset, imported in self.imported.items():
+            move, start = self.moves.get(offset), imported.statement.start
+            if move is None or move.target is None or self.text[:start][-1:] not in (b"", b"\n"):
+                continue
+            local = imported.local if imported.renamed else ""
+            if (move.target, local) in brought:
+                self.moves[offset] = Move(None, move.spelled)
+            brought.add((move.target, local))
+
+    def _goes(self, offset: int) -> bool:
+        """Whether nothing needs the package that is imported here any more."""
+        local, uses = self.imported[offset].local, self.modules[offset]
+        assert self.names is not None
+        seen = len({self.parts[i][0] for i in uses})
+        return self.imported[offset].statement.start not in self.frozen and (
+            self.names.loads[local] == seen and all(map(self._leaves, uses))
+        )
 
     def _use(self, i: int) -> Use:
         site = self.answers[i].site
@@ -192,7 +228,7 @@ class _Plan:
             return f"`{self._rename(i)}` cannot be spelled here"
         if site.role == "import":
             return f"the import has to stay: {reason}"
-        return f"the name it is imported by has to stay, and `torch` is not imported: {reason}"
+        return f"the name it is imported by has to stay: {reason}"
 
     # -- edits ---------------------------------------------------------------------------------
 
@@ -258,6 +294,7 @@ class _Plan:
         offsets = {site.start} if self.definitions.get(site.start) == i else set()
         if site.alias is not None:
             offsets.add(site.alias)
+        offsets.update(offset for offset, uses in self.modules.items() if i in uses)
         return sorted(offset for offset in offsets if offset in self.moves and self._alias_edits(offset))
 
     def _alias_edits(self, offset: int) -> tuple[TextEdit, ...]:

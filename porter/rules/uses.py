@@ -34,6 +34,14 @@ def has_uses(site: Site, ctx: Context) -> bool:
     return any(other.alias == site.start and other.role != "import" for other in ctx.sites)
 
 
+def may_be_missing(site: Site, ctx: Context) -> bool:
+    """Whether what the site names is imported where the import may fail: the program can do without it."""
+    root = site.name.partition(".")[0]
+    brought = [s for s in ctx.sites if s.role == "import" and s.name.partition(".")[0] == root]
+    mine = [s for s in brought if s.start == site.alias] or brought
+    return any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
+
+
 def through_choice(site: Site, ctx: Context) -> bool:
     """Whether the site goes through a name that is given ``torch.cuda`` or another vendor's module: `device_module`."""
     if site.alias is None:

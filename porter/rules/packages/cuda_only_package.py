@@ -28,7 +28,8 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row, judgement
+from porter.rules.counterpart import judge_counterpart
+from porter.rules.table import judgement
 
 
 @rule("PRT701", "cuda-only-package")
@@ -39,7 +40,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if site.role == "import" and site.name.endswith("Config") and not _made(site, ctx):
             note = "the class can be imported anywhere: it is named here, and made elsewhere"
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
-        return judge_by_row(site, row, ctx)
+        return judge_counterpart(site, row, ctx)
     if ctx.project.summary(ctx.project.resolve(root, ctx.module)) is not None:
         return Dismissed(site, "user-name")
     return judgement(site, row, ctx) if site.role == "import" else Dismissed(site, "part")

@@ -1,0 +1,83 @@
+"""Calls of other packages as calls of what takes their place: what becomes of each argument.
+
+The row of a callable has its `Signature`. Here it is held against one call: arguments are renamed, named, dropped where
+nothing is lost by it, and stated where they were left out and the defaults differ. A call that means more than its
+counterpart can say stays.
+"""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from porter.catalog.schema import Row, Signature
+from porter.index.site import Argument, Call, Site
+from porter.rules.base import Context, Dismissed, Judgement
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.uses import asks_class, may_be_missing
+
+if TYPE_CHECKING:
+    from porter.rewrite.calls import CallEditor
+
+
+class Lost(Exception):
+    """An argument has no counterpart; the message, for the reader, says which."""
+
+
+def judge_counterpart(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Judge by the row; what has a counterpart is called by the row's signature, or else named."""
+    answer, signature = ctx.answer(row), row.signature
+    if signature is None or action_of(answer) != "call" or site.role == "import":
+        return judge_by_row(site, row, ctx)
+    name = answer.replacement
+    if may_be_missing(site, ctx):
+        return by_hand(site, row, ctx, "its import may fail: porter does not see whether this still runs then")
+    if site.call is None:
+        if not (signature.stated or signature.renamed) or asks_class(site, ctx) or site.role == "annotation":
+            return judgement(site, row, ctx, rename=name)
+        return by_hand(site, row, ctx, "not called here: porter does not see its arguments")
+    if not ctx.edits:
+        return judgement(site, row, ctx)
+    try:
+        name, editor = translate(site.call, name, signature, ctx)
+    except Lost as reason:
+        return by_hand(site, row, ctx, str(reason))
+    edits = editor.edits()
+    if edits is None:
+        return by_hand(site, row, ctx)
+    return judgement(site, row, ctx, advice=f"write `{name}`", edits=edits, rename=name)
+
+
+def translate(call: Call, replacement: str, signature: Signature, ctx: Context) -> tuple[str, CallEditor]:
+    """What to call in place of a call, and the edits of its arguments, without the callee. Raises Lost."""
+    from porter.rewrite.calls import CallEditor
+
+    given = arguments(call, signature)
+    texts = {name: ast.unparse(ast.parse(f"({ctx.text(a.start, a.end)})", mode="eval")) for name, a in given.items()}
+    asked = {key: key.partition("=")[::2] for key in signature.otherwise}
+    chosen = {key: name for key, (name, value) in asked.items() if name in texts and fnmatchcase(texts[name], value)}
+    editor = CallEditor(ctx.source.text, call)
+    for position, (name, argument) in reversed(list(enumerate(given.items()))):
+        if name in signature.dropped:
+            lossless = any(fnmatchcase(texts[name], value) for value in signature.dropped[name])
+            if not lossless and name not in chosen.values():
+                raise Lost(f"`{name}={texts[name]}` has no counterpart")
+            editor.remove(argument)
+        elif (argument.keyword is None and position >= signature.shared) or argument.keyword in signature.renamed:
+            editor.rename_keyword(argument, signature.renamed.get(name, name))
+    for name, value in signature.stated.items():
+        if name not in given and not chosen:
+            editor.append(f"{name}={value}")
+    return next((signature.otherwise[key] for key in chosen), replacement), editor
+
+
+def arguments(call: Call, signature: Signature) -> dict[str, Argument]:
+    """The arguments of a call by the names of their parameters, in order. Raises Lost where they cannot be known."""
+    if call.unpacked:
+        raise Lost("its arguments are unpacked from what porter cannot see")
+    positional = [a for a in call.arguments if a.keyword is None]
+    if len(positional) > len(signature.parameters):
+        raise Lost("it has more arguments than porter knows")
+    named = {a.keyword: a for a in call.arguments if a.keyword is not None}
+    return dict(zip(signature.parameters, positional, strict=False)) | named
