@@ -57,16 +57,17 @@ class Judge(msgspec.Struct, frozen=True):
         module, found = "", sites
         if facts.summary is not None:
             module = facts.summary.module
-            sites = tuple(self.project.settle(site, module) for site in sites)
+        sites = tuple(self.project.settle(site, module) for site in sites)
         target = TARGETS[self.settings.target]
-        edits = target.edits and task.kind in PYTHON
         in_test = cache(partial(self.settings.is_test, source.path))  # asked of few files
-        ctx = Context(source, target, self.catalogue, self.project, module, sites, edits, in_test)
+        ctx = Context(
+            source, target, self.catalogue, self.project, module, sites, target.edits, in_test, self.settings.min_torch
+        )
         quiet = cache(partial(suppressions, source))
         answers = list(self._answers(found, ctx, quiet))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
-        if any(j.rename or j.group or j.edits for j in judgements):
+        if task.kind in PYTHON and any(j.rename or j.group or j.edits for j in judgements):
             from porter.rewrite import names, needs
 
             judgements = names.settle(source, judgements, dismissed)

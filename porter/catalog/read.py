@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _ENUMS: dict[str, type[Enum]] = {"verdict": Verdict, "evidence": Evidence, "effort": Effort}
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_RELEASE = re.compile(r"\d+\.\d+")
 _PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<word>[^`]*)`")
 _NO_MEMBER = re.compile(r"Invalid enum value '(?P<word>[^']*)'")
@@ -132,7 +133,7 @@ def _with_requirement(row: Row) -> tuple[Row, ...]:
     if not row.distributions:
         return (row,)
     name, *also = row.distributions
-    answers = {t: msgspec.structs.replace(getattr(row, t), effort=Effort.MINUTES) for t in TARGETS}
+    answers = {t: _required(row, t) for t in TARGETS}
     requirement = msgspec.structs.replace(
         row,
         name=name,
@@ -140,10 +141,20 @@ def _with_requirement(row: Row) -> tuple[Row, ...]:
         rule="cuda-requirement",
         also=tuple(also),
         distributions=(),
+        needs_cuda=False,
+        imports=tuple(dict.fromkeys(n.partition(".")[0] for n in (row.name, *row.also))),
         covers=(),
         **answers,
     )
     return row, requirement
+
+
+def _required(row: Row, target: str) -> Answer:
+    """What a target makes of requiring a package: what needs CUDA goes, but where CUDA may be the device."""
+    answer: Answer = getattr(row, target)
+    goes = row.needs_cuda and target != "portable" and answer.verdict in (Verdict.MANUAL, Verdict.BLOCKED)
+    changes = {"verdict": Verdict.REVIEW, "action": "delete"} if goes else {}
+    return msgspec.structs.replace(answer, effort=Effort.MINUTES, **changes)
 
 
 def _defect(answer: Answer, sources: Set[str]) -> str | None:
@@ -159,6 +170,10 @@ def _defect(answer: Answer, sources: Set[str]) -> str | None:
         return "verdict `auto` needs better evidence than D: say where it is known from, or use `review`"
     if edits and not answer.replacement and answer.action not in ("argument", "delete", "rule"):
         return f"verdict `{answer.verdict}` needs `replacement`, or `action` delete or rule"
+    if answer.since and not _RELEASE.fullmatch(answer.since):
+        return f"`since` is a release of PyTorch, `2.9`, not `{answer.since}`"
+    if answer.older and not answer.since:
+        return "`older` is for a PyTorch before `since`: say since when there is `replacement`"
     if answer.action == "rename" and not _DOTTED.fullmatch(answer.replacement):
         return f"action `rename` needs a dotted name as `replacement`, not `{answer.replacement}`"
     return None

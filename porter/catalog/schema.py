@@ -40,7 +40,9 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     effort: Effort | None = None
     checked: str = ""  # versions, where they differ from the file's
     since: str = ""  # the release of PyTorch that brought ``replacement``: 2.9
-    older: str = ""  # what takes the symbol's place with a PyTorch before that, as an expression; none: a person decides
+    older: str = (
+        ""  # what takes the symbol's place with a PyTorch before that, as an expression; none: a person decides
+    )
     absent: str = ""  # what CUDA's call comes to where no device is, as an expression, where ``replacement`` raises
 
 

@@ -63,7 +63,8 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens) -> t
     def sites(module: str) -> tuple[Site, ...]:
         return sites_of(by_module[module]) if module in by_module else ()
 
-    return Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites)), unseen
+    files = (task.display for task in tasks)
+    return Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites), files), unseen
 
 
 def _borrowed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import msgspec
@@ -30,13 +30,18 @@ class Project:
         load: Callable[[str], Summary | None],
         mentioning: Callable[[str], list[str]],
         sites: Callable[[str], tuple[Site, ...]],
+        files: Iterable[str] = (),
     ) -> None:
         """Merge ``summaries``.
 
         ``paths`` are all Python files, analysed or not. ``load`` summarises one of them by path; ``mentioning``
         lists the files that were not analysed, hold a word, and may put it on a device; ``sites`` are those of a
-        module, as they stand there.
+        module, as they stand there. ``files`` are the paths of all files, Python or not.
         """
+        self.files: dict[str, list[str]] = {}  # names by folder
+        for path in files:
+            folder, _, name = path.rpartition("/")
+            self.files.setdefault(folder, []).append(name)
         self.sites = sites
         self.needed: dict[str, str | None] = {}  # by module: the package for CUDA without which it cannot be imported
         self.types = types
@@ -157,6 +162,16 @@ class Project:
         """Whether a module binds ``name`` at its top level."""
         summary = self._summaries.get(module)
         return summary is not None and name in summary.names
+
+    @cached_property
+    def imports(self) -> dict[str, list[tuple[str, Site]]]:
+        """Imports that have a row of the catalogue, by top-level module: path of the file, and the site."""
+        found: dict[str, list[tuple[str, Site]]] = {}
+        for module in self._summaries:
+            for site in self.sites(module):
+                if site.role == "import" and not self._is_own(site.name):
+                    found.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
+        return found
 
     # -- classes -------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from porter.index.facts import PYTHON
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import surrounded
@@ -27,9 +28,23 @@ _OPENED = _ARMS | {"after"}
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
+    if ctx.source.kind not in PYTHON:
+        return _groups(results)
     for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _conditions, _bodies):
         results = hold(results, ctx)
     return results
+
+
+def _groups(results: list[Judgement]) -> list[Judgement]:
+    """What changes together in a script: where a variable is set, and read. `porter.rewrite.names` does it in Python."""
+    lines = {r.group: r.site.line for r in reversed(results) if r.group and not r.edited}
+
+    def held(result: Judgement) -> Judgement:
+        if result.group not in lines or not result.edited:
+            return result
+        return by_hand(result, f"line {lines[result.group]} belongs to it, and stays: change them together")
+
+    return [held(r) for r in results]
 
 
 def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:
@@ -163,17 +178,19 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
-        if not result.edited and not asks:
+        stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result not in tests
+        if not result.edited and not asks and not stays:
             return result
         for test in tests:
             if asks and test.verdict is Verdict.PORTABLE and follows(result.site, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
-            if result.edited and (flagged or _opens(test.site, result.site, _OPENED)):
+            if (result.edited or stays) and (flagged or _opens(test.site, result.site, _OPENED)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
-                return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
+                if result.edited:
+                    return by_hand(result, f"line {test.site.line} tests for CUDA and stays: port both together")
         return result
 
     return [held(r) for r in results] if tests else results

@@ -7,10 +7,12 @@ import re
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.facts import PYTHON
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
+from porter.rules.environment.alternatives import kept, served
 from porter.rules.kernels.known import stands_alone
 from porter.rules.table import sentence
 
@@ -83,13 +85,19 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
             return leave(result, "runs only where the import before it fails")
         if guard.kind == "entry" and result.verdict in (Verdict.AUTO, Verdict.REVIEW):
-            return by_hand(result, 'the table has an entry for `"cuda"`: add one for Neuron, and leave this one')
+            return by_hand(
+                result, f'the table has an entry for `"cuda"`: add one for {ctx.target.title}, and leave this one'
+            )
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
-            return _vendors(result, guard)
+            return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
     if (vendor := _another(ctx)) is not None:
+        if ctx.target.keeps_cuda:
+            return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
         return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
+    if ctx.source.kind not in PYTHON:
+        return _file(result, ctx)
     scope = _owner(result.site, ctx)
     named = _CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
@@ -97,7 +105,17 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     name = named.group().strip(".")
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
         return result
+    if ctx.target.keeps_cuda:
+        return leave(result, f"`{name}` is CUDA's by its name, and stays beside what other devices have")
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _file(result: Judgement, ctx: Context) -> Judgement:
+    """The judgement in a file that is not Python: one of several for different devices stays as it is."""
+    if (why := served(ctx)) is not None:
+        return leave(result, why)
+    why = kept(result.site, ctx)
+    return by_hand(result, why) if why is not None else result
 
 
 def _another(ctx: Context) -> str | None:
@@ -136,12 +154,12 @@ def leave(result: Judgement, why: str) -> Judgement:
     )
 
 
-def _vendors(result: Judgement, guard: Guard) -> Judgement:
+def _vendors(result: Judgement, guard: Guard, ctx: Context) -> Judgement:
     """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron."""
     others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
     if guard.has_else and result.site.kind != "device":
-        return leave(result, f"one arm of a chain over {others}, which ends in an `else` that Neuron takes")
-    advice = f"add an arm for Neuron to this chain over {others}, and leave the CUDA arm as it is"
+        return leave(result, f"one arm of a chain over {others}, which ends in an `else` for {ctx.target.title}")
+    advice = f"add an arm for {ctx.target.title} to this chain over {others}, and leave the CUDA arm as it is"
     return by_hand(result, advice)
 
 

@@ -65,6 +65,19 @@ class Source(msgspec.Struct, dict=True):
     problems: tuple[Problem, ...] = ()  # parts that could not be used: cells that are not Python
 
     @cached_property
+    def shown(self) -> bytes:
+        """``text`` with the fragments in it, which are as long as what masks them."""
+        text = bytearray(self.text)
+        for fragment in self.fragments:
+            text[fragment.start : fragment.start + len(fragment.text)] = fragment.text
+        return bytes(text)
+
+    def kind_at(self, offset: int) -> str:
+        """The kind of what stands there: that of the file, or of the fragment."""
+        within = (f.kind for f in self.fragments if f.start <= offset < f.start + len(f.text))
+        return next(within, self.kind)
+
+    @cached_property
     def line_starts(self) -> list[int]:
         r"""Byte offset of every line of ``text``. Lines end at ``\n``, ``\r\n`` and ``\r``, as `ast` has them."""
         starts = list(accumulate(map(len, self.text.splitlines(keepends=True)), initial=0))

@@ -20,7 +20,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("porter.sources",),
     ("porter.index",),
     ("porter.rules.base",),
-    ("porter.rewrite.calls", "porter.rewrite.commas"),  # the builders, which rules call
+    (
+        "porter.rewrite.calls",
+        "porter.rewrite.commas",
+        "porter.rewrite.lines",
+        "porter.rewrite.requirements",
+    ),  # for rules
     ("porter.rules",),
     ("porter.rewrite",),
     ("porter.borrowed", "porter.cache", "porter.engine", "porter.findings", "porter.judge", "porter.report"),

@@ -27,10 +27,10 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
+from porter.rules.environment.write import named, write
 
 
 @rule("PRT806", "cuda-build")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue."""
-    return advise(site, row, ctx)
+    return write(site, row, ctx, named)

@@ -27,11 +27,11 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
+from porter.rules.environment.write import named, write
 
 
 @rule("PRT805", "cuda-cluster-resource")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, and show the amount asked for."""
     amount = f" (`{site.detail}`)" if site.detail and site.name.startswith("-") else ""
-    return advise(site, row, ctx, f"`{site.name}`{amount} {row.summary}")
+    return write(site, row, ctx, named, f"`{site.name}`{amount} {row.summary}")

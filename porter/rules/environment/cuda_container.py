@@ -23,13 +23,35 @@ Take the image as a build argument while both kinds of machine are in use: `ARG 
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.environment.write import write
+
+_IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
 
 
 @rule("PRT803", "cuda-container")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue."""
-    return advise(site, row, ctx)
+    return write(site, row, ctx, _option if site.name.startswith("--") else _image)
+
+
+def _image(site: Site, image: str, ctx: Context) -> Edits | None:
+    """Write another image, where it stands there and not in a variable; not where files are copied from it."""
+    text = ctx.source.shown
+    found = _IMAGE.fullmatch(text, site.start, site.end)
+    if found is None or text.endswith(b"--from=", 0, site.start):
+        return None
+    return (TextEdit(*found.span(1), image),)
+
+
+def _option(site: Site, option: str, ctx: Context) -> Edits | None:
+    """Write another option for the one and its value, in a command."""
+    written = ctx.source.shown[site.start : site.end]
+    in_command = site.statement is not None and site.statement.kind == "Command"
+    if not written.startswith(site.name.encode()) or not (in_command or b"=" in written):
+        return None
+    return (TextEdit(site.start, site.end, option),)

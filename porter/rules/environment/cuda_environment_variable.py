@@ -18,7 +18,8 @@ Nobody reads them, so that a setting silently has no effect: a process that was 
 os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
 ```
 
-becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In other files porter says what to write, and writes nothing.
+becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the variable and what reads it change
+together.
 
 ## What to do
 
@@ -30,30 +31,62 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite.calls import replace_in_string
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
-from porter.rules.table import by_hand, judgement
+from porter.rules.environment.write import in_python, named, write
+from porter.rules.table import action_of, by_hand, judgement
 
 # What follows the name where the variable is set to no device at all.
 _READS = re.compile(rb"get(?:env)?\(\s*\Z")
 _HIDES_ALL = re.compile(rb"""\s*\]?\s*[=,:]\s*(['"])(?:-1)?\1""")
+_SET_TO_NONE = re.compile(rb"""["']?[ \t]*[:=][ \t]*(["']?)(?:-1)?\1(?=[\s;&#,})]|\Z)""")
+_HIDDEN = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
+_LAUNCHER = re.compile(
+    rb"\b(?:torchrun|accelerate\s+launch|deepspeed|mpirun|mpiexec|horovodrun|srun|torch\.distributed\.\w+)\b"
+)
+_LAUNCHERS = ("torchrun", "python -m torch.distributed", "accelerate launch", "deepspeed", "horovodrun")
+_LAUNCHED = (
+    "a launcher gives every process a core of its own, unless this is set: delete it where one starts the program"
+)
 
 
 @rule("PRT801", "cuda-environment-variable")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Rename the variable in Python; say how in every other file."""
+    """Rename the variable, or delete it with what sets it; what sets and what reads it change together."""
     answer = ctx.answer(row)
-    if ctx.source.kind not in ("python", "notebook"):
-        return advise(site, row, ctx)
+    if not in_python(site, ctx):
+        result = write(site, row, ctx, named, why=_stays(site, answer.replacement, ctx))
+        if isinstance(result, Judgement) and _is_read(site, ctx):
+            return msgspec.structs.replace(result, group=site.name)
+        return result
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
         return judgement(site, row, ctx)
+    if action_of(answer) == "delete":
+        return by_hand(site, row, ctx)
     text = ctx.source.text
     if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
-        why = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
-        return by_hand(site, row, ctx, why)
+        return by_hand(site, row, ctx, _HIDDEN)
     edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
+
+
+def _is_read(site: Site, ctx: Context) -> bool:
+    return any(s.kind == site.kind and s.name == site.name and s.role == "load" for s in ctx.sites)
+
+
+def _stays(site: Site, replacement: str, ctx: Context) -> str:
+    """Why a variable that chooses devices cannot be renamed as it is set here."""
+    if not replacement.endswith("_VISIBLE_CORES") or site.role != "store":
+        return ""
+    text, statement = ctx.source.shown, site.statement
+    if _SET_TO_NONE.match(text, text.find(site.name.encode(), site.start) + len(site.name)):
+        return _HIDDEN
+    if statement is not None and statement.siblings > 1 and statement.start == site.start:  # for this command alone
+        return _LAUNCHED if _LAUNCHER.search(text, statement.start, statement.end) else ""
+    launches = any(s.kind == "command" and s.name.startswith(_LAUNCHERS) for s in ctx.sites)
+    return _LAUNCHED if launches else ""

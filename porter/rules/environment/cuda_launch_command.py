@@ -24,16 +24,49 @@ number must fit the machine: a trn2.48xlarge has 64 logical cores.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
+from porter.rewrite.lines import stands_alone
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.environment.write import in_python, part, write
+
+_PROCESSES = "torchrun --nproc_per_node="
+_COUNTS = re.compile(rb"nvidia-smi|cuda\.device_count")
+_VARIABLE = re.compile(rb"\$\{?(\w+)")
 
 
 @rule("PRT804", "cuda-launch-command")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; in a program a word may be the name of a package: a command has options."""
-    package = ctx.source.kind in ("python", "notebook") and ctx.catalogue.find("symbol", site.name) is not None
+    package = in_python(site, ctx) and ctx.catalogue.find("symbol", site.name) is not None
     if package and f"{site.name} -" not in ctx.text(site.start, site.end):
         return Dismissed(site, "user-name")
-    return advise(site, row, ctx)
+    return write(site, row, ctx, _processes if site.name.startswith(_PROCESSES) else _program)
+
+
+def _program(site: Site, program: str, ctx: Context) -> Edits | None:
+    """Write another program, where it is called without arguments and nobody asks whether it is there."""
+    statement, text = site.statement, ctx.source.shown
+    if statement is None or statement.siblings > 1 or not stands_alone(text, statement.start, statement.end):
+        return None
+    return part(site.name)(site, program, ctx)
+
+
+def _processes(site: Site, option: str, ctx: Context) -> Edits | None:
+    """Write another number of processes: in the place of ``gpu``, or of a count of GPUs."""
+    text, count = ctx.source.shown, option.removeprefix(_PROCESSES)
+    value = site.name.removeprefix(_PROCESSES)
+    if not value.startswith("$"):
+        return part(value)(site, count, ctx)
+    at = text.find(b"$", site.start, site.end)
+    variable = _VARIABLE.match(text, at)
+    counted = text[at : site.end]
+    if variable is not None:
+        assigned = re.compile(rb"(?:^|[\s;])" + variable[1] + rb"=([^\n]*)", re.MULTILINE).findall(text)
+        counted = assigned[0] if len(assigned) == 1 else b""
+    if not _COUNTS.search(counted):
+        return None
+    start = at - 1 if text[at - 1 : at] == b'"' else at
+    return (TextEdit(start, site.end, count),)

@@ -30,7 +30,7 @@ import re
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.advise import advise
+from porter.rules.environment.write import named, write
 
 _NAME = re.compile(rb"[A-Za-z_][\w:./]+")
 
@@ -39,6 +39,6 @@ _NAME = re.compile(rb"[A-Za-z_][\w:./]+")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, and say how often the construct occurs."""
     times = f" ({site.detail})" if site.detail else ""
-    named = _NAME.fullmatch(ctx.source.text, site.start, site.end) and _NAME.match(ctx.source.text, site.start)
-    name = named.group().decode() if named else site.name  # the catalogue's names stand for families
-    return advise(site, row, ctx, f"`{name}` {row.summary}{times}")
+    exact = _NAME.fullmatch(ctx.source.text, site.start, site.end) and _NAME.match(ctx.source.text, site.start)
+    name = exact.group().decode() if exact else site.name  # the catalogue's names stand for families
+    return write(site, row, ctx, named, f"`{name}` {row.summary}{times}")

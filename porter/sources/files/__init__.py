@@ -53,7 +53,10 @@ def scan(source: Source) -> list[Site]:
     sites = list(_scan(source, source.kind, source.text, 0))
     for fragment in source.fragments:
         sites += _scan(source, fragment.kind, fragment.text, fragment.start)
-    return sorted(set(sites), key=lambda site: (site.start, site.end, site.name))  # a script in quotes is read twice
+    distinct = {
+        (site.start, site.end, site.kind, site.name): site for site in sites
+    }  # scripts in quotes are read twice
+    return [distinct[place] for place in sorted(distinct)]
 
 
 def _scan(source: Source, kind: str, text: bytes, base: int) -> Iterator[Site]:

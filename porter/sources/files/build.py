@@ -35,7 +35,6 @@ def scan_make(view: View) -> Iterator[Site]:
     for begin, end in _logical_lines(view):
         assignment = _ASSIGNMENT.match(view.text, begin, end)
         if assignment and is_cuda_variable(assignment[1]):
-            seen.add(assignment[1])
             yield view.site("environment", assignment[1], *assignment.span(1), role="store")
         value = view.text[assignment.end() if assignment else begin : end].lstrip(_PREFIX)
         yield from scan_shell(view.cut(end - len(value), end), seen)

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from porter.index.site import Site
+import msgspec
+
+from porter.index.site import Site, Statement
 from porter.sources.files.images import image_name
-from porter.sources.files.installs import install_sites
+from porter.sources.files.installs import install_sites, installed
 from porter.sources.files.shell import Command, commands
 from porter.sources.files.values import is_cuda_variable, is_false, setting
 from porter.sources.files.view import View, Word, names
@@ -35,6 +37,9 @@ _QUIET = names(
     chmod pkill killall"""
 )
 
+# What a command does, where words follow that say with what.
+_VERBS = names("export declare typeset unset module ml load add sudo -x -gx")
+
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
 _SLURM = re.compile(r"--gres=gpu|--gpus(?:-per-(?:node|task|socket))?|--gpu-bind|--mem-per-gpu|--cpus-per-gpu|-G|-gpu")
@@ -52,14 +57,31 @@ def scan_shell(view: View, seen: set[str] | None = None) -> Iterator[Site]:
 
 
 def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
-    """The sites of one simple command.
+    """The sites of one simple command, which is their statement.
 
-    What a script does over and over (reading a variable, naming the toolkit's folder) is reported once: ``seen``
-    remembers it from one command of the script to the next.
+    The toolkit's folder is reported once a script: ``seen`` remembers it from one command to the next.
     """
+    programs = [word.value.rpartition("/")[2].removeprefix("@") for word in command.words]  # @ is make's
+    statement = _statement(view, command, programs)
+    for site in _command_sites(view, command, programs, seen):
+        yield msgspec.structs.replace(site, statement=statement)
+
+
+def _statement(view: View, command: Command, programs: list[str]) -> Statement | None:
+    """The command as a statement, whose siblings are the words that say what it does its work on."""
+    words = command.words
+    if not words:
+        return None
+    found = installed(words, programs)
+    if found is None:
+        found = words[next((i for i, name in enumerate(programs) if name not in _VERBS), 0) :]
+    start, end = view.base + words[0].start, view.base + words[-1].end
+    return Statement(start, end, "List" if command.listed else "Command", siblings=len(found))
+
+
+def _command_sites(view: View, command: Command, programs: list[str], seen: set[str]) -> Iterator[Site]:
     words = command.words
     yield from _environment(view, command, seen)
-    programs = [word.value.rpartition("/")[2].removeprefix("@") for word in words]  # @ is make's
     if not words or programs[0] in _QUIET:
         return
     installs = list(install_sites(view, words, programs))
@@ -81,14 +103,12 @@ def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]
         else:
             name, value = "", ""
         if is_cuda_variable(name):
-            seen.add(name)
             yield view.site("environment", name, word.start, word.end, role="store", detail=value)
         elif "toolkit" not in seen and _TOOLKIT.search(word.value):
             seen.add("toolkit")
             yield view.site("native", "/usr/local/cuda", word.start, word.end, detail=word.value)
     for variable in command.variables:
-        if variable.value not in seen and is_cuda_variable(variable.value):
-            seen.add(variable.value)
+        if is_cuda_variable(variable.value):
             yield view.site("environment", variable.value, variable.start, variable.end, role="load")
 
 
@@ -189,5 +209,5 @@ def _argument(view: View, option: _Option) -> Iterator[Site]:
         found, end = setting((key,), ""), option.start + len(option.text)  # a switch
     if found:
         yield view.site(
-            "config", found.name, option.start, end, place=f"key:{key}", detail=option.text, certain=found.certain
+            "config", found.name, option.start, end, place=f"k:{key}", detail=option.text, certain=found.certain
         )

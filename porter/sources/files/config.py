@@ -54,7 +54,7 @@ def scan_items(view: View, items: Iterable[Item]) -> Iterator[Site]:
             reserved.add(path[:-1])
         if len(elements) > 1 and key in _WORDS and not any(item.block for item in elements):
             words = [Word(item.value, item.start, item.end) for item in elements]
-            yield from command_sites(view, Command(words, []), set())
+            yield from command_sites(view, Command(words, [], listed=True), set())
             elements = [item for item in elements if " " in item.value]  # ["bash", "-c", "python train.py"]
         for item in elements:
             if key != "capabilities" or path[:-1] not in reserved:
@@ -82,7 +82,7 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
             found.name,
             item.start,
             item.end,
-            place=f"key:{key}",
+            place=f"k:{key.replace('-', '_')}",
             detail=".".join(item.path),
             certain=found.certain,
         )

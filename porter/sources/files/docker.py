@@ -37,7 +37,7 @@ def scan_docker(view: View) -> Iterator[Site]:
                     yield from _image(part, Word(word.group()[7:], word.start() + 7, word.end()), values)
         elif name in _COMMANDS and part.text.startswith("["):
             words = [Word(item.value, item.start, item.end) for item in read_json(part.text)]
-            yield from command_sites(part, Command(words, []), seen)
+            yield from command_sites(part, Command(words, [], listed=True), seen)
         elif name in _COMMANDS:
             yield from scan_shell(part, seen)
 

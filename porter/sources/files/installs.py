@@ -24,6 +24,8 @@ _TAKE_A_VALUE = names(
     """-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file"""
 )
 
+_VALUED = _TAKE_A_VALUE | INDEX_OPTIONS
+
 
 def install_sites(view: View, words: list[Word], programs: list[str]) -> Iterator[Site]:
     """The sites of an installing command: requirements, CUDA indexes and channels. Nothing for any other command.
@@ -33,24 +35,45 @@ def install_sites(view: View, words: list[Word], programs: list[str]) -> Iterato
         words: of the command.
         programs: the words without folders.
     """
-    installer = next((i for i, name in enumerate(programs) if name in _PIP or name in _CONDA or name in _SYSTEM), None)
-    if installer is None or _VERBS.isdisjoint(programs[installer : installer + 4]):
+    installer, verb = _installer(programs)
+    if not verb:
         return
     program = programs[installer]
-    verb = next(i for i in range(installer + 1, len(programs)) if programs[i] in _VERBS)
-    previous = ""
+    previous = words[verb]
     for word in words[verb + 1 :]:
         option, _, value = word.value.partition("=")
         if word.value.startswith("-"):
             if value and option in INDEX_OPTIONS:
-                yield from index_at(view, word.start, word.end)
-        elif program in _CONDA and previous in ("-c", "--channel"):
+                yield from index_at(view, word.start, word.end, word.start)
+        elif program in _CONDA and previous.value in ("-c", "--channel"):
             yield from channel_at(view, word)
-        elif program in _PIP and previous in INDEX_OPTIONS:
-            yield from index_at(view, word.start, word.end)
-        elif previous not in _TAKE_A_VALUE:
+        elif program in _PIP and previous.value in INDEX_OPTIONS:
+            yield from index_at(view, word.start, word.end, previous.start)
+        elif previous.value not in _TAKE_A_VALUE:
             yield from _package(view, word, program)
-        previous = word.value
+        previous = word
+
+
+def installed(words: list[Word], programs: list[str]) -> list[Word] | None:
+    """What a command installs: requirements, files of them, folders; None for any other command."""
+    _, verb = _installer(programs)
+    if not verb:
+        return None
+    found = []
+    for previous, word in zip(words[verb:], words[verb + 1 :], strict=False):
+        lists = previous.value in ("-r", "--requirement")
+        if lists or (previous.value not in _VALUED and not word.value.startswith("-")):
+            found.append(word)
+    return found
+
+
+def _installer(programs: list[str]) -> tuple[int, int]:
+    """Where an installer stands, and the verb that has it install something; the verb is 0 where there is none."""
+    for i, name in enumerate(programs):
+        if name in _PIP or name in _CONDA or name in _SYSTEM:
+            verb = next((j for j in range(i + 1, min(i + 4, len(programs))) if programs[j] in _VERBS), 0)
+            return i, verb
+    return 0, 0
 
 
 def _package(view: View, word: Word, program: str) -> Iterator[Site]:

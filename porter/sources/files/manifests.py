@@ -45,7 +45,7 @@ def scan_pyproject(view: View) -> Iterator[Site]:
     seen: set[Path] = set()
     for item in read_toml(view.text):
         if any(_fits(item.path, shape) for shape in _LISTS):
-            yield from requirement_at(view, item.start, item.end)
+            yield from requirement_at(view, item.start, item.end, ".".join(item.path))
         elif table := next((t for t in _TABLES if _fits(item.path[: len(t)], t) and len(item.path) > len(t)), None):
             dependency = item.path[: len(table) + 1]
             if dependency not in seen:
@@ -64,7 +64,8 @@ def _table_entry(view: View, item: Item, name: str) -> Iterator[Site]:
     """A dependency whose name is a key: ``torch = "^2.1"``, ``torch = {version = "^2.1"}``."""
     if word := requirement(f"{name} {item.value}"):
         start, end = (item.key.start, item.key.end) if item.key.value == name else (item.start, item.end)
-        yield view.site("requirement", word.value, start, end, detail=f"{name} {item.value}")
+        scope, detail = ".".join(item.path[:-1]), f"{name} {item.value}"
+        yield view.site("requirement", word.value, start, end, scope=scope, detail=detail)
 
 
 def scan_conda(view: View) -> Iterator[Site]:

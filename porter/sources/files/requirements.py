@@ -89,22 +89,28 @@ def requirement_sites(text: str, start: int, line: int) -> list[Site]:
     return [Site("requirement", word.value, start + word.start, start + word.end, line, "text", detail=text.strip())]
 
 
-def requirement_at(view: View, start: int, end: int) -> Iterator[Site]:
-    """The site of the requirement that ``start:end`` holds, options and comment left out."""
+def requirement_at(view: View, start: int, end: int, scope: str = "") -> Iterator[Site]:
+    """The site of the requirement that ``start:end`` holds, options and comment left out.
+
+    ``scope`` is the key that it stands under, dotted: ``project.optional-dependencies.gpu``.
+    """
     text = view.text[start:end]
     if stop := _END.search(text):
         text = text[: stop.start()]
     if word := requirement(text):
-        yield view.site("requirement", word.value, start + word.start, start + word.end, detail=text.strip(BLANKS))
+        begin, detail = start + word.start, text.strip(BLANKS)
+        yield view.site("requirement", word.value, begin, start + word.end, scope=scope, detail=detail)
 
 
-def index_at(view: View, start: int, end: int) -> Iterator[Site]:
-    """The site of an index of CUDA wheels, if ``start:end`` holds its address."""
+def index_at(view: View, start: int, end: int, option: int | None = None) -> Iterator[Site]:
+    """The site of an index of CUDA wheels, if ``start:end`` holds its address.
+
+    ``option`` is where the option begins that gives it to an installer: it is then part of the site.
+    """
     if match := _CUDA_INDEX.search(view.text, start, end):
         address = match[0].rstrip("/")
-        yield view.site(
-            "requirement", address.replace("http:", "https:", 1), match.start(), match.start() + len(address)
-        )
+        begin = match.start() if option is None else option
+        yield view.site("requirement", address.replace("http:", "https:", 1), begin, match.start() + len(address))
 
 
 def channel_at(view: View, channel: Word) -> Iterator[Site]:
@@ -118,7 +124,7 @@ def pip_line(view: View, line: Word) -> Iterator[Site]:
     start = line.end - len(line.value.lstrip(BLANKS))
     if option := _OPTION.match(view.text, start, line.end):
         if option[1] in INDEX_OPTIONS:
-            yield from index_at(view, option.end(), line.end)
+            yield from index_at(view, option.end(), line.end, option.start())
         if option[1] not in EDITABLE_OPTIONS:
             return
         start = option.end()
@@ -144,4 +150,4 @@ def scan_setup_cfg(view: View) -> Iterator[Site]:
                 key, _, value = body.partition("=")
                 key, start = key.strip(BLANKS), line.end - len(value)
             if section == "options.extras_require" or (section == "options" and key in _SETUP_KEYS):
-                yield from requirement_at(view, start, line.end)
+                yield from requirement_at(view, start, line.end, f"{section}.{key}")

@@ -57,6 +57,7 @@ class Command(NamedTuple):
 
     words: list[Word]
     variables: list[Word]
+    listed: bool = False  # the words are elements of a list: ["torchrun", "train.py"]
 
 
 class _Frame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from porter.index.site import Site
+from porter.index.site import Site, Statement
 
 BLANKS = " \t\r"
 
@@ -51,6 +51,8 @@ class View:
         *,
         role: str = "text",
         place: str | None = None,
+        scope: str = "",
+        statement: Statement | None = None,
         detail: str = "",
         certain: bool = True,
     ) -> Site:
@@ -64,6 +66,8 @@ class View:
             line=self.line_of(at),
             role=role,
             place=place,
+            scope=readable(scope),
+            statement=statement,
             detail=readable(detail),
             certain=certain,
         )

@@ -103,8 +103,8 @@ def test_line_ends_of_windows() -> None:
 
 def test_place_of_a_value_is_its_last_key() -> None:
     device, other = files.scan(source("yaml", "model:\n  device: cuda\n  flavour: cuda\n"))
-    assert (device.place, device.certain, device.detail) == ("key:device", True, "model.device")
-    assert (other.place, other.certain) == ("key:flavour", False)
+    assert (device.place, device.certain, device.detail) == ("k:device", True, "model.device")
+    assert (other.place, other.certain) == ("k:flavour", False)
 
 
 def test_other_languages_in_a_notebook() -> None:

@@ -1,0 +1,54 @@
+"""Files that are not the program's own way to run: those of CUDA by their name, of CI services, and made by tools."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context
+
+_WORDS = r"(?:^|[/_.-])({})(?=[/_.-]|$)"
+_CUDA = re.compile(_WORDS.format(r"cuda\d*|cu\d{2,3}|n?gpus?|multi_?gpu|nvidia|nccl|[abhv][12]00"), re.I)
+_DEVICE = re.compile(_WORDS.format(r"neuron|neuronx|trn\d?|trainium|inf2"), re.I)
+_OTHER = re.compile(_WORDS.format(r"cpu|rocm|hip|amd|xpu|npu|tpu|xla|mps|hpu|gaudi|habana"), re.I)
+_SERVICE = re.compile(
+    r"(?:^|/)(?:\.github|\.circleci|\.buildkite|\.gitlab|\.azure[\w-]*)/"
+    r"|(?:^|/)(?:\.gitlab-ci|\.travis|azure-pipelines|cloudbuild|buildspec)[\w-]*\.ya?ml$"
+)
+_MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|DO NOT EDIT)", re.I)
+_HASHED = re.compile(rb"--hash=\w+:")
+_HEAD = 600  # bytes in which a tool says that it made the file
+_NEAR = 3  # parts of the path, from its end, that name the file
+
+
+def served(ctx: Context) -> str | None:
+    """Why the file needs no port: there is one for Neuron beside it."""
+    sister = _sister(ctx, _DEVICE)
+    return f"`{sister}` beside it is for Neuron" if sister is not None else None
+
+
+def kept(site: Site, ctx: Context) -> str | None:
+    """Why nothing at the site is edited, though porter knows what to write; None where it may be."""
+    path, text = ctx.source.path, ctx.source.text
+    if _SERVICE.search(path):
+        return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
+    if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
+        return "the file is made by a tool: change what it is made from, and make it again"
+    place = "/".join([*path.split("/")[-_NEAR:], *site.scope.split(".")])
+    named = _CUDA.search(place)
+    if named is not None:
+        return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
+    sister = _sister(ctx, _OTHER)
+    if sister is not None:
+        return f"`{sister}` beside it is for another device: write one for this device, too, and leave this one"
+    return None
+
+
+def _sister(ctx: Context, devices: re.Pattern[str]) -> str | None:
+    """A file in the same folder whose name differs by nothing but the word for one of ``devices``."""
+    folder, _, name = ctx.source.path.rpartition("/")
+    plain = _CUDA.sub("", name).lower()
+    for other in ctx.project.files.get(folder, ()):
+        if other != name and devices.search(other) and devices.sub("", other).lower() == plain:
+            return other
+    return None

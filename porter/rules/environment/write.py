@@ -1,0 +1,111 @@
+"""Judging sites in files that are not Python, with the edits that the catalogue promises for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from porter.catalog.schema import Row
+from porter.index.facts import PYTHON
+from porter.index.site import Site
+from porter.model import Effort, Verdict
+from porter.rewrite import lines
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit
+from porter.rules.table import by_hand, judgement
+
+_EDITED = (Verdict.AUTO, Verdict.REVIEW)
+_PASS_ON = (b"-x", b"-e", b"--env", b"-genv")  # options of mpirun and docker whose value sets a variable
+
+Builder = Callable[[Site, str, Context], "Edits | None"]  # of the edit that writes an answer's replacement
+
+
+def in_python(site: Site, ctx: Context) -> bool:
+    """Whether the site stands in Python, not in a file or a magic of another language."""
+    return ctx.source.kind_at(site.start) in PYTHON
+
+
+def write(
+    site: Site, row: Row, ctx: Context, build: Builder, message: str = "", why: str = ""
+) -> Judgement | Dismissed:
+    """The row's answer. Where it promises an edit, ``build`` makes it, or the line, entry or word goes.
+
+    ``why`` is what keeps porter from it: a person then does what the answer says, which takes minutes. So is it in a
+    program, where what to write is known, and not how. What is only read is told once a file.
+    """
+    answer = ctx.answer(row)
+    if answer.verdict not in _EDITED:
+        result = judgement(site, row, ctx, message=message)
+    elif why or in_python(site, ctx):
+        result = msgspec.structs.replace(by_hand(site, row, ctx, why, message), effort=Effort.MINUTES)
+    else:
+        edits = None
+        if ctx.edits:
+            edits = delete(site, ctx) if answer.action == "delete" else build(site, answer.replacement, ctx)
+        result = judgement(site, row, ctx, message=message, edits=edits)
+    if site.role == "load" and not result.edits and _seen(site, ctx):
+        return Dismissed(site, "part")
+    return result
+
+
+def _seen(site: Site, ctx: Context) -> bool:
+    return any(s.kind == site.kind and s.name == site.name and s.start < site.start for s in ctx.sites)
+
+
+def part(old: str) -> Builder:
+    """A builder that writes the replacement in the place of ``old``, which stands within the site."""
+
+    def build(site: Site, new: str, ctx: Context) -> Edits | None:
+        at = ctx.source.shown.rfind(old.encode(), site.start, site.end)
+        return (TextEdit(at, at + len(old.encode()), new),) if old and at >= 0 else None
+
+    return build
+
+
+def named(site: Site, new: str, ctx: Context) -> Edits | None:
+    """Write the replacement in the place of the site's name."""
+    at = ctx.source.shown.find(site.name.encode(), site.start, site.end)
+    return (TextEdit(at, at + len(site.name.encode()), new),) if at >= 0 else None
+
+
+def value(site: Site, new: str, ctx: Context) -> Edits | None:
+    """Write the value of ``key: value`` where the key stays what it is."""
+    key, _, old = site.name.partition(": ")
+    kept, _, text = new.partition(": ")
+    shown = ctx.source.shown[site.start : site.end].lower()
+    at = shown.rfind(old.lower().encode())
+    if kept != key or at < 0:
+        return None
+    return (TextEdit(site.start + at, site.start + at + len(old.encode()), text),)
+
+
+def delete(site: Site, ctx: Context) -> Edits | None:
+    """Take the site away, as the kind of its file has it: with its command, where it does nothing else."""
+    text, statement = ctx.source.shown, site.statement
+    if statement is None:
+        drop = _DROPS.get(ctx.source.kind_at(site.start))
+        return drop(text, site.start, site.end) if drop is not None else None
+    if statement.kind == "List" or site.role == "load":
+        return None
+    if statement.siblings == 1:
+        scripts = ctx.source.kind in ("shell", "docker", "make")  # elsewhere a script of no commands is a mistake
+        return lines.drop_command(text, statement.start, statement.end) if scripts else None
+    before = text[statement.start : site.start].split()
+    if site.kind != "environment":
+        return lines.drop_word(text, site.start, site.end)
+    option = before[-1] if before and before[-1].startswith(b"-") else b""
+    if b"=" not in text[site.start : site.end] or (option and option not in _PASS_ON):
+        return None
+    return lines.drop_word(text, text.rfind(option, 0, site.start) if option else site.start, site.end)
+
+
+_DROPS: dict[str, Callable[[bytes, int, int], Edits | None]] = {
+    "requirements": lines.drop_line,
+    "setup-cfg": lines.drop_line,
+    "make": lines.drop_line,
+    "yaml": lines.drop_entry,
+    "conda": lines.drop_entry,
+    "json": lines.drop_member,
+    "toml": lines.drop_member,
+    "pyproject": lines.drop_member,
+}

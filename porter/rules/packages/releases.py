@@ -1,0 +1,52 @@
+"""Which releases of a distribution a requirement allows, and where it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+_LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
+_PATCHES = range(6)
+_PINS = ("==", "===", "~=", "<", "<=")
+
+
+def shuts_out(text: str, releases: Iterable[str]) -> bool:
+    """Whether the requirement allows no patch of any of ``releases``. False where it cannot be read."""
+    requirement = _parsed(text)
+    if requirement is None or not requirement.specifier:
+        return False
+    versions = (f"{release}.{patch}" for release in releases for patch in _PATCHES)
+    return not any(requirement.specifier.contains(version, prereleases=True) for version in versions)
+
+
+def pinned(text: str) -> bool:
+    """Whether the requirement keeps out later releases."""
+    requirement = _parsed(text)
+    return requirement is not None and any(clause.operator in _PINS for clause in requirement.specifier)
+
+
+def on_linux(text: str) -> bool:
+    """Whether the requirement's marker, if any, lets it apply on Linux, the one system that has Neuron devices."""
+    requirement = _parsed(text)
+    if requirement is None or requirement.marker is None:
+        return True
+    return requirement.marker.evaluate({**_LINUX, "extra": ""}) or not requirement.marker.evaluate(
+        {**_LINUX, "sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "extra": ""}
+    )
+
+
+def marker_of(text: str) -> str:
+    """The requirement's environment marker as it is written; empty where it has none."""
+    return text.partition(";")[2].strip()
+
+
+def _parsed(text: str) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
