@@ -69,8 +69,14 @@ class Known(msgspec.Struct, frozen=True):
 class Inference(Names):
     """Answers questions about expressions of one file. Memoised; gives up rather than search long."""
 
-    def __init__(self, types: Types, scopes: dict[ast.AST, Scope], aliases: Mapping[str, str]) -> None:
-        super().__init__(aliases)
+    def __init__(
+        self,
+        types: Types,
+        scopes: dict[ast.AST, Scope],
+        aliases: Mapping[str, str],
+        watched: Callable[[str], object],
+    ) -> None:
+        super().__init__(aliases, watched)
         self.types = types
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions

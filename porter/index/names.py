@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -23,9 +23,10 @@ class Reference(msgspec.Struct, frozen=True):
 class Names:
     """Resolves the names of one file."""
 
-    def __init__(self, aliases: Mapping[str, str]) -> None:
-        """``aliases``: names of the repository, and what of CUDA they stand for."""
+    def __init__(self, aliases: Mapping[str, str], watched: Callable[[str], object]) -> None:
+        """``aliases``: names of the repository, and what of CUDA they stand for. ``watched``: has a name a row?"""
         self.aliases = aliases
+        self._watched = watched
         self._bound: dict[Binding, Reference | None] = {}
 
     def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
@@ -87,8 +88,12 @@ class Names:
         if len(qualified) > 1:
             told = [r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified]
             modern = [r for r in found if r.qualified.startswith("torch.amp.")]  # what Neuron's PyTorch takes
-            best = next(iter(modern or told), best)
+            best = next(iter(modern or told or filter(self._tells, found)), best)
         return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
+
+    def _tells(self, reference: Reference) -> bool:
+        """Whether a name is worth a site. One that is assigned has its own, where it is assigned."""
+        return not isinstance(reference.alias, ast.expr) and bool(self._watched(reference.qualified))
 
     def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:
         if definition.kind == "import":
