@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     baseline: str | None = None  # findings that `check` knows; absolute once loaded
     baseline_strict: bool = False  # `check` also fails on entries that have no finding any more
     output_format: OutputFormat = "full"
+    min_torch: Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")] = "2.6"  # that `portable` code is to run with
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     seconds_per_file: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 30  # of processor time; 0: any
     cache: bool = True

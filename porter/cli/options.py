@@ -35,6 +35,7 @@ class Common(NamedTuple):
     """What the shared options say, as given. Lists hold what was given by comma or by repetition."""
 
     target: tuple[str, ...]
+    min_torch: str | None
     config: str | None
     isolated: bool
     no_cache: bool
@@ -71,6 +72,7 @@ class Common(NamedTuple):
 
         given = {
             "target": (self.target[0] if len(self.target) == 1 else self.target) or None,
+            "min_torch": self.min_torch,
             "select": _split(self.select) or None,
             "ignore": _split(self.ignore) or None,
             "extend_select": _split(self.extend_select),
@@ -138,6 +140,9 @@ _OPTIONS = (
         metavar="TARGETS",
         callback=lambda _, __, values: choices(values, TARGETS),
         help=f"What to port to: {', '.join(TARGETS)}.  [default: neuron]",
+    ),
+    click.option(
+        "--min-torch", metavar="VERSION", help="The oldest PyTorch that `portable` code is to run with.  [default: 2.6]"
     ),
     click.option("--select", multiple=True, metavar="CODES", help="Rules to use: codes, prefixes or names."),
     click.option("--extend-select", multiple=True, metavar="CODES", help="Rules to use beside those of the settings."),

@@ -39,6 +39,7 @@ class CallEditor:
         self._text = source_text
         self._call = call
         self._edits: list[TextEdit] = []
+        self._ends: list[TextEdit] = []  # insertions that belong to the argument before them
         self._removed: set[int] = set()
         self._named: set[int] = set()  # positional arguments that `rename_keyword` has given a name
         self._first: list[str] = []
@@ -67,12 +68,26 @@ class CallEditor:
         if listed is None:
             return None
         gone = [self._list.elements[i] for i in self._removed]
-        kept = [e for e in self._edits if not any(g.start <= e.start and e.end <= g.end for g in gone)]
-        return _joined([*listed, *kept])
+        ends, edits = (
+            [e for e in found if not any(g.start <= e.start and e.end <= g.end for g in gone)]
+            for found in (self._ends, self._edits)
+        )
+        return _joined([*ends, *listed, *edits])
 
     def replace(self, argument: Argument, text: str) -> CallEditor:
         """Put ``text`` in place of the argument's value."""
         self._edits.append(TextEdit(argument.start, argument.end, text))
+        return self
+
+    def wrap(self, argument: Argument, before: str, after: str) -> CallEditor:
+        """Put text on both sides of the argument's value."""
+        self._edits.append(TextEdit(argument.start, argument.start, before))
+        self._ends.append(TextEdit(argument.end, argument.end, after))
+        return self
+
+    def cut(self, start: int, end: int) -> CallEditor:
+        """Take out a part of an argument's value."""
+        self._edits.append(TextEdit(start, end, ""))
         return self
 
     def remove(self, argument: Argument) -> CallEditor:
@@ -161,7 +176,7 @@ def _joined(edits: Iterable[TextEdit]) -> Edits:
             insertions[edit.start] = insertions.get(edit.start, "") + edit.text
         else:
             others.append(edit)
-    return tuple(sorted([*others, *(TextEdit(at, at, text) for at, text in insertions.items())]))
+    return tuple(sorted([*others, *(TextEdit(at, at, text) for at, text in insertions.items() if text)]))
 
 
 def cuda_to(text: bytes, call: Call, device: str, value: str | None = None) -> Edits | None:

@@ -115,6 +115,7 @@ class Context(msgspec.Struct):
     sites: tuple[Site, ...]  # all sites of the file, settled
     edits: bool = True  # whether porter rewrites for this target; if not, auto and review come without edits
     in_test: Callable[[], bool] = lambda: False  # whether the file is a test, by the settings
+    min_torch: str = "2.6"  # the oldest PyTorch that the result is to run with
     _outline: Outline | None = None
     _nesting: Nesting | None = None
 

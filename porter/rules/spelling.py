@@ -13,7 +13,7 @@ _NAME = re.compile(r"(?<![\w.\"'])(torch(?:_xla)?(?:\.\w+)*)")
 _LITERAL = re.compile(r"(?P<prefix>[rRuUfF]{0,2})(?P<quotes>\"\"\"|\'\'\'|\"|\')cuda(?P<rest>[^\"\'\\\\]*)(?P=quotes)")
 # Where a device is chosen, its type may stand in place of a name for it.
 _CHOICES = frozenset({"AnnAssign", "Assign", "Return"})
-_IS_AVAILABLE = re.compile(rb"[\w.]*\bcuda\.is_available\(\)")
+_IS_AVAILABLE = re.compile(rb"\bcuda\.is_available\(\)")
 
 
 def device_type(site: Site, ctx: Context) -> str:
@@ -63,7 +63,7 @@ def _chosen(site: Site, ctx: Context) -> bool:
     tests = [guard for guard in site.guards if guard.kind == "cuda"]
     if site.parent == "IfExp":
         tests = [guard for guard in tests if guard.start > site.statement.start]
-    return bool(tests) and _IS_AVAILABLE.fullmatch(ctx.source.text, tests[0].start, tests[0].end) is not None
+    return bool(tests) and _IS_AVAILABLE.search(ctx.source.text, tests[0].start, tests[0].end) is not None
 
 
 def expression(text: str) -> str:

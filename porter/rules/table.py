@@ -9,6 +9,8 @@ from porter.catalog.schema import Answer, Row
 from porter.index.site import Call, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
+from porter.rules.presence import replaced
+from porter.rules.spelling import expression
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[._\d]|porter$")
@@ -42,10 +44,13 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     action = action_of(answer)
     if action == "argument" and site.call is not None:
         return judgement(site, row, ctx, edits=_argument(site, site.call, answer.replacement, ctx))
-    if action == "rename":
-        return judgement(site, row, ctx, rename=answer.replacement)
+    if action in ("rename", "callee"):
+        new = replaced(site, answer, ctx)
+        if new.why:
+            return by_hand(site, row, ctx, new.why)
+        return judgement(site, row, ctx, rename=new.rename, edits=new.edits, group=new.group)
     if action == "constant" and site.call is not None:
-        return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, answer.replacement))
+        return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, expression(answer.replacement)))
     if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
         from porter.rewrite.calls import delete_statement
 

@@ -33,8 +33,8 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import argument_around, devices_inside, judge_device
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.devices import argument_around, devices_inside, judge_device, word_edit
 from porter.rules.table import judgement
 
 
@@ -48,5 +48,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if not devices_inside(site, ctx):
         return Dismissed(site, "agnostic")
     message = f"`map_location` of `{site.name.partition('(')[0]}()` is on CUDA"
+    if ctx.target.keeps_cuda:
+        edits = _found(site, ctx) if ctx.edits else ()
+        return judgement(site, row, ctx, message=message, edits=edits)
     edits = ctx.edit(site.start, site.end, '"cpu"') if site.editable else None
     return judgement(site, row, ctx, message=message, edits=edits)
+
+
+def _found(site: Site, ctx: Context) -> Edits | None:
+    """The argument with the device that the program finds for each that it names; a key is the checkpoint's."""
+    devices = [s for s in devices_inside(site, ctx) if s.use != "key" and s.kind != "argument"]
+    edits = [word_edit(device, ctx) if device.kind == "device" else None for device in devices]
+    return tuple(edit for found in edits for edit in found or ()) if None not in edits else None

@@ -28,6 +28,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.devices import judge_none_elsewhere
 from porter.rules.table import judge_by_row, judgement
 
 
@@ -39,6 +40,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     text = ctx.text(site.start, site.end)
     if text == "None":
         return Dismissed(site, "agnostic")
+    if ctx.target.keeps_cuda:
+        return judge_none_elsewhere(site, row, ctx, '!= "cpu"')
     if not _is_fixed(ast.parse(f"({text})", mode="eval").body):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="works as it is with the local rank")
     message = f"`{site.name.rpartition('(')[2][:-1]}={' '.join(text.split())}` names devices by number"

@@ -32,19 +32,24 @@ torch.neuron.set_device(local_rank)
 
 from __future__ import annotations
 
-from porter.catalog.schema import Row
+from porter.catalog.schema import Answer, Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
+from porter.rules.placement.devices import judge_none_elsewhere
+from porter.rules.presence import behind_test, is_present, spelled
+from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
 
 
 @rule("PRT504", "device-before-process-group")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``set_device`` by the process group that comes behind it, and a process group by what comes before."""
-    if ctx.target.name != "neuron":
+    if ctx.target.name == "xla":
         return judge_by_row(site, row, ctx)
+    if site.kind == "argument" and ctx.target.keeps_cuda:
+        return judge_none_elsewhere(site, row, ctx, '== "cuda"')
     if is_start(site):
         return _started(site, row, ctx)
     if not site.name.endswith(".set_device"):
@@ -63,7 +68,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _set(site: Site, row: Row, ctx: Context, group: Site) -> Judgement:
     message = f"`torch.cuda.set_device()` before `init_process_group()` in line {group.line}: an error on Neuron"
-    edits = _moved(site, group, ctx)
+    edits = _moved(site, group, ctx.answer(row), ctx)
     if edits is None:
         return by_hand(site, row, ctx, "move it behind the process group, or delete it", message=message)
     return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, edits=edits)
@@ -79,7 +84,7 @@ def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
 
 
-def _moved(site: Site, group: Site, ctx: Context) -> Edits | None:
+def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | None:
     """Delete the statement and write it again, renamed, behind the process group's."""
     here, there = site.statement, group.statement
     if not ctx.edits or here is None or there is None or not here.alone or here.kind != "Expr" or there.kind != "Expr":
@@ -98,8 +103,9 @@ def _moved(site: Site, group: Site, ctx: Context) -> Edits | None:
     end = there.end if line < 0 else line
     if gone is None or text[there.end : end].strip().startswith(b";"):
         return None
-    root = ctx.text(site.start, site.end).partition(".")[0]
-    call = f"{root}.{ctx.target.runtime.partition('.')[2]}.set_device{ctx.text(site.end, here.end)}"
+    call = expression(spelled(answer, ctx)) + ctx.text(site.end, here.end)
+    if answer.absent and not is_present(site, ctx):
+        call = behind_test(call, indent, ctx)
     return (gone, *ctx.edit(end, end, f"\n{indent}{call}"))
 
 

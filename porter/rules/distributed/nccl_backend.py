@@ -38,7 +38,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, rule
 from porter.rules.placement.branches import together
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import beside, function_around
@@ -66,6 +66,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f'process group backend `"{site.name}"`'
     found = _evidence(site, ctx)
+    if site.use == "compare" and found is not None and ctx.target.keeps_cuda:
+        advice = "true where CUDA is the device, as before"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice)
     if found is None:
         if site.use in ("", "text") or _TALKS.search(site.detail):
             return Dismissed(site, "text")
@@ -134,6 +137,10 @@ def _evidence(site: Site, ctx: Context) -> Mark | None:
 def _edits(site: Site, ctx: Context) -> Edits | None:
     from porter.rewrite.calls import replace_in_string
 
+    if not ctx.target.backend:
+        plain = ctx.text(site.start, site.end).strip("\"'") == "nccl"
+        call = named("torch.distributed.get_default_backend_for_device") + f"({named('DEVICE')})"
+        return ctx.edit(site.start, site.end, call) if plain else None
     text = ctx.source.text
     found: list[Edits] = []
     for old, new in (("nccl", ctx.target.backend), ("NCCL", ctx.target.backend), ("cuda", ctx.target.device)):

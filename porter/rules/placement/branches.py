@@ -80,7 +80,7 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if _ROCM.search(_statement(site, ctx)):
         return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if others := vendors(site, ctx):
-        return Hold(Verdict.MANUAL, f"add Neuron to this test beside {others}, and leave CUDA in it")
+        return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     if flagged := next((s for s in _following(site, ctx) if _rule_of(s, ctx) == "cuda-backend-flag"), None):
@@ -103,7 +103,7 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
     if placed or _asserted(site):
         return Hold(Verdict.MANUAL, f"port {where} first, where {what} needs CUDA, and this test with it")
-    return Hold(Verdict.PORTABLE, f"left as it is: it keeps Neuron out of {where}, where {what} needs CUDA")
+    return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, where {what} needs CUDA")
 
 
 def _chosen(site: Site, ctx: Context) -> Hold | None:
@@ -111,7 +111,9 @@ def _chosen(site: Site, ctx: Context) -> Hold | None:
     for arm in arms(site, flag(site, ctx), ctx.outline()):
         name = dotted(arm[0]) if len(arm) == 1 and isinstance(arm[0], ast.expr) else None
         if name is not None and _KEPT.search(name) and not name.startswith("torch."):
-            return Hold(Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what Neuron is to take in its place")
+            return Hold(
+                Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what is to take its place on {ctx.target.title}"
+            )
     return None
 
 
@@ -121,7 +123,7 @@ def _tuning(site: Site, ctx: Context) -> Hold | None:
     statements = [node for arm in found for node in arm]
     if not statements or not all(_tunes(node, ctx) for node in statements):
         return None
-    return Hold(Verdict.PORTABLE, "left as it is: it guards settings of CUDA's libraries, which Neuron does not have")
+    return Hold(Verdict.PORTABLE, "left as it is: it guards settings of CUDA's libraries, which nothing else has")
 
 
 def _rule_of(site: Site, ctx: Context) -> str:

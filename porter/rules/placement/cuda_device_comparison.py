@@ -43,6 +43,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.anywhere import finds_device, is_exact, on_accelerator, others
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
 from porter.rules.placement.indices import computed, is_own
@@ -84,6 +85,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
     if held is not None:
         return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    if ctx.target.keeps_cuda:
+        return _anywhere(site, row, ctx, message, group)
     if not _own_number(site, ctx):
         return one_of_several(site, row, ctx, message)
     certain = ":" not in site.name and (found is None or found.certain)
@@ -95,6 +98,28 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         message=message,
         advice=write,
         edits=word_edit(site, ctx) if ctx.edits else (),
+        group=group,
+    )
+
+
+def _anywhere(site: Site, row: Row, ctx: Context, message: str, group: str | None) -> Judgement:
+    """A test that is to hold on every accelerator: that the device is not the CPU."""
+    if finds_device(site, ctx):
+        advice = "left as it is: where a program finds its device, it means CUDA by this"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice, group=group)
+    if told := others(site, ctx):
+        advice = f"the file tells {told} apart as well: say which devices this is for"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, group=group)
+    exact = is_exact(site, ctx)
+    return judgement(
+        site,
+        row,
+        ctx,
+        verdict=Verdict.AUTO if exact else Verdict.REVIEW,
+        message=message,
+        advice='compare with `"cpu"`: what is not the CPU is on the accelerator',
+        note="" if exact else 'true of a numbered device (`"cuda:1"`) as well',
+        edits=(on_accelerator(site, ctx) if site.editable else None) if ctx.edits else (),
         group=group,
     )
 

@@ -35,6 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.anywhere import others
 from porter.rules.placement.branches import hold, together
 from porter.rules.table import by_hand, judgement
 
@@ -48,6 +49,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     group = together(site)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+    if ctx.target.keeps_cuda and (told := others(site, ctx)):
+        advice = f"the file tells {told} apart as well: say which devices this is for"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, group=group)
     if site.kind == "method":
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message=message, group=group)
@@ -55,7 +59,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.edits and site.editable and site.name.endswith((".Tensor.is_cuda", "Storage.is_cuda")):
         from porter.rewrite.calls import is_cuda_to
 
-        edits = is_cuda_to(ctx.source.text, site, ctx.target.device)
+        on = ("cpu", "!=") if ctx.target.keeps_cuda else (ctx.target.device, "==")
+        edits = is_cuda_to(ctx.source.text, site, *on)
     verdict = Verdict.AUTO if site.certain else Verdict.REVIEW
     why = f"the receiver is known: {site.receiver.why}"
     return judgement(site, row, ctx, verdict=verdict, message=message, note=why, edits=edits, group=group)

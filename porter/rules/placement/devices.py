@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement
+from porter.rules.base import Context, Dismissed, Edits, Judgement, named
 from porter.rules.placement.branches import knows_neuron, together, vendors
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.spelling import device_literal, in_place_of
@@ -91,6 +93,16 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         edits=word_edit(site, ctx) if ctx.edits else (),
         group=group,
     )
+
+
+def judge_none_elsewhere(site: Site, row: Row, ctx: Context, holds: str) -> Judgement:
+    """An argument that only some devices take: it becomes None where the device that is found does not hold up."""
+    value = ast.parse(f"({ctx.text(site.start, site.end)})", mode="eval").body
+    if isinstance(value, ast.IfExp):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen by a condition of its own")
+    edits = ctx.edit(site.end, site.end, f" if {named('DEVICE')} {holds} else None") if ctx.edits else ()
+    bare = site.editable and not isinstance(value, ast.Lambda | ast.NamedExpr)
+    return judgement(site, row, ctx, edits=edits if bare else None)
 
 
 def one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:

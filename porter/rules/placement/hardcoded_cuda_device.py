@@ -56,7 +56,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.use == "key":
         return _table_key(site, row, ctx)
     index = second(site, ctx)
-    if index in ("", "0") or is_own(index, site, ctx):
+    if index in ("", "0") or ctx.target.keeps_cuda or is_own(index, site, ctx):
         return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=bool(index))
     return one_of_several(site, row, ctx, f"a device numbered by `{index}`")
 

@@ -43,7 +43,7 @@ from porter.rules.placement.indices import computed, is_own
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``cuda:N`` by whether N is this process's own device, or one of several."""
     what = f'numbered device `"{site.name}"`'
-    if evidence(site, ctx) is None or argument_around(site, ctx) is not None:
+    if ctx.target.keeps_cuda or evidence(site, ctx) is None or argument_around(site, ctx) is not None:
         return judge_device(site, row, ctx, what)
     numbers = {s.name for s in ctx.sites if s.kind == "device" and s.name[5:].isdigit() and s.use != "compare"}
     others = ", ".join(f"`{name}`" for name in sorted(numbers - {site.name}))

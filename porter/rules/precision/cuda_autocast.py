@@ -87,7 +87,9 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
         editor.rename_keyword(argument, parameter)
     dtype = call.get("dtype", 1)
     chosen = _bfloat16(dtype, ctx)
-    if dtype is None and not _disabled(call.get("enabled", 0)):
+    if ctx.target.keeps_cuda:
+        pass  # each device has its own default, and CUDA's is what it was
+    elif dtype is None and not _disabled(call.get("enabled", 0)):
         if chosen is None:
             return by_hand(site, row, ctx, _NO_TORCH)
         editor.append(f"dtype={chosen}")
@@ -102,6 +104,8 @@ def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dism
     named = device is not None and isinstance(device.literal, str) and device.literal.startswith("cuda")
     if not named:
         return Dismissed(site, "agnostic")
+    if ctx.target.keeps_cuda:
+        return Dismissed(site, "part")
     dtype = call.get("dtype", 1)
     silent = dtype is None and not _disabled(call.get("enabled", 2)) and not call.unpacked
     if not silent and (dtype is None or dtype.symbol not in _HALF):
@@ -140,7 +144,7 @@ def _custom(site: Site, row: Row, ctx: Context, name: str) -> Judgement | Dismis
         return Dismissed(site, "agnostic")
     if site.role == "import":
         return judgement(site, row, ctx, verdict=Verdict.AUTO, rename=target)
-    keyword = f'device_type="{ctx.target.device}"'
+    keyword = f"device_type={device_type(site, ctx)}"
     if site.call is None:
         if site.role != "decorator":
             return by_hand(site, row, ctx, "used as an object")
@@ -158,7 +162,7 @@ def _custom_call(site: Site, call: Call, keyword: str, ctx: Context) -> Edits | 
     editor = CallEditor(ctx.source.text, call).append(keyword)
     cast = call.get("cast_inputs")
     chosen = _bfloat16(cast, ctx)
-    if cast is not None and cast.symbol in _HALF and chosen is not None:
+    if cast is not None and cast.symbol in _HALF and chosen is not None and not ctx.target.keeps_cuda:
         editor.replace(cast, chosen)
     return editor.edits()
 

@@ -29,17 +29,66 @@ torch.neuron.manual_seed_all(seed)
 
 from __future__ import annotations
 
+import re
+from typing import TypedDict
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.model import Verdict
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.devices import torch_name
+from porter.rules.spelling import device_type
 from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import judge_use
+
+_SEEDS = frozenset({"torch.cuda.manual_seed", "torch.cuda.manual_seed_all"})
+_HARMLESS = re.compile(
+    r"|#.*|[\w.]*\bseed\(.*\)|[\w.]+\.manual_seed(?:_all)?\(.*\)|[\w.]*\bcudnn\.\w+ = \w+|os\.environ\[.*\] = .*"
+    r"|if (?:torch\.cuda\.is_available\(\)|[\w.]*cuda\w*):"
+)
+
+
+class _Edited(TypedDict, total=False):
+    rename: str
+    edits: Edits
 
 
 @rule("PRT301", "cuda-rng")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for ``fork_rng``, which means CUDA where it does not say."""
-    return _fork(site, row, ctx) if site.name == "torch.random.fork_rng" else judge_use(site, row, ctx)
+    if site.name == "torch.random.fork_rng":
+        return _fork(site, row, ctx)
+    if ctx.target.keeps_cuda and ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
+        return judgement(site, row, ctx, verdict=Verdict.AUTO, note="`torch.manual_seed` seeds every device", **edits)
+    return judge_use(site, row, ctx)
+
+
+def _again(site: Site, ctx: Context) -> _Edited | None:
+    """A seed that `torch.manual_seed` has been given just before, and with it every device: once is enough.
+
+    Behind a test the call becomes `torch.manual_seed` as well, elsewhere it goes.
+    """
+    call, statement = site.call, site.statement
+    if call is None or statement is None or not statement.alone or len(call.arguments) != 1 or not site.editable:
+        return None
+    argument = ctx.text(call.arguments[0].start, call.arguments[0].end)
+    before = ctx.source.text[: statement.start].decode()
+    found = re.search(
+        rf"^[ \t]*([\w.]+)\.manual_seed\((?:seed=)?{re.escape(argument)}\)[^\n]*\n((?:.*\n)*?)[ \t]*\Z", before, re.M
+    )
+    if found is None or found[1] != torch_name(ctx) or not _only_seeds(found[2]):
+        return None
+    if site.guards:
+        return {"rename": "torch.manual_seed"}
+    from porter.rewrite.calls import delete_statement
+
+    gone = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
+    return {"edits": (gone,)} if gone is not None else None
+
+
+def _only_seeds(text: str) -> bool:
+    """Whether lines do nothing but seed, and set flags: no number is drawn in between, and no other block begins."""
+    return all(_HARMLESS.fullmatch(line.strip()) for line in text.splitlines())
 
 
 def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -50,5 +99,5 @@ def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     from porter.rewrite.calls import CallEditor
 
-    edits = CallEditor(ctx.source.text, call).append(f'device_type="{ctx.target.device}"').edits()
+    edits = CallEditor(ctx.source.text, call).append(f"device_type={device_type(site, ctx)}").edits()
     return judgement(site, row, ctx, message="`torch.random.fork_rng()` forks CUDA's generators", edits=edits)

@@ -32,17 +32,22 @@ scaler = torch.amp.GradScaler("neuron", enabled=False)
 
 from __future__ import annotations
 
+import ast
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import asks_class, has_uses
+
+if TYPE_CHECKING:
+    from porter.rewrite.calls import CallEditor
 
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
@@ -66,7 +71,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _mentioned(site, row, ctx) if old else Dismissed(site, "agnostic")
     if not old and not _for_cuda(site.call):
         return Dismissed(site, "agnostic")
-    if why := _hindrance(ctx):
+    if not ctx.target.keeps_cuda and (why := _hindrance(ctx)):
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
     return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None)
@@ -118,11 +123,31 @@ def _edits(site: Site, call: Call, old: bool, ctx: Context) -> Edits | None:
     if old or call.get("device", 0) is None:
         editor.insert_first(device_type(site, ctx))
     enabled = call.get("enabled", 4 if old else 5)
-    if enabled is None:
+    if ctx.target.keeps_cuda:
+        _scale_on_cuda(editor, enabled, ctx)
+    elif enabled is None:
         editor.append("enabled=False")
     elif enabled.literal is not False:
         editor.replace(_with_brackets(enabled, ctx), "False")
     return editor.edits()
+
+
+def _scale_on_cuda(editor: CallEditor, enabled: Argument | None, ctx: Context) -> None:
+    """Scaling is for the float16 that autocast takes on CUDA."""
+    on_cuda = f'{named("DEVICE")} == "cuda"'
+    if enabled is None or enabled.literal is True:
+        if enabled is None:
+            editor.append(f"enabled={on_cuda}")
+        else:
+            editor.replace(enabled, on_cuda)
+    elif enabled.literal is not False:
+        value = _with_brackets(enabled, ctx)
+        text = ctx.text(value.start, value.end)
+        loose = isinstance(
+            ast.parse(f"({text})", mode="eval").body, ast.IfExp | ast.Lambda | ast.BoolOp | ast.NamedExpr
+        )
+        bare = loose and not (text.startswith("(") and value is not enabled)
+        editor.replace(value, f"({text}) and {on_cuda}" if bare else f"{text} and {on_cuda}")
 
 
 def _with_brackets(argument: Argument, ctx: Context) -> Argument:

@@ -1,0 +1,92 @@
+"""Tests for CUDA as tests for any accelerator: what the portable target makes of `device.type == "cuda"`.
+
+Which accelerator is there only the program finds out, but the CPU is always called `cpu`: a device that is not the CPU
+is on the accelerator. Comparing with the name of the device that was found would hold on a machine that has none.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context, Edits, TextEdit
+
+# Other devices that a program may tell apart: there "not the CPU" is not what was asked.
+_OTHERS = re.compile(
+    rb"[\"'](?:mps|meta|xpu|npu|hpu|xla|tpu|mlu|musa|hip|privateuseone)[\"':]|\.mps\.is_available|\.is_mps\b"
+)
+_OPPOSITE = {ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in"}
+_WRITTEN = {ast.Eq: rb"==", ast.NotEq: rb"!=", ast.In: rb"\bin\b", ast.NotIn: rb"\bnot\s+in\b"}
+_LOOSE = (ast.BoolOp, ast.IfExp, ast.Call, ast.keyword, ast.Assign)
+_QUOTED = re.compile(r"([\"'])cuda(:?)\1")
+
+
+def others(site: Site, ctx: Context) -> str:
+    """What the file tells apart beside CUDA and the CPU, as text for people; empty where nothing."""
+    found = sorted({match.group().decode().strip("\"':.") for match in _OTHERS.finditer(ctx.source.text)})
+    return ", ".join(f"`{name}`" for name in found)
+
+
+def finds_device(site: Site, ctx: Context) -> bool:
+    """Whether what is compared is a name for the type of whatever device the program finds."""
+    name = site.detail
+    found = re.compile(rb"^" + re.escape(name.encode()) + rb"\s*=\s*[\w.]*accelerator\.current_accelerator\(", re.M)
+    return name.isidentifier() and found.search(ctx.source.text) is not None
+
+
+def is_exact(site: Site, ctx: Context) -> bool:
+    """Whether "not the CPU" is true of the same devices: not where a string is compared that may have a number."""
+    test = _test(site, ctx)
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq):
+        sides = (test.left, test.comparators[0])
+        return any(isinstance(side, ast.Attribute) and side.attr == "type" for side in sides)
+    return True
+
+
+def on_accelerator(site: Site, ctx: Context) -> Edits | None:
+    """The test with `cpu` for `cuda`, and the opposite of what it asks. None where it has another shape."""
+    quoted = _QUOTED.fullmatch(ctx.text(site.start, site.end))
+    test = _test(site, ctx)
+    if quoted is None or test is None:
+        return None
+    word = TextEdit(site.start, site.end, f"{quoted[1]}cpu{quoted[1]}")
+    if isinstance(test, ast.Compare):
+        if quoted[2] and isinstance(test.ops[0], ast.Eq | ast.NotEq):
+            return None
+        return _operator(test, word, ctx)
+    return _negated(test, word, site, ctx)
+
+
+def _test(site: Site, ctx: Context) -> ast.Compare | ast.Call | None:
+    """The comparison, or the call of ``startswith``, that the literal is an operand of."""
+    around = ctx.outline().expressions(site.start, site.end)
+    match around[-2:]:
+        case [ast.Compare(ops=[op]) as test, ast.Constant()] if type(op) in _OPPOSITE:
+            return test
+        case [ast.Call(func=ast.Attribute(attr="startswith"), args=[_], keywords=[]) as call, ast.Constant()]:
+            return call
+    return None
+
+
+def _operator(test: ast.Compare, word: TextEdit, ctx: Context) -> Edits | None:
+    outline, operator = ctx.outline(), type(test.ops[0])
+    left, right = outline.span(test.left), outline.span(test.comparators[0])
+    found = re.compile(_WRITTEN[operator]).search(ctx.source.text, left.end, right.start)
+    if found is None:
+        return None
+    return tuple(sorted([TextEdit(*found.span(), _OPPOSITE[operator]), word]))
+
+
+def _negated(call: ast.Call, word: TextEdit, site: Site, ctx: Context) -> Edits | None:
+    """``device.startswith("cuda")`` gets a ``not``, or loses the one that it has."""
+    outline = ctx.outline()
+    start = outline.span(call).start
+    around = outline.expressions(site.start, site.end)[:-2]
+    outer = around[-1] if around else None
+    if isinstance(outer, ast.UnaryOp) and isinstance(outer.op, ast.Not):
+        begins = outline.span(outer).start
+        return None if ctx.text(begins, start).strip() != "not" else (TextEdit(begins, start, ""), word)
+    if outer is not None and not isinstance(outer, _LOOSE):
+        return None
+    return (TextEdit(start, start, "not "), word)
