@@ -44,7 +44,7 @@ def lens(setup: Setup) -> Lens:
     """Made once a process. Raises CatalogueError."""
     catalogue = catalog.load([Path(name) for name in setup.catalogue])
     prefilter = Prefilter(catalogue, setup.rules, (setup.target,))
-    return Lens(prefilter, watch(catalogue, setup.rules), load_types(), setup.audit, setup.seconds)
+    return Lens(prefilter, watch(catalogue, setup.rules, setup.target), load_types(), setup.audit, setup.seconds)
 
 
 def analyse(task: Task, through: Lens) -> Facts:

@@ -16,6 +16,7 @@ from porter.index.infer import Inference, Known
 from porter.index.names import defines_none
 from porter.index.scope import Binder, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
+from porter.index.steps import step_sites
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
 from porter.index.visit import Visitor
 from porter.index.watch import Watch
@@ -79,6 +80,8 @@ def _index(
     visitor = Visitor(tree, binder, inference, watch, source)
     builder = _Builder(source, visitor)
     sites = [site for found in visitor.found for site in builder.sites(found)]
+    if watch.steps:
+        sites = sorted([*sites, *step_sites(tree, source, binder, inference)], key=lambda site: site.start)
     summary = summarise(module, binder, visitor)
     summary.required = _required(tree, binder)
     return FileIndex(sites, summary)

@@ -11,6 +11,7 @@ import msgspec
 
 # What ``Site.kind`` may be, and what ``Site.name`` then holds. The catalogue's rows use the same kinds.
 KINDS = {
+    "step": "what a training or evaluation step of a program ends with: training step, optimizer.step",
     "symbol": "qualified Python name: torch.cuda.synchronize, torch.Tensor.cuda, flash_attn.flash_attn_func",
     "method": "attribute whose receiver's type is not known, with a leading dot: .cuda",
     "argument": "argument of a known callable: torch.compile(mode), .to(device)",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from porter.catalog import is_member
+from porter.model import Verdict
 
 if TYPE_CHECKING:
     from porter.catalog import Catalogue
@@ -35,6 +36,7 @@ class Watch(msgspec.Struct, frozen=True):
     text_prefixes: tuple[str, ...]
     commands: frozenset[str]
     has: Callable[[str, str], bool]  # (kind, name): is there a row?
+    steps: bool = False  # whether the steps of training loops are sites
 
     def match(self, qualified: str) -> str | None:
         """The watched part of a qualified name: ``torch.cuda.Event`` of ``torch.cuda.Event.__init__``."""
@@ -88,8 +90,8 @@ class Watch(msgspec.Struct, frozen=True):
         return ("command", word) if word in self.commands else (None, "")
 
 
-def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
-    """What to look for with this catalogue, for these rules (None: all)."""
+def watch(catalogue: Catalogue, rules: Container[str] | None = None, target: str = "") -> Watch:
+    """What to look for with this catalogue, for these rules (None: all) and, as far as it matters, this target."""
 
     def on(name: str) -> bool:
         row = catalogue.find("symbol", name)
@@ -114,4 +116,9 @@ def watch(catalogue: Catalogue, rules: Container[str] | None = None) -> Watch:
         text_prefixes=tuple(sorted(n[:-1] for n in strings if n.endswith("*"))),
         commands=frozenset(n for row in catalogue.rows() if row.kind == "command" for n in (row.name, *row.also)),
         has=lambda kind, name: catalogue.find(kind, name) is not None,
+        steps=any(
+            row.kind == "step" and getattr(row, target).verdict is not Verdict.PORTABLE
+            for row in (catalogue.rows() if target else ())
+            if rules is None or row.rule in rules
+        ),
     )

@@ -69,6 +69,19 @@ def apply(
     )
 
 
+def stripped(source: Source) -> Result:
+    """The file without the comments that ``annotate`` leaves."""
+    from porter.rewrite.annotate import strip
+
+    translated = (source.to_disk(edit.start, edit.end, edit.text) for edit in strip(source))
+    changes = tuple(_change(source, edit) for edit in translated if edit is not None)
+    after = splice(source.raw, changes)
+    reason = prove(source, after) if changes else None
+    if reason is not None:
+        return Result(source.raw, problems=[Problem(source.path, f"{reason}; left as it is")])
+    return Result(after, changes)
+
+
 def prove(source: Source, after: bytes) -> str | None:
     """Why ``after`` cannot take the file's place: it does not decode or parse as well as the original did."""
     reread = decode(after, source.path, source.kind)
@@ -181,10 +194,15 @@ def _conflict(a: Edit, b: Edit) -> bool:
         return False
     insertions = (a.start == a.end) + (b.start == b.end)
     if insertions == 2:
-        return a.start == b.start
+        return a.start == b.start and not (_is_line(a) and _is_line(b))
     if insertions == 1:
         return a.start < b.start < a.end if b.start == b.end else False
     return b.start < a.end
+
+
+def _is_line(insertion: Edit) -> bool:
+    """Whether whole lines are inserted behind a line: of several, the order does not matter."""
+    return insertion.text.startswith(("\n", "\r\n"))
 
 
 def _made(source: Source, findings: Sequence[Finding], accepted: Sequence[list[int]]) -> list[Unit]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -164,11 +165,14 @@ class _Speller:
         return _Need(at, text.replace("\r\n", "\n").replace("\n", end))
 
     def _beside(self) -> int:
-        """The end of the line after which to import: that of torch's import, else of the last one on top."""
+        """The end of the line after which to import: of torch's imports of one form, else of the last one on top."""
         ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None]
-        torch = [end for s, end in ends if _imports(s, "torch")]
-        if torch:
-            return torch[0]
+        torch = next((i for i, (s, _) in enumerate(ends) if _imports(s, "torch")), None)
+        if torch is not None:
+            alike = takewhile(
+                lambda found: type(found[0]) is type(ends[torch][0]) and _imports(found[0], "torch"), ends[torch:]
+            )
+            return max(end for _, end in alike)
         return max((end for s, end in ends if isinstance(s, (ast.Import, ast.ImportFrom)) or _is_text(s)), default=0)
 
     def _after_imports(self) -> int:

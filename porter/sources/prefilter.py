@@ -44,6 +44,8 @@ _CONFIGURED = frozenset({"string", "environment", "command", "container", "resou
 _DEVICES = frozenset({"device", "device_type", "device_types", "map_location"})
 # Classes whose members a file may use on objects of classes that another file derives from them.
 _INHERITED = ("torch.Tensor", "torch.nn.Module", ".module.Module")
+# What a training step, or a function that evaluates a model, has.
+_STEPS = (".backward(", ".step(", "no_grad", "inference_mode")
 _SHORT = 6  # letters below which a word stands inside others: `ncu` in `concurrent`
 
 _IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)(\([^)]*|(?:[\w., \t]|\\\r?\n)+)")
@@ -88,6 +90,7 @@ class Prefilter:
         members = {name for name in names.get("symbol", ()) if name.rpartition(".")[0].endswith(_INHERITED)}
         words = [f".{name.rpartition('.')[2]}" for name in (*members, *names.get("method", ()))]
         words += (name.rstrip("*") for name in names.get("string", ()))
+        words += _STEPS if "step" in names else ()
         variables = [_literal(name) for name in names.get("environment", ())]
         python = (*_PYTHON, *_besides((*_PYTHON, *_SHARED), words))
         shared = {part: [word for word in (*words, *variables) if part in word.encode()] for part in _SHARED}
