@@ -10,12 +10,14 @@ Three kinds of files, each MessagePack behind a checksum, which also covers the 
     a whole report, by everything that went into it.
 
 Files are replaced whole, so runs at the same time cost each other entries at worst. What cannot be read is as good
-as not there; where nothing can be written, nothing is.
+as not there; where nothing can be written, nothing is. The tree that is looked at may have brought the folder along:
+one that is a link, or that holds anything but a cache, is neither read nor written.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,12 +32,15 @@ import porter
 from porter.config import Settings, relative
 from porter.index.facts import Facts, Setup, Task, digest, encode
 from porter.model import Problem
+from porter.reading import head, read_regular
 
 MOST_BYTES = 64_000_000  # of facts that were of no use to this run
+MOST_READ = 1_000_000_000  # bytes of one file
 MOST_STAMPS = 100_000
 MOST_FILES = {"facts-": 4, "report-": 8}  # of each kind, the newest
 
-_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of porter: delete it as you like.\n"
+_TAG_FILE = "CACHEDIR.TAG"
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# A cache of porter: delete it as you like.\n"
 _FRESH = 2_000_000_000  # ns; a file this young may change again without a change of its times, where these are coarse
 _UNTRUSTED = -1  # the size of a file that has to be read again
 _ABANDONED = 3600  # seconds after which a file half written is nobody's
@@ -47,6 +52,7 @@ _OTHER = frozenset(
     }
 )
 _CHECKSUM = 16
+_SCRATCH = re.compile(r"\.(?:stamps|facts-\w+|report-\w+)\.\d+\.\d+")
 
 T = TypeVar("T")
 
@@ -64,12 +70,13 @@ class Cache:
     """What one run takes from the cache and adds to it. Nothing is written before `save`."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises OSError where a catalogue of the user's cannot be read."""
+        """Raises OSError where a catalogue of the user's cannot be read, or the folder is not for a cache."""
         version = f"{porter.__version__}-{sys.version_info[0]}.{sys.version_info[1]}"
         self._root = Path(settings.cache_dir)
         self._folder = self._root / version
+        _check(self._root, self._folder)
         self._identity = _identity(version)
-        self._catalogue = [digest(Path(file).read_bytes()) for file in settings.catalogue]
+        self._catalogue = [digest(read_regular(file)) for file in settings.catalogue]
         self._settings = settings
         self._known = self._load("stamps", dict[str, Stamp]) or {}
         self._stamps: dict[str, Stamp] = {}  # of this run's files; without a digest while that is to be found out
@@ -159,10 +166,11 @@ class Cache:
         if not self._new:
             return
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
-                if not (self._root / name).exists():
-                    (self._root / name).write_text(text, encoding="utf-8")
+            self._root.mkdir(parents=True, exist_ok=True)
+            for name, text in ((_TAG_FILE, _TAG), (".gitignore", b"*\n")):
+                with suppress(FileExistsError):
+                    _write(self._root / name, text)
+            self._folder.mkdir(exist_ok=True)
             for name, value in self._new.items():
                 self._store(name, value)
             self._prune()
@@ -177,7 +185,7 @@ class Cache:
 
     def _load(self, name: str, type: type[T]) -> T | None:
         try:
-            raw = (self._folder / name).read_bytes()
+            raw = read_regular(self._folder / name, MOST_READ)
             checksum, body = raw[:_CHECKSUM], memoryview(raw)[_CHECKSUM:]
             return msgspec.msgpack.decode(body, type=type) if checksum == self._checksum(body) else None
         except (OSError, msgspec.DecodeError):
@@ -185,9 +193,9 @@ class Cache:
 
     def _store(self, name: str, value: object) -> None:
         body = msgspec.msgpack.encode(value)
-        scratch = self._folder / f".{name}.{os.getpid()}.{time.time_ns()}"
+        scratch = self._folder / f".{name}.{os.getpid()}.{time.time_ns()}"  # as _SCRATCH has it
         try:
-            scratch.write_bytes(self._checksum(body) + body)
+            _write(scratch, self._checksum(body) + body)
             scratch.replace(self._folder / name)
         except BaseException:
             scratch.unlink(missing_ok=True)
@@ -200,11 +208,28 @@ class Cache:
         """Delete what other settings and runs that were killed have left, but the newest."""
         entries = [(entry.stat().st_mtime, entry.name) for entry in os.scandir(self._folder)]
         entries.sort(reverse=True)
-        old = [name for age, name in entries if name.startswith(".") and age < time.time() - _ABANDONED]
+        old = [name for age, name in entries if _SCRATCH.fullmatch(name) and age < time.time() - _ABANDONED]
         for prefix, most in MOST_FILES.items():
             old += [name for _, name in entries if name.startswith(prefix)][most:]
         for name in old:
             (self._folder / name).unlink(missing_ok=True)
+
+
+def _check(root: Path, folder: Path) -> None:
+    """Raise OSError for a folder that is not for a cache."""
+    if root.is_symlink() or folder.is_symlink():
+        raise OSError(None, "a link")
+    if not root.exists() or not any(root.iterdir()):
+        return
+    tag = root / _TAG_FILE
+    if tag.is_symlink() or not tag.is_file() or not _TAG.startswith(head(tag, len(_TAG))):  # half, if a run was killed
+        raise OSError(None, "no cache of porter")
+
+
+def _write(path: Path, contents: bytes) -> None:
+    """Make a new file; nothing that is there is written to, be it a link to nothing."""
+    with path.open("xb") as file:
+        file.write(contents)
 
 
 def _is_text(path: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from porter.model import Finding, Severity, Verdict
+from porter.reading import read_regular
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -256,7 +257,7 @@ def _nearest(start: Path) -> tuple[Path | None, dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any] | None:
     """The table that configures porter; None where a ``pyproject.toml`` has none. Raises OSError."""
-    raw = file.read_bytes()
+    raw = read_regular(file)
     own = file.name != "pyproject.toml"
     if not own and b"porter" not in raw:
         return None  # the usual case, and half of this module's time
@@ -266,7 +267,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         import tomli as tomllib
     try:
         content = tomllib.loads(raw.decode())
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are one
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError both are of the first kind
         raise ConfigError(f"{file}: is not valid TOML: {error}") from error
     tool = content.get("tool", {})
     table = tool.get("porter", content if own else None) if isinstance(tool, dict) else None

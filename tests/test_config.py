@@ -137,7 +137,7 @@ def test_wrong_settings_name_file_key_and_remedy(tmp_path: Path, text: str, word
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert "no such file" in error(tmp_path, tmp_path / "gone.toml")
-    assert "is a directory" in error(tmp_path, tmp_path)
+    assert "not a regular file" in error(tmp_path, tmp_path)
     assert "has no [tool.porter]" in error(tmp_path, write(tmp_path / "pyproject.toml", "[tool.porterhouse]\n"))
     assert "`tool.porter` is not a table" in error(write(tmp_path / "pyproject.toml", "tool.porter = 1\n"))
     (tmp_path / "pyproject.toml").write_bytes(b"# porter \xff\n")

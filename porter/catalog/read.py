@@ -19,6 +19,7 @@ from porter.catalog import parse_argument, read_sources, spelling
 from porter.catalog.schema import ACTIONS, Answer, CatalogueError, CatalogueFile, Row
 from porter.index.site import KINDS
 from porter.model import TARGETS, Effort, Evidence, Verdict
+from porter.reading import read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,11 +39,11 @@ _NO_MEMBER = re.compile(r"Invalid enum value '(?P<word>[^']*)'")
 def parse(path: Path) -> dict[str, Any]:
     """A TOML file as plain data. Raises CatalogueError where it cannot be read."""
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = tomllib.loads(read_regular(path).decode())
         return data
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise CatalogueError(f"{path}: not valid TOML: {error}") from None
 
 

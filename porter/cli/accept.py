@@ -14,6 +14,7 @@ from porter.cli.options import Failure
 from porter.cli.output import Talk
 from porter.cli.outputs import save
 from porter.cli.policy import Policy
+from porter.reading import head
 from porter.report.words import location, plural, unreported
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def write_comments(findings: Sequence[Finding], reason: str, talk: Talk) -> int:
 def _kind(path: str) -> str:
     from porter.sources.kinds import kind_of, kind_of_script
 
-    with Path(path).open("rb") as file:
-        return kind_of(path) or kind_of_script(file.read(128)) or "python"
+    return kind_of(path) or kind_of_script(head(path)) or "python"
 
 
 def _here(file: Path) -> Path:

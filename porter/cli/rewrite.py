@@ -13,8 +13,8 @@ import click
 
 from porter.cli import FAILED, FOUND
 from porter.cli.options import Common, common
-from porter.cli.output import Progress, Talk, colored, emit_bytes
-from porter.cli.write import WriteError, replace
+from porter.cli.output import Progress, colored, emit_bytes
+from porter.cli.write import replace_all
 from porter.report.outcome import tell
 from porter.report.paint import Paint
 from porter.report.patch import colorize
@@ -72,7 +72,7 @@ def command(
         emit_bytes(files[0].after if files else stdin[1])
         done, following = "Rewrote", ""
     elif write:
-        failed |= not _write(files, talk)
+        failed |= not replace_all(files, talk, within=Path.cwd())
         done, following = "Rewrote", f"git diff; porter check {shlex.join(paths)}"
     elif patch is not None:
         base = _base(files, paths)
@@ -90,18 +90,6 @@ def command(
     if failed:
         return FAILED
     return FOUND if check and files else 0
-
-
-def _write(files: Sequence[FileChange], talk: Talk) -> bool:
-    """Change files on disk. Whether all of them could be; the others are named."""
-    good = True
-    for change in files:
-        try:
-            replace(Path(change.path), change.before, change.after, within=Path.cwd())
-        except WriteError as error:
-            talk.error(f"{change.path}: {error}")
-            good = False
-    return good
 
 
 def _patches(files: Sequence[FileChange], base: Path) -> Iterator[bytes]:

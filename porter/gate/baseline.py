@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from porter.reading import read_regular
+
 FILE = "porter-baseline.txt"  # where nobody says otherwise
 VERSION = 1
 
@@ -20,6 +22,8 @@ _ABOUT = """\
 # What `porter check` knows already: one use of CUDA a line, as file, rule, symbol and line of code, tabs between them.
 # A line can go when its use is gone: `porter check --write-baseline` writes the file anew. See docs/baseline.md.
 """
+MOST_BYTES = 100_000_000
+
 _CONFLICT = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?: |$)")
 _ESCAPED = re.compile(r"\\(.)")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -46,7 +50,7 @@ def load(file: Path, *, rewriting: bool = False) -> list[Entry]:
     of a conflict count. Raises BaselineError.
     """
     try:
-        lines = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+        lines = read_regular(file, MOST_BYTES).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except FileNotFoundError:
         if rewriting:
             return []

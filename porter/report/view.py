@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from porter.reading import read_regular
 from porter.report.excerpt import Excerpts
 from porter.report.paint import Paint
 
@@ -84,6 +85,6 @@ class View:
         if path in self._contents:
             return self._contents[path]
         try:
-            return Path(path).read_bytes()
+            return read_regular(path)
         except OSError:
             return b""

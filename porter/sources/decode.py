@@ -5,14 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import stat
 
 import msgspec
 
 from porter.model import Edit, Problem
+from porter.reading import MAX_BYTES, NotRegularError, TooLargeError, read_regular
 from porter.sources.source import Cell, Source
-
-MAX_BYTES = 10_000_000
 
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -58,26 +56,16 @@ def read(path: str | os.PathLike[str], display: str, kind: str) -> Source | Prob
 def read_bytes(path: str | os.PathLike[str], display: str, limit: int = MAX_BYTES) -> bytes | Problem:
     """The bytes of a regular file of at most ``limit`` bytes. Never blocks on a FIFO or a device."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return read_regular(path, limit)
     except FileNotFoundError:
         return Problem(display, "is not there: it was deleted, or it is a link to nothing; check the path")
+    except NotRegularError:
+        return Problem(display, "is not a regular file; name a file or a directory")
+    except TooLargeError as error:
+        size = f"{error.size / 1e6:.0f} MB"
+        return Problem(display, f"is too large ({size}, the limit is {limit / 1e6:.0f} MB); exclude it or split it")
     except OSError as error:
-        return Problem(display, f"cannot be opened: {_reason(error)}; make it readable or exclude it")
-    try:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            return Problem(display, "is not a regular file; name a file or a directory")
-        if info.st_size > limit:
-            size = f"{info.st_size / 1e6:.0f} MB"
-            return Problem(display, f"is too large ({size}, the limit is {limit / 1e6:.0f} MB); exclude it or split it")
-        chunks = []
-        while chunk := os.read(handle, info.st_size + 1):
-            chunks.append(chunk)
-        return b"".join(chunks)
-    except OSError as error:
-        return Problem(display, f"cannot be read: {_reason(error)}; exclude it or try again")
-    finally:
-        os.close(handle)
+        return Problem(display, f"cannot be read: {_reason(error)}; make it readable or exclude it")
 
 
 def decode(raw: bytes, display: str, kind: str) -> Source | Problem:

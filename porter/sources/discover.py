@@ -1,4 +1,4 @@
-# ruff: noqa: PTH100, PTH110, PTH112, PTH116, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH110, PTH112, PTH114, PTH116, PTH119, PTH120
 """From the paths on the command line to the files that porter reads, in a fixed order.
 
 Inside a git work tree git itself says what belongs to it; elsewhere a walk honours ``.gitignore`` files. Neither
@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from porter.config import ConfigError, Settings, relative, spec
+from porter.limit import TooSlow, limited
 from porter.model import Problem
+from porter.reading import head, read_regular
 from porter.sources.kinds import kind_of, kind_of_script
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ DATA_BYTES = 1_000_000  # YAML, JSON and TOML above this are data, not configura
 
 _CONFIGURATION = frozenset({"yaml", "json", "toml"})
 _PLAIN = re.compile(r"[\w.-]+/?")
+_NO_NAMES = frozenset({"", ".", ".."})
 _UNLISTED = re.compile(r"could not open directory '(.+?)/?': (.+)")
 # A tree that is only looked at must not make porter run the programs that its configuration names.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-C")
+_GIT_SECONDS = 60  # it may wait for a FIFO for ever: whatever is called `.gitignore` is read
 _GIT_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})  # hooks set them
 
 
@@ -59,7 +63,13 @@ def discover(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> Dis
         display = relative(path, os.curdir)
         if os.path.isdir(path):
             tree = _Tree(path, display, relative(path, settings.root), excluded, problems)
-            found.update((candidate.path, candidate) for candidate in tree.candidates())
+            try:
+                with limited(settings.seconds_per_file):
+                    found.update((candidate.path, candidate) for candidate in tree.candidates())
+            except TooSlow:
+                advice = "look for patterns with many stars in settings and .gitignore, or raise `seconds-per-file`"
+                message = f"takes more than {settings.seconds_per_file:g} s to list; {advice}"
+                problems[display] = Problem(display, message)
         elif not (settings.force_exclude and excluded(relative(path, settings.root), "")):
             outcome = _named(path, display)
             if isinstance(outcome, Problem):
@@ -100,7 +110,7 @@ class _Tree(NamedTuple):
         """The files in it that porter reads."""
         prefix = "" if self.display == "." else self.display + "/"
         above = "" if self.place == "." else self.place + "/"
-        names = self.list_git("") if _in_work_tree(self.path) else None
+        names = self.list_git() if _in_work_tree(self.path) else None
         for name in names or self.walk(above):  # git lists nothing below a directory that it ignores
             script = "." not in name[name.rfind("/") + 1 :]
             kind = kind_of(name)
@@ -116,35 +126,47 @@ class _Tree(NamedTuple):
             if not stat.S_ISREG(info.st_mode) or (kind in _CONFIGURATION and info.st_size > DATA_BYTES):
                 continue
             if kind is None and info.st_mode & 0o111:
-                kind = kind_of_script(_head(path))
+                kind = kind_of_script(head(path))
             if kind is not None:
                 yield Candidate(path, _printable(prefix + name), kind)
 
-    def list_git(self, prefix: str) -> list[str] | None:
-        """What git tracks or would track below ``prefix``, nested repositories included; None where git fails."""
-        import subprocess
-
-        command = [*_GIT, f"{self.path}/{prefix}", "ls-files", "-zcost", "--exclude-standard"]
-        environment = {k: v for k, v in os.environ.items() if k not in _GIT_VARIABLES} | {"LC_ALL": "C"}
-        try:
-            result = subprocess.run(command, capture_output=True, env=environment, check=False)
-        except OSError:
-            return None
-        if result.returncode:
-            return None
-        for name, reason in _UNLISTED.findall(os.fsdecode(result.stderr)):
-            self.unlisted(prefix + name, reason)
+    def list_git(self) -> list[str] | None:
+        """What git tracks or would track, nested repositories included; None where git fails."""
         names: list[str] = []
-        for entry in os.fsdecode(result.stdout).split("\0"):  # "? name" or "H 100644 <object> 0\tname"
-            tag, other = entry[:1], entry.startswith("? ")
-            name = entry[2:] if other else entry[entry.find("\t") + 1 :]
-            if (other and name.endswith("/")) or entry[2:8] == "160000":
-                nested = f"{prefix}{name.rstrip('/')}/"
-                if os.path.exists(f"{self.path}/{nested}.git"):
-                    names += self.list_git(nested) or ()
-            elif name and tag != "S" and (other or entry[2:8] != "120000"):
-                names.append(prefix + name)
-        return names
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            result = _ask_git(f"{self.path}/{prefix}")
+            if result is None:
+                if not prefix:
+                    return None
+                continue
+            listed, complaints = result
+            for name, reason in _UNLISTED.findall(complaints):
+                self.unlisted(prefix + name, reason)
+            for entry in listed.split("\0"):  # "? name" or "H 100644 <object> 0\tname"
+                tag, other = entry[:1], entry.startswith("? ")
+                name = entry[2:] if other else entry[entry.find("\t") + 1 :]
+                if (other and name.endswith("/")) or entry[2:8] == "160000":
+                    nested = f"{prefix}{name.rstrip('/')}/"
+                    if os.path.exists(f"{self.path}/{nested}.git"):
+                        pending.append(nested)
+                elif name and tag != "S" and (other or entry[2:8] != "120000"):
+                    names.append(prefix + name)
+        return self.inside(names)
+
+    def inside(self, names: Iterable[str]) -> list[str]:
+        """The names that lead to files of this tree. An index may hold others, and folders that are links by now."""
+        plain = {"": True}
+
+        def leads_inside(folder: str) -> bool:
+            if folder not in plain:
+                above, _, last = folder.rpartition("/")
+                link = last in _NO_NAMES or os.path.islink(f"{self.path}/{folder}")
+                plain[folder] = not link and leads_inside(above)
+            return plain[folder]
+
+        return [name for name in names if not name.startswith("/") and leads_inside(name.rpartition("/")[0])]
 
     def walk(self, above: str) -> Iterator[str]:
         """What lies in the directory, without what is excluded and what ``.gitignore`` files name."""
@@ -189,10 +211,23 @@ def _named(path: str, display: str) -> Candidate | Problem:
     if not stat.S_ISREG(info.st_mode):
         return Problem(display, "is not a regular file; name a file or a directory")
     name = os.path.basename(path)
-    kind = kind_of(path.replace(os.sep, "/")) or kind_of_script(_head(path)) or ("" if "." in name else "python")
+    kind = kind_of(path.replace(os.sep, "/")) or kind_of_script(head(path)) or ("" if "." in name else "python")
     if not kind:
         return Problem(display, "is not a kind of file that porter reads; leave it out")
     return Candidate(path, display, kind)
+
+
+def _ask_git(folder: str) -> tuple[str, str] | None:
+    """What git lists in a folder, and what it complains of; None where it fails or does not come to an end."""
+    import subprocess
+
+    command = [*_GIT, folder, "ls-files", "-zcost", "--exclude-standard"]
+    environment = {k: v for k, v in os.environ.items() if k not in _GIT_VARIABLES} | {"LC_ALL": "C"}
+    try:
+        result = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=_GIT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if result.returncode else (os.fsdecode(result.stdout), os.fsdecode(result.stderr))
 
 
 def _in_work_tree(path: str) -> bool:
@@ -207,8 +242,7 @@ def _in_work_tree(path: str) -> bool:
 def _gitignore(path: str) -> GitIgnoreSpec:
     """The patterns of one ``.gitignore``; like git, pass over what is no pattern."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = tuple(file.read().splitlines())
+        lines = tuple(read_regular(path).decode(errors="replace").splitlines())
         return spec(lines)
     except OSError:
         return spec(())
@@ -231,14 +265,6 @@ def _ignored(name: str, ignore: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
         if include is not None:
             return include
     return False
-
-
-def _head(path: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(128) or b""
-    except OSError:
-        return b""
 
 
 def _printable(path: str) -> str:

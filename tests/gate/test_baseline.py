@@ -80,7 +80,7 @@ def test_files_that_cannot_be_read() -> None:
     assert "is not UTF-8" in error()
     FILE.unlink()
     FILE.mkdir()
-    assert "cannot be read: is a directory" in error()
+    assert "cannot be read: not a regular file" in error()
 
 
 def test_both_sides_of_a_conflict_count_where_the_file_is_written_anew() -> None:

@@ -226,7 +226,7 @@ def test_deleted_meanwhile(tmp_path: Path) -> None:
 def test_link_loop(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to("b.py")
     (tmp_path / "b.py").symlink_to("a.py")
-    assert "cannot be opened" in read_problem(tmp_path / "a.py").message
+    assert "cannot be read" in read_problem(tmp_path / "a.py").message
 
 
 def test_directory(tmp_path: Path) -> None:
