@@ -54,6 +54,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     renamed: dict[str, str] = {}
     dropped: dict[str, tuple[str, ...]] = {}  # what it lacks, each with the values (globs) at which nothing is lost
     stated: dict[str, str] = {}  # what to pass where it is left out, for the defaults differ
+    instead: dict[str, str] = {}  # an argument, `attn_bias=None`, and the one that takes its place
     otherwise: dict[str, str] = {}  # an argument, `adam_w_mode=False`, and what is called instead where it is passed
 
 

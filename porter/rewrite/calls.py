@@ -42,6 +42,7 @@ class CallEditor:
         self._ends: list[TextEdit] = []  # insertions that belong to the argument before them
         self._removed: set[int] = set()
         self._named: set[int] = set()  # positional arguments that `rename_keyword` has given a name
+        self._spread: tuple[Edits, Edits] = (), ()
         self._first: list[str] = []
         self._last: list[str] = []
         self._possible = False
@@ -72,7 +73,8 @@ class CallEditor:
             [e for e in found if not any(g.start <= e.start and e.end <= g.end for g in gone)]
             for found in (self._ends, self._edits)
         )
-        return _joined([*ends, *listed, *edits])
+        opening, closing = self._spread
+        return _joined([*opening, *ends, *listed, *edits, *closing])
 
     def replace(self, argument: Argument, text: str) -> CallEditor:
         """Put ``text`` in place of the argument's value."""
@@ -88,6 +90,16 @@ class CallEditor:
     def cut(self, start: int, end: int) -> CallEditor:
         """Take out a part of an argument's value."""
         self._edits.append(TextEdit(start, end, ""))
+        return self
+
+    def spread(self) -> CallEditor:
+        """Put all arguments on a line of their own, indented below the line that the call stands on."""
+        start = self._text.rfind(b"\n", 0, self._call.start) + 1
+        line = self._text[start : self._call.start].decode()
+        newline = "\r\n" if b"\r\n" in self._text else "\n"
+        indent = newline + line[: len(line) - len(line.lstrip())]
+        opens, closes = self._list.opens, self._call.end - 1
+        self._spread = (TextEdit(opens, opens, f"{indent}    "),), (TextEdit(closes, closes, indent),)
         return self
 
     def remove(self, argument: Argument) -> CallEditor:

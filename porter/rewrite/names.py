@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rewrite.aliases import Alias, Chain, Move, Stays, Use, decide, in_full
 from porter.rewrite.blocks import refill
@@ -34,12 +35,17 @@ def settle(source: Source, judgements: Sequence[Judgement], dismissed: Iterable[
     one member that cannot be edited makes the others manual. Edits that several judgements share are equal, so that
     `porter.rewrite.apply` makes them once. No block is left empty. The result has the order of ``judgements``.
     """
-    if not any(j.rename or j.group or (j.edits and j.site.alias is not None) for j in judgements):
+    if not any(j.rename or j.group or (j.edits and _may_free(j.site)) for j in judgements):
         return refill(source, judgements)
     plan = _Plan(source, [*judgements, *dismissed])
     while plan.hinders_more():
         pass
     return refill(source, plan.settled())
+
+
+def _may_free(site: Site) -> bool:
+    """Whether an import may have no use left once the site is edited."""
+    return site.alias is not None or (site.kind == "symbol" and not site.name.startswith("torch."))
 
 
 class _Plan:
@@ -91,6 +97,8 @@ class _Plan:
     def hinders_more(self) -> bool:
         """Decide everything anew; whether that showed more that cannot be edited, so that other decisions change."""
         known = len(self.stuck), len(self.frozen)
+        edited = (a for i, a in enumerate(self.answers) if _verdict(a) in _EDITED and i not in self.stuck)
+        self.replaced = [e for a in edited if isinstance(a, Judgement) for e in a.edits if e.end > e.start]
         self.moves: dict[int, Move] = {}
         self.reasons: dict[int, str] = {}  # why an alias stays
         self.targets: dict[int, str | None] = {}  # definitions ``cuda = torch.cuda``: the new value, None: stays
@@ -189,12 +197,10 @@ class _Plan:
 
     def _leaves(self, i: int) -> bool:
         """Whether use ``i`` does without its old name: it is renamed, or lies within something that is replaced."""
-        answer = self.answers[i]
         if self._rename(i) is not None:
             return True
-        if isinstance(answer, Dismissed) or answer.verdict not in _EDITED or i in self.stuck:
-            return False
-        return any(e.start <= answer.site.start and answer.site.end <= e.end for e in answer.edits)
+        site = self.answers[i].site
+        return any(e.start <= site.start and site.end <= e.end for e in self.replaced)
 
     def _rewrite_imports(self) -> None:
         """Edits of import statements, by their start. A statement that cannot be rewritten is frozen."""

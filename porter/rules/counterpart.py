@@ -55,21 +55,27 @@ def translate(call: Call, replacement: str, signature: Signature, ctx: Context) 
 
     given = arguments(call, signature)
     texts = {name: ast.unparse(ast.parse(f"({ctx.text(a.start, a.end)})", mode="eval")) for name, a in given.items()}
-    asked = {key: key.partition("=")[::2] for key in signature.otherwise}
-    chosen = {key: name for key, (name, value) in asked.items() if name in texts and fnmatchcase(texts[name], value)}
+    chosen = _matching(signature.otherwise, texts)
+    instead = _matching(signature.instead, texts)
     editor = CallEditor(ctx.source.text, call)
     for position, (name, argument) in reversed(list(enumerate(given.items()))):
-        if name in signature.dropped:
-            lossless = any(fnmatchcase(texts[name], value) for value in signature.dropped[name])
-            if not lossless and name not in chosen.values():
+        if name in signature.dropped or name in instead:
+            values = signature.dropped.get(name, ())
+            if name not in (chosen | instead) and not any(fnmatchcase(texts[name], value) for value in values):
                 raise Lost(f"`{name}={texts[name]}` has no counterpart")
             editor.remove(argument)
         elif (argument.keyword is None and position >= signature.shared) or argument.keyword in signature.renamed:
             editor.rename_keyword(argument, signature.renamed.get(name, name))
-    for name, value in signature.stated.items():
-        if name not in given and not chosen:
-            editor.append(f"{name}={value}")
-    return next((signature.otherwise[key] for key in chosen), replacement), editor
+    missing = {name: value for name, value in signature.stated.items() if name not in given and not chosen}
+    for text in (*instead.values(), *(f"{name}={value}" for name, value in missing.items())):
+        editor.append(text)
+    return next(iter(chosen.values()), replacement), editor
+
+
+def _matching(table: dict[str, str], texts: dict[str, str]) -> dict[str, str]:
+    """The entries of ``argument=value`` that a call passes, by the argument."""
+    entries = {tuple(key.split("=", 1)): then for key, then in table.items()}
+    return {name: then for (name, value), then in entries.items() if name in texts and fnmatchcase(texts[name], value)}
 
 
 def arguments(call: Call, signature: Signature) -> dict[str, Argument]:

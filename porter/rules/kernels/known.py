@@ -7,6 +7,7 @@ import re
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
+from porter.rules.uses import may_be_missing
 
 # Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
 KERNELS = frozenset(
@@ -25,7 +26,9 @@ _DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XP
 def is_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site uses a package or a kernel that has no equivalent on the target."""
     row = ctx.catalogue.find(site.kind, site.name)
-    return row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS
+    if row is None or row.rule not in KERNELS:
+        return False
+    return ctx.answer(row).verdict in STAYS or (row.signature is not None and may_be_missing(site, ctx))
 
 
 def brings_kernels(site: Site, ctx: Context) -> bool:

@@ -9,7 +9,35 @@
 `torch.nn.functional.scaled_dot_product_attention` dispatches to a Neuron kernel. Its layout is (batch, heads, sequence,
 head size); variable-length calls have no equivalent.
 
+## When porter rewrites
+
+A call of `flash_attn_func`, its packed forms, or xFormers' `memory_efficient_attention`, where PyTorch's attention
+means the same: tensors are transposed on the way in and the result on the way back, `causal` and `softmax_scale`
+become `is_causal` and `scale`. A mask of flash-attn ends with the last key, `is_causal` begins with the first: they
+agree where queries and keys are equally many, and what speaks of a cache stays. xFormers takes three dimensions or
+four: porter rewrites where the code that shapes the tensors shows which. Windows, ALiBi, biases, sequences packed by
+`cu_seqlens`, and what is imported where the import may fail are left to a person. Once its last use is rewritten, the
+import goes.
+
 ## Example
+
+```py
+from flash_attn import flash_attn_func
+
+out = flash_attn_func(q, k, v, causal=True).reshape(b, s, -1)
+```
+
+becomes
+
+```py
+import torch
+
+out = torch.nn.functional.scaled_dot_product_attention(
+    q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True
+).transpose(1, 2).reshape(b, s, -1)
+```
+
+and
 
 ```py
 AutoModel.from_pretrained(name, attn_implementation="flash_attention_2")
@@ -29,6 +57,7 @@ import re
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.packages.sdpa import judge_attention
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import is_asked_for
 
@@ -40,6 +69,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge calls by the catalogue, and write another implementation where a name chooses one."""
     if is_asked_for(site, ctx):
         return Dismissed(site, "part")
+    if row.signature is not None and site.role != "import":
+        return judge_attention(site, row, ctx)
     if site.kind != "string":
         return judge_by_row(site, row, ctx)
     if site.parent == "Compare":

@@ -1,0 +1,1 @@
+"""What rewritten code computes, against what the original is documented to compute."""
