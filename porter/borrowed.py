@@ -58,7 +58,7 @@ def _changes(catalogue: Catalogue, symbol: str, target: str) -> bool:
     """Whether more of a call changes than the name."""
     row = catalogue.find("symbol", symbol)
     answer = getattr(row, target) if row is not None else None
-    return answer is not None and answer.verdict in _EDITED and action_of(answer) != "rename"
+    return answer is not None and answer.verdict in _EDITED and (action_of(answer) != "rename" or bool(answer.absent))
 
 
 def _by_hand(result: Judgement, why: str) -> Judgement:

@@ -15,6 +15,7 @@ from porter.index.facts import PYTHON, Facts, Task, digest, sites_of
 from porter.index.project import Project
 from porter.index.site import Site
 from porter.model import Dismissal, Finding, Problem
+from porter.rules import presence
 from porter.rules.base import Context, Dismissed, Judgement, Rule
 from porter.rules.links import link
 from porter.rules.policy import rule_name, temper
@@ -67,11 +68,8 @@ class Judge(msgspec.Struct, frozen=True):
         answers = list(self._answers(found, ctx, quiet))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
-        if task.kind in PYTHON and any(j.rename or j.group or j.edits for j in judgements):
-            from porter.rewrite import names, needs
-
-            judgements = names.settle(source, judgements, dismissed)
-            judgements = needs.supply(source, judgements, target.definitions)
+        if task.kind in PYTHON:
+            judgements = self._spelled(judgements, dismissed, ctx)
         judgements = ordered(source, judgements, self.rules)
         place = relative(source.path, self.settings.root)
         uses = findings(source, judgements, self.rules, place)
@@ -85,6 +83,20 @@ class Judge(msgspec.Struct, frozen=True):
             [group for _, group in pairs],
             [dismissal(source, d) for d in dismissed] if self.audit else [],
         )
+
+    def _spelled(self, judgements: list[Judgement], dismissed: Sequence[Dismissed], ctx: Context) -> list[Judgement]:
+        """The judgements with all that their edits take. What cannot be spelled stays, with what belongs to it."""
+        while any(j.rename or j.group or j.edits for j in judgements):
+            from porter.rewrite import names, needs
+
+            joined = presence.join(ctx.source, names.settle(ctx.source, judgements, dismissed))
+            spelled = needs.supply(ctx.source, joined, ctx.target.definitions, presence.hindrance(ctx))
+            stuck = [before.edited and not after.edited for before, after in zip(joined, spelled, strict=True)]
+            if not any(stuck):
+                return spelled
+            pairs = zip(judgements, spelled, stuck, strict=True)
+            judgements = link([after if is_stuck else before for before, after, is_stuck in pairs], ctx)
+        return judgements
 
     def _unused(self, source: Source, quiet: Suppressions, place: str) -> Iterator[Finding]:
         """Comments that silence nothing, where porter can know: all the rules that they may be there for have run."""

@@ -89,6 +89,19 @@ class Outline:
         span = self.span(node)
         return span.start <= start and end <= span.end
 
+    def before(self, offset: int) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
+        """The blocks around a place, innermost first: what each is a part of, and the statements above the place."""
+        around: list[ast.AST] = [self.tree, *self.around(offset)]
+        for outer, inner in zip(around[-2::-1], around[:0:-1], strict=True):
+            for block in _blocks(outer):
+                if inner in block:
+                    yield outer, block[: block.index(inner)]
+
+    def block(self, offset: int) -> list[ast.stmt]:
+        """The block that the innermost statement at a place stands in; empty where none does."""
+        above: list[ast.AST] = [self.tree, *self.around(offset)]
+        return next((block for block in _blocks(above[-2]) if above[-1] in block), []) if len(above) > 1 else []
+
     def rest_of_block(self, offset: int) -> Span:
         """From a place to the end of the block that its statement stands in."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]

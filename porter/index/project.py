@@ -173,6 +173,15 @@ class Project:
                     found.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
         return found
 
+    @cached_property
+    def late_choice(self) -> tuple[str, Site] | None:
+        """Where the program chooses among its GPUs by a variable that it sets as it runs: path of the file, and site."""
+        for module in self._summaries:
+            for site in self.sites(module):
+                if site.name == "CUDA_VISIBLE_DEVICES" and site.kind == "environment" and site.scope and _is_set(site):
+                    return self._paths.get(module, module), site
+        return None
+
     # -- classes -------------------------------------------------------------------------------
 
     def type_of(self, symbolic: str, module: str, hops: int = _HOPS) -> str:
@@ -372,3 +381,8 @@ def _packages(folder: str) -> tuple[str, list[str]]:
         found.insert(0, path.name)
         path = path.parent
     return path.name, found
+
+
+def _is_set(site: Site) -> bool:
+    """Whether an environment variable is given a value, rather than read."""
+    return site.parent == "Target" or site.detail.endswith((".setdefault()`", ".putenv()`", ".update()`"))

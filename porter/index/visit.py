@@ -92,7 +92,7 @@ class Visitor(Expressions):
                 self.target(element)
         elif isinstance(node, ast.Subscript):
             self.expr(node.value, "Subscript")
-            self.expr(node.slice, "Subscript")
+            self.expr(node.slice, "Target")
         elif isinstance(node, ast.Starred):
             self.target(node.value)
 

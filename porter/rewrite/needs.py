@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
@@ -44,15 +45,17 @@ class _Need(msgspec.Struct, frozen=True, order=True):
     text: str
 
 
-def supply(source: Source, judgements: Sequence[Judgement], definitions: Mapping[str, str]) -> list[Judgement]:
+def supply(
+    source: Source, judgements: Sequence[Judgement], definitions: Mapping[str, str], hindrance: str = ""
+) -> list[Judgement]:
     """Spell what is `named` in the judgements' edits, and add what the file lacks for it.
 
-    ``definitions`` has the names that the target lets files define, with their expressions. A judgement whose names
-    cannot be had is left to a person, and so is its group.
+    ``definitions`` has the names that the target lets files define, with their expressions; ``hindrance`` is why they
+    cannot. A judgement whose names cannot be had is left to a person, and so is its group.
     """
     if not any(_MARKED.search(edit.text) for j in judgements for edit in j.edits):
         return list(judgements)
-    speller = _Speller(source, judgements, definitions)
+    speller = _Speller(source, judgements, definitions, hindrance)
     spelled: list[Judgement] = []
     stuck: dict[str, str] = {}
     for judgement in judgements:
@@ -75,16 +78,20 @@ def _by_hand(judgement: Judgement, why: str) -> Judgement:
 class _Speller:
     """How one file spells names, and what it needs for them."""
 
-    def __init__(self, source: Source, judgements: Iterable[Judgement], definitions: Mapping[str, str]):
+    def __init__(
+        self, source: Source, judgements: Iterable[Judgement], definitions: Mapping[str, str], hindrance: str = ""
+    ):
         self._source = source
+        self._hindrance = hindrance
         self._definitions = definitions
         try:
             self._tree = ast.parse(source.text.decode())
             self._names: Names | None = Names(source)
         except (SyntaxError, ValueError, RecursionError):
             self._tree, self._names = ast.Module([], []), None
-        edits = [edit for j in judgements for edit in j.edits]
+        edits = list(dict.fromkeys(edit for j in judgements for edit in j.edits))
         self._replaced = [edit for edit in edits if edit.end > edit.start]
+        self._once = self._whole_values(edits)
         self._first = min((e.start for e in edits if any(n in definitions for n in _MARKED.findall(e.text))), default=0)
         self._known: dict[str, tuple[str, _Need | None]] = {}
 
@@ -130,31 +137,51 @@ class _Speller:
         root, wanted = module.partition(".")[0], _MODULES[module]
         if wanted and not self._names.taken(wanted):
             named = f" as {wanted}" if wanted != module else ""
-            return wanted, self._need(f"import {module}{named}", self._beside())
+            return wanted, self._need(f"import {module}{named}", self._beside(root))
         if self._names.taken(root) and self._names.modules.get(root) != root:
             raise _Taken(f"`{root}` means something else in this file")
-        return module, self._need(f"import {module}", self._beside())
+        return module, self._need(f"import {module}", self._beside(root))
 
     def _define(self, name: str) -> tuple[str, _Need | None]:
         """The name to define as the target says, and the definition; one that the file has already is taken."""
         assert self._names is not None
         torch, needs = self._local("torch")
         expression = _TORCH.sub(torch, self._definitions[name])
+        expression = expression.replace("'", '"')
+        if name in self._once:
+            return expression, needs[0] if needs else None
         for statement in self._tree.body:
             match statement:
-                case ast.Assign(targets=[ast.Name(id=local)], value=value):
+                case ast.Assign(targets=[ast.Name(id=local)], value=value) if self._names.bindings[local] == 1:
                     if ast.dump(value) == ast.dump(ast.parse(expression, mode="eval").body):
                         return local, None
+        if self._hindrance:
+            raise _Taken(self._hindrance)
         free = next((n for n in (name, f"{name}_TYPE", f"PORTED_{name}") if not self._names.taken(n)), None)
         if free is None:
             raise _Taken(f"`{name}` means something else in this file")
         at = self._after_imports()
         if needs:
             at = needs[0].at
-        text = f"{free} = {expression}".replace("'", '"')
+        text = f"{free} = {expression}"
         gap = "\n" if _FOLLOWED.match(self._source.text, at) else ""
         before = needs[0].text if needs else ""
         return free, self._lines(at, f"{before}\n\n{text}{gap}")
+
+    def _whole_values(self, edits: Sequence[TextEdit]) -> set[str]:
+        """The names that are needed once, as the whole of what is assigned or returned: they are written out there."""
+        uses = {e: names for e in edits if (names := [n for n in _MARKED.findall(e.text) if n in self._definitions])}
+        if len(uses) != 1:
+            return set()
+        ((edit, names),) = uses.items()
+        values = (n.value for n in ast.walk(self._tree) if isinstance(n, ast.Assign | ast.AnnAssign | ast.Return))
+        spans = {self._span(value) for value in values if value is not None}
+        return set(names) if _MARKED.fullmatch(edit.text) and (edit.start, edit.end) in spans else set()
+
+    def _span(self, node: ast.expr) -> tuple[int, int]:
+        starts = self._source.line_starts
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
     def _need(self, line: str, at: int) -> _Need:
         return self._lines(at, f"\n{line}" if at else f"{line}\n")
@@ -164,9 +191,14 @@ class _Speller:
         end = "\r\n" if b"\r\n" in self._source.text else "\n"
         return _Need(at, text.replace("\r\n", "\n").replace("\n", end))
 
-    def _beside(self) -> int:
-        """The end of the line after which to import: of torch's imports of one form, else of the last one on top."""
+    def _beside(self, package: str) -> int:
+        """The end of the line after which to import: of torch's imports of one form, else of the last one on top.
+
+        What comes with Python stands in the order of the alphabet, above all others.
+        """
         ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None]
+        if not package.startswith("torch"):
+            return max((end for s, end in ends if _is_text(s) or _comes_before(s, package)), default=0)
         torch = next((i for i, (s, _) in enumerate(ends) if _imports(s, "torch")), None)
         if torch is not None:
             alike = takewhile(
@@ -182,7 +214,7 @@ class _Speller:
             end = self._end(statement)
             if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
                 break
-            if isinstance(statement, (ast.Import, ast.ImportFrom)) and end is not None and end <= self._first:
+            if _is_import(statement) and end is not None and end <= self._first:
                 last = end
         if not last:
             raise _Taken("no import at the top of the file stands before it")
@@ -204,6 +236,14 @@ def _home(qualified: str) -> str:
     return max((m for m in _MODULES if f"{qualified}.".startswith(f"{m}.")), key=len)
 
 
+def _comes_before(statement: ast.stmt, package: str) -> bool:
+    """Whether a statement imports something of Python's own, plainly, that is sorted before a package."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__"
+    names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
+    return any(name.partition(".")[0] in sys.stdlib_module_names and name < package for name in names)
+
+
 def _imports(statement: ast.stmt, package: str) -> bool:
     match statement:
         case ast.Import(names=names):
@@ -211,6 +251,13 @@ def _imports(statement: ast.stmt, package: str) -> bool:
         case ast.ImportFrom(module=str(module), level=0):
             return f"{module}.".startswith(f"{package}.")
     return False
+
+
+def _is_import(statement: ast.stmt) -> bool:
+    """Whether a statement imports, or is a block that begins with an import, which may fail or is for type checkers."""
+    if isinstance(statement, ast.Try | ast.If):
+        return _is_import(statement.body[0])
+    return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -15,7 +15,7 @@ from porter.model import Verdict
 from porter.rules.around import surrounded
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import STAYS
-from porter.rules.placement.branches import flag, follows, reads
+from porter.rules.placement.flags import flag, follows, reads
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})

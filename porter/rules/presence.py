@@ -8,18 +8,24 @@ the device its name is all that changes; elsewhere the edit brings the test alon
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from porter.catalog.schema import Answer
 from porter.index.site import Site
-from porter.rules.base import Context, Edits, TextEdit
-from porter.rules.placement.branches import flag, follows, reads
+from porter.rules.base import Context, Edits, Judgement, TextEdit
+from porter.rules.placement.flags import flag, follows, reads
 from porter.rules.spelling import expression
+from porter.sources.source import Source
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_TEST = "\ue002"  # in an edit: a test for the device, which `join` writes
 _PRESENT = "torch.accelerator.is_available()"
-_TESTS = ("torch.cuda.is_available", "torch.Tensor.is_cuda")
+_ONLY = re.compile(rb"assert[\s(]+(?:[\w.]+\s+==\s*)?")
+_ASKING = ("torch.cuda.is_available", "torch.Tensor.is_cuda")
 _HOLDS = re.compile(rb"[\w.]+(?:\s+and\s+[\w.]+)*")  # what holds only where each of its names does
 _ASKS = frozenset({"cuda", "after"})  # guards behind which there is a device
 _LOOSE = frozenset({"", "AnnAssign", "Assign", "Call", "Dict", "Expr", "FormattedValue", "List", "Return", "keyword"})
@@ -32,7 +38,6 @@ class Replaced(msgspec.Struct, frozen=True):
 
     rename: str | None = None
     edits: Edits = ()
-    group: str | None = None  # of statements that share one test
     why: str = ""
 
 
@@ -62,9 +67,9 @@ def replaced(site: Site, answer: Answer, ctx: Context) -> Replaced:
         return Replaced(rename, name)
     if site.call is None:
         return Replaced(why=f"without a device `{new}` raises, and CUDA's does not: see where it is called")
-    test = _test(site, ctx)
-    if test is not None:
-        return Replaced(rename, (*name, test[0]), test[1])
+    if _stands_alone(site, ctx):
+        assert site.statement is not None
+        return Replaced(rename, (*name, *ctx.edit(site.statement.start, site.statement.start, _TEST)))
     if not site.editable or answer.absent == "None":
         return Replaced(why=f"without a device `{new}` raises: put `if {_PRESENT}:` around it")
     opening, closing = ("", "") if site.parent in _LOOSE else ("(", ")")
@@ -82,71 +87,94 @@ def is_present(site: Site, ctx: Context) -> bool:
     """Whether the site runs only where a device is. Where its test stays CUDA's, so does the site."""
     if any(guard.kind in _ASKS for guard in site.guards):
         return True
-    tests = [s for s in ctx.sites if s.end <= site.start and (s.name in _TESTS or s.use == "compare")]
-    if any(follows(site, test, ctx) for test in tests):
+    tests = [s for s in ctx.sites if s.end <= site.start and (s.name in _ASKING or s.use == "compare")]
+    if any(follows(site, test, ctx) or _asserted(test, site, ctx) for test in tests):
         return True
     held = [ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind == "mention"]
     names = {name for test in tests if held and (name := flag(test, ctx)) is not None}
     return any(_HOLDS.fullmatch(text) and reads(name).search(text) for text in held for name in names)
 
 
+def _asserted(test: Site, site: Site, ctx: Context) -> bool:
+    """Whether the program would not come to the site if the test did not hold: ``assert torch.cuda.is_available()``."""
+    statement = test.statement
+    if statement is None or statement.kind != "Assert" or not f"{site.scope}.".startswith(f"{test.scope}."):
+        return False
+    asked = ctx.source.text[statement.start : test.start]
+    alternatives = b" or " in ctx.source.text[test.end : statement.end]
+    return not test.guards and _ONLY.fullmatch(asked) is not None and not alternatives
+
+
 def behind_test(statement: str, indent: str, ctx: Context) -> str:
     """A statement behind a test for the device, in a block that is indented by ``indent``."""
-    return f"if {expression(_PRESENT)}:\n{indent}{_unit(ctx)}{statement}"
+    return _behind(indent, _unit(ctx.source)) + statement
 
 
-def _stands(site: Site, ctx: Context) -> bytes | None:
-    """The white space before the site's statement, if that is nothing but the call and has its lines to itself."""
+def _stands_alone(site: Site, ctx: Context) -> bool:
+    """Whether the site's statement is nothing but the call, and has its lines to itself."""
     statement = site.statement
     if statement is None or statement.kind != "Expr" or not statement.alone:
-        return None
-    text = ctx.source.text
-    line = text.rfind(b"\n", 0, statement.start) + 1
-    indent = text[line : statement.start]
-    return None if indent.strip() or _BLANK_TO_END.match(text, statement.end) is None else indent
-
-
-def _test(site: Site, ctx: Context) -> tuple[TextEdit, str | None] | None:
-    """What to put in front of the site's statement, so that it runs where a device is; and the group that shares it.
-
-    Statements that follow one another stand behind one test.
-    """
-    indent = _stands(site, ctx)
-    if indent is None or site.statement is None:
-        return None
-    start = site.statement.start
-    run = _run(site, indent, ctx)
-    group = f"present:{run[0]}" if len(run) > 1 else None
-    text = _unit(ctx) if start != run[0] else behind_test("", indent.decode(), ctx)
-    return TextEdit(start, start, text), group
-
-
-def _run(site: Site, indent: bytes, ctx: Context) -> list[int]:
-    """Where the statements start that can share a test, the site's among them."""
-    alike = {s.statement.start: s.statement.end for s in ctx.sites if s.statement and _wants_test(s, indent, ctx)}
-    text, starts = ctx.source.text, sorted(alike)
-    runs: list[list[int]] = []
-    for start in starts:
-        between = text[alike[runs[-1][-1]] : start] if runs else b"x"
-        if not between.strip() and between.count(b"\n") == 1 and between.endswith(b"\n" + indent):
-            runs[-1].append(start)
-        else:
-            runs.append([start])
-    assert site.statement is not None
-    return next((run for run in runs if site.statement.start in run), [site.statement.start])
-
-
-def _wants_test(site: Site, indent: bytes, ctx: Context) -> bool:
-    row = ctx.catalogue.find(site.kind, site.name)
-    if row is None or site.role != "call" or site.call is None or is_present(site, ctx):
         return False
-    answer = ctx.answer(row)
-    return bool(answer.absent and spelled(answer, ctx)) and _stands(site, ctx) == indent
+    end = _BLANK_TO_END.match(ctx.source.text, statement.end)
+    return end is not None and not _indent(ctx.source, statement.start).strip()
 
 
-def _unit(ctx: Context) -> str:
+def hindrance(ctx: Context) -> str:
+    """Why a file should not ask for the device as it is imported; empty where it may."""
+    if not ctx.target.definitions or ctx.project.late_choice is None:
+        return ""
+    path, site = ctx.project.late_choice
+    place = f"line {site.line} of `{path}`"
+    return f"{place} sets `{site.name}` as it runs, and a name for the device would be settled before that"
+
+
+def join(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Write the tests that edits put in front of statements: statements that follow one another stand behind one.
+
+    Such a run becomes a group, for its first statement has the test of all of them.
+    """
+    unit, starts = _unit(source), sorted({e.start: j for j in judgements for e in j.edits if e.text == _TEST}.items())
+    before: dict[int, str] = {}
+    group: dict[int, str] = {}
+    first, last = 0, None
+    for start, judgement in starts:
+        indent = _indent(source, start)
+        shared = last is not None and last.group is None is judgement.group and _next_line(source, last, start, indent)
+        first = first if shared else start
+        before[start] = unit if shared else _behind(indent, unit)
+        group[start] = f"present:{first}"
+        last = judgement
+    runs = Counter(group.values())
+
+    def written(judgement: Judgement) -> Judgement:
+        at = next((e.start for e in judgement.edits if e.text == _TEST), None)
+        if at is None:
+            return judgement
+        edits = tuple(TextEdit(at, at, before[at]) if e.text == _TEST else e for e in judgement.edits)
+        return replace(judgement, edits=edits, group=group[at] if runs[group[at]] > 1 else judgement.group)
+
+    return [written(judgement) for judgement in judgements]
+
+
+def _next_line(source: Source, above: Judgement, start: int, indent: str) -> bool:
+    """Whether the statement at ``start`` stands on the line after that of the judgement above it, in its block."""
+    assert above.site.statement is not None
+    end = _BLANK_TO_END.match(source.text, above.site.statement.end)
+    here = above.site.statement.start
+    return end is not None and end.end() == start - len(indent.encode()) and _indent(source, here) == indent
+
+
+def _indent(source: Source, start: int) -> str:
+    return source.text[source.text.rfind(b"\n", 0, start) + 1 : start].decode()
+
+
+def _behind(indent: str, unit: str) -> str:
+    return f"if {expression(_PRESENT)}:\n{indent}{unit}"
+
+
+def _unit(source: Source) -> str:
     """What the file indents by."""
-    found = [match[1] for match in _INDENT.finditer(ctx.source.text)]
+    found = [match[1] for match in _INDENT.finditer(source.text)]
     if any(indent.startswith(b"\t") for indent in found[:1]):
         return "\t"
     return " " * min((len(indent) for indent in found if len(indent) > 1), default=4)

@@ -25,10 +25,15 @@ def device_type(site: Site, ctx: Context) -> str:
     return quote(ctx.source.text, site, ctx.target.device) + needing(ctx.target.module)
 
 
-def device_numbered(index: str, ctx: Context) -> str:
-    """The device of this process as an expression, where CUDA's is given the number ``index``, an expression."""
+def device_numbered(index: str, ctx: Context, perhaps: bool = False) -> str:
+    """The device of this process as an expression, where CUDA's is given the number ``index``, an expression.
+
+    ``perhaps``: whether the number may be None, which means the current device.
+    """
     if not ctx.target.numbered:
         return f'"{ctx.target.device}"'
+    if not ctx.target.device and perhaps:
+        return f"{named('torch.device')}({named('DEVICE')}, {index})"
     if not ctx.target.device:
         return f'f"{{{named("DEVICE")}}}:{index if index.isdigit() else f"{{{index}}}"}"'
     return f'f"{ctx.target.device}:{{{index}}}"' if not index.isdigit() else f'"{ctx.target.device}:{index}"'
@@ -52,8 +57,38 @@ def device_literal(site: Site, ctx: Context) -> Edits | None:
         return ctx.edit(site.start, site.end, device)
     if len(found["prefix"]) > 1 or site.parent in ("FormattedValue", "JoinedStr"):
         return None
+    if (made := _put_together(site, ctx)) is not None:
+        start, end, index = made
+        return ctx.edit(start, end, f"f{found['quotes']}{{{device}}}:{{{index}}}{found['quotes']}")
     rest = found["rest"] if found["prefix"] in ("f", "F") else re.sub(r"([{}])", r"\1\1", found["rest"])
     return ctx.edit(site.start, site.end, f"f{found['quotes']}{{{device}}}{rest}{found['quotes']}")
+
+
+def _put_together(site: Site, ctx: Context) -> tuple[int, int, str] | None:
+    """The span and the number of ``"cuda:%d" % i``, ``"cuda:{}".format(i)`` or ``"cuda:" + str(i)``."""
+    outline = ctx.outline()
+    around = outline.expressions(site.start, site.end)[:-1]
+    number = _number(around, ctx.text(site.start, site.end)[1:-1])
+    if number is None:
+        return None
+    made, index = number
+    whole, part = outline.span(made), outline.span(index)
+    text = ctx.text(part.start, part.end)
+    return None if re.search(r"[\"'{}\\\n:!=]", text) else (whole.start, whole.end, text)
+
+
+def _number(around: list[ast.expr], literal: str) -> tuple[ast.expr, ast.expr] | None:
+    """Of the expressions around a literal, outermost first: the one that puts a number into it, and the number."""
+    match around[-2:], literal:
+        case [*_, ast.BinOp(op=ast.Mod(), right=ast.Name() | ast.Attribute() | ast.Subscript() as index) as made], (
+            "cuda:%d" | "cuda:%s" | "cuda:%i"
+        ):
+            return made, index
+        case [*_, ast.BinOp(op=ast.Add(), right=ast.Call(ast.Name("str"), [index], [])) as made], "cuda:":
+            return made, index
+        case [ast.Call(args=[index], keywords=[]) as call, ast.Attribute(attr="format")], "cuda:{}" | "cuda:{0}":
+            return call, index
+    return None
 
 
 def _chosen(site: Site, ctx: Context) -> bool:

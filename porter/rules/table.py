@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from porter.catalog.schema import Answer, Row
 from porter.index.site import Call, Site
@@ -11,6 +12,9 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
 from porter.rules.presence import replaced
 from porter.rules.spelling import expression
+
+if TYPE_CHECKING:
+    from porter.rewrite.calls import CallEditor
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[._\d]|porter$")
@@ -42,13 +46,13 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
-    if action == "argument" and site.call is not None:
-        return judgement(site, row, ctx, edits=_argument(site, site.call, answer.replacement, ctx))
+    if action == "argument" and site.call is not None and _matches(site, answer.fits):
+        return judgement(site, row, ctx, edits=_arguments(site, row, ctx))
     if action in ("rename", "callee"):
         new = replaced(site, answer, ctx)
         if new.why:
             return by_hand(site, row, ctx, new.why)
-        return judgement(site, row, ctx, rename=new.rename, edits=new.edits, group=new.group)
+        return judgement(site, row, ctx, rename=new.rename, edits=new.edits)
     if action == "constant" and site.call is not None:
         return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, expression(answer.replacement)))
     if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
@@ -63,11 +67,16 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _harmless(site: Site, row: Row, answer: Answer) -> str | None:
     """Why an argument is no finding, if so. What its value says of CUDA is a site of its own."""
-    if site.detail == "None" or (row.values and not any(fnmatchcase(site.detail, value) for value in row.values)):
+    if site.detail == "None" or not _matches(site, row.values):
         return "agnostic"
     if answer.verdict is Verdict.PORTABLE or action_of(answer) == "rule":
         return "part"
     return None
+
+
+def _matches(site: Site, values: tuple[str, ...]) -> bool:
+    """Whether an argument's value is one of these globs, of which none means all."""
+    return not values or any(fnmatchcase(site.detail, value) for value in values)
 
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
@@ -93,20 +102,42 @@ def _package(name: str, row: Row) -> str | None:
     return next((n for n in names if f"{n}.*" in names and f"{name}.".startswith(f"{n}.")), None)
 
 
-def _argument(site: Site, call: Call, replacement: str, ctx: Context) -> Edits | None:
-    """Put ``name=value`` in the place of the argument at the site, or take it out where ``replacement`` is empty."""
+def _arguments(site: Site, row: Row, ctx: Context) -> Edits | None:
+    """The edits of an argument, and of those on its line that the same rule changes: commas are theirs together."""
     from porter.rewrite.calls import CallEditor
 
+    assert site.call is not None
+    editor = CallEditor(ctx.source.text, site.call)
+    for other in ctx.sites:
+        if other.kind == "argument" and other.call == site.call and other.line == site.line:
+            found = ctx.catalogue.find(other.kind, other.name)
+            if found is not None and found.rule == row.rule and _changes(other, found, ctx):
+                if not _argument(other, site.call, ctx.answer(found).replacement, editor) and other is site:
+                    return None
+    return editor.edits()
+
+
+def _changes(site: Site, row: Row, ctx: Context) -> bool:
+    """Whether the row's answer gives or takes the argument."""
+    answer = ctx.answer(row)
+    if answer.verdict not in _EDITED or action_of(answer) != "argument":
+        return False
+    return _harmless(site, row, answer) is None and _matches(site, answer.fits)
+
+
+def _argument(site: Site, call: Call, replacement: str, editor: CallEditor) -> bool:
+    """Put an argument in the place of the one at the site; see ACTIONS. False where it is passed already."""
     argument = next((a for a in call.arguments if a.start == site.start), None)
     name, _, value = replacement.partition("=")
     if argument is None or call.get(name) not in (None, argument):
-        return None
-    editor = CallEditor(ctx.source.text, call)
+        return False
     if not replacement:
-        return editor.remove(argument).edits()
-    if argument.keyword not in (None, name):
+        editor.remove(argument)
+    elif argument.keyword not in (None, name):
         editor.rename_keyword(argument, name)
-    return editor.replace(argument, value).edits()
+    if value:
+        editor.replace(argument, value)
+    return True
 
 
 def action_of(answer: Answer) -> str:

@@ -35,6 +35,7 @@ TARGETS = {
         backend="xla",
         compiler="openxla",
         module="torch_xla",
+        backend_module="torch_xla.distributed.xla_backend",
         current="torch_xla.device()",
         numbered=False,
         versions="torch-neuronx <= 2.9 over torch_xla, Trn1, Inf2 and Trn2",

@@ -26,13 +26,43 @@ is reported: the launch changes with it, which no rewrite of a line can do.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.counterpart import judge_counterpart
+from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
+
+_COUNTS = re.compile(rb"\bcuda\.device_count\(\)|\bn_?(?:gpu|device)s?\b", re.I)
 
 
 @rule("PRT502", "data-parallel")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge what splits a batch, not questions about it."""
-    return Dismissed(site, "agnostic") if asks_class(site, ctx) else judge_use(site, row, ctx)
+    if asks_class(site, ctx):
+        return Dismissed(site, "agnostic")
+    if ctx.target.keeps_cuda and any(_COUNTS.search(ctx.source.text, g.start, g.end) for g in site.guards):
+        advice = "left as it is: it runs only where there are several devices of one process"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
+    if row.signature is not None and site.role != "import":
+        return _started(site, row, ctx)
+    return judge_use(site, row, ctx)
+
+
+def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``mp.spawn`` as the target has it; there only the processes themselves know how many they are."""
+    counted = next((s for s in ctx.sites if s.name == "torch.cuda.device_count" and not _within(s, site)), None)
+    result = judge_counterpart(site, row, ctx)
+    if isinstance(result, Judgement) and result.edited and counted is not None:
+        why = (
+            f"line {counted.line} counts devices before the processes start: they ask `torch_xla.runtime.world_size()`"
+        )
+        return by_hand(site, row, ctx, why)
+    return result
+
+
+def _within(site: Site, call: Site) -> bool:
+    return call.call is not None and call.call.start <= site.start and site.end <= call.call.end

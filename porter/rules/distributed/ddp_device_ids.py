@@ -25,7 +25,7 @@ import ast
 import msgspec
 
 from porter.catalog.schema import Row
-from porter.index.site import Site
+from porter.index.site import Argument, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.devices import judge_none_elsewhere
@@ -41,6 +41,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if text == "None":
         return Dismissed(site, "agnostic")
     if ctx.target.keeps_cuda:
+        if (argument := _said_before(site, ctx)) is not None and site.call is not None:
+            from porter.rewrite.calls import CallEditor
+
+            edits = CallEditor(ctx.source.text, site.call).remove(argument).edits()
+            return judgement(site, row, ctx, note="it is the one of `device_ids` anyway", edits=edits)
         return judge_none_elsewhere(site, row, ctx, '!= "cpu"')
     if not _is_fixed(ast.parse(f"({text})", mode="eval").body):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="works as it is with the local rank")
@@ -48,6 +53,20 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     advice = "pass the local rank, or leave the argument out: the module's device decides"
     found = judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
     return msgspec.structs.replace(found, effort=Effort.MINUTES)
+
+
+def _said_before(site: Site, ctx: Context) -> Argument | None:
+    """The argument ``output_device``, where it is the only one of ``device_ids``: the default."""
+    call = site.call
+    if call is None or not ctx.edits or not site.editable or not site.name.endswith("(output_device)"):
+        return None
+    argument = next((a for a in call.arguments if a.start == site.start), None)
+    ids = call.get("device_ids", 1)
+    only = ast.parse(f"({ctx.text(ids.start, ids.end)})", mode="eval").body if ids is not None else None
+    if argument is None or not isinstance(only, ast.List) or len(only.elts) != 1:
+        return None
+    value = ast.parse(f"({ctx.text(argument.start, argument.end)})", mode="eval").body
+    return argument if ast.dump(value) == ast.dump(only.elts[0]) else None
 
 
 def _is_fixed(node: ast.expr) -> bool:

@@ -35,7 +35,7 @@ from __future__ import annotations
 from porter.catalog.schema import Answer, Row
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import judge_none_elsewhere
 from porter.rules.presence import behind_test, is_present, spelled
@@ -46,8 +46,8 @@ from porter.rules.table import by_hand, judge_by_row, judgement
 @rule("PRT504", "device-before-process-group")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``set_device`` by the process group that comes behind it, and a process group by what comes before."""
-    if ctx.target.name == "xla":
-        return judge_by_row(site, row, ctx)
+    if ctx.target.backend_module:
+        return _told(site, row, ctx) if is_start(site) else judge_by_row(site, row, ctx)
     if site.kind == "argument" and ctx.target.keeps_cuda:
         return judge_none_elsewhere(site, row, ctx, '== "cuda"')
     if is_start(site):
@@ -64,6 +64,19 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         f"`torch.cuda.set_device()` before `{helper.scope}()`, which creates the process group in line {helper.line}"
     )
     return by_hand(site, row, ctx, "move it behind that call, or delete it", message=message)
+
+
+def _told(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """A process group of a backend that PyTorch does not choose by itself."""
+    call = site.call
+    if call is None or call.unpacked or call.get("backend", 0) is not None:
+        return Dismissed(site, "part")  # the backend is a site of its own
+    if not ctx.edits:
+        return judge_by_row(site, row, ctx)
+    from porter.rewrite.calls import CallEditor
+
+    backend = f'"{ctx.target.backend}"{needing(ctx.target.backend_module)}'
+    return judgement(site, row, ctx, edits=CallEditor(ctx.source.text, call).insert_first(backend).edits())
 
 
 def _set(site: Site, row: Row, ctx: Context, group: Site) -> Judgement:

@@ -38,8 +38,9 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
 from porter.rules.placement.branches import together
+from porter.rules.placement.devices import torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import beside, function_around
 
@@ -49,6 +50,8 @@ _LITERAL = re.compile(rb"\bLiteral\s*\[[^\]]*nccl")
 _TALKS = re.compile(
     r"(?:print|log|debug|info|warn|warning|error|write|format|join|\w*(?:Error|Exception|Warning))\(\)`$"
 )
+# That of whatever device the program finds.
+_DEFAULT = f"{named('torch.distributed.get_default_backend_for_device')}({named('DEVICE')})"
 _ASKS = ("get_backend()", "get_backend(...)")
 
 
@@ -97,7 +100,8 @@ def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if action_of(answer) == "constant" and site.call is None:
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
     if site.name.endswith(".is_nccl_available") and site.call is not None and not site.call.arguments:
-        argument = TextEdit(site.call.end - 1, site.call.end - 1, f'"{ctx.target.backend}"')
+        backend = f'"{ctx.target.backend}"' if ctx.target.backend else _DEFAULT
+        argument = TextEdit(site.call.end - 1, site.call.end - 1, backend)
         rename = "torch.distributed.is_backend_available"
         return judgement(site, row, ctx, edits=(argument,), rename=rename, group=together(site))
     return judge_by_row(site, row, ctx)
@@ -139,12 +143,14 @@ def _edits(site: Site, ctx: Context) -> Edits | None:
 
     if not ctx.target.backend:
         plain = ctx.text(site.start, site.end).strip("\"'") == "nccl"
-        call = named("torch.distributed.get_default_backend_for_device") + f"({named('DEVICE')})"
-        return ctx.edit(site.start, site.end, call) if plain else None
+        return ctx.edit(site.start, site.end, _DEFAULT) if plain else None
     text = ctx.source.text
     found: list[Edits] = []
     for old, new in (("nccl", ctx.target.backend), ("NCCL", ctx.target.backend), ("cuda", ctx.target.device)):
         edits = replace_in_string(text, site.start, site.end, old, new)
         if edits is not None:
             found.append(edits)
-    return tuple(sorted(edit for edits in found for edit in edits)) or None
+    changes = sorted(edit for edits in found for edit in edits)
+    if changes and torch_name(ctx) is not None:
+        changes.append(TextEdit(site.end, site.end, needing(ctx.target.backend_module)))
+    return tuple(changes) or None

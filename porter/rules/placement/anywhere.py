@@ -16,6 +16,7 @@ from porter.rules.base import Context, Edits, TextEdit
 _OTHERS = re.compile(
     rb"[\"'](?:mps|meta|xpu|npu|hpu|xla|tpu|mlu|musa|hip|privateuseone)[\"':]|\.mps\.is_available|\.is_mps\b"
 )
+_KINDS = re.compile(r"(?<![a-z])(?:mps|xpu|npu|hpu|xla|tpu|mlu|musa)(?![a-z])")
 _OPPOSITE = {ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in"}
 _WRITTEN = {ast.Eq: rb"==", ast.NotEq: rb"!=", ast.In: rb"\bin\b", ast.NotIn: rb"\bnot\s+in\b"}
 _LOOSE = (ast.BoolOp, ast.IfExp, ast.Call, ast.keyword, ast.Assign)
@@ -56,6 +57,25 @@ def on_accelerator(site: Site, ctx: Context) -> Edits | None:
             return None
         return _operator(test, word, ctx)
     return _negated(test, word, site, ctx)
+
+
+def has_arm(site: Site, ctx: Context) -> str:
+    """Another kind of device that the site's own condition, or an arm beside it, is for; empty where none is.
+
+    Arms that do nothing but choose a device do no harm: what they choose is what the program finds anyway.
+    """
+    statement = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.If)), None)
+    if statement is None or not ctx.outline().span(statement.test).holds(site.start):
+        return ""
+    tests, bodies = [statement.test], [statement.body]
+    while len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
+        statement = statement.orelse[0]
+        tests.append(statement.test)
+        bodies.append(statement.body)
+    if all(len(body) == 1 and isinstance(body[0], ast.Assign | ast.AnnAssign | ast.Return) for body in bodies):
+        return ""
+    words = (match.group() for test in tests for match in _KINDS.finditer(ast.unparse(test)))
+    return next(words, "")
 
 
 def _test(site: Site, ctx: Context) -> ast.Compare | ast.Call | None:

@@ -12,7 +12,9 @@ from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
+from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
+from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -31,9 +33,7 @@ _PRODUCTS = re.compile(
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
 _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
-_ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
-_SEVERAL = re.compile(rb"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
 _AND = re.compile(rb"\band\b")
 
 
@@ -60,27 +60,26 @@ def hold(site: Site, ctx: Context) -> Hold | None:
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
     """Whether the site's own statement speaks of Neuron already."""
-    return _NEURON.search(_statement(site, ctx)) is not None
+    return _NEURON.search(statement_of(site, ctx)) is not None
 
 
 def vendors(site: Site, ctx: Context) -> str:
     """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
-    found = {name.decode() for names in _VENDORS.findall(_statement(site, ctx)) for name in names if name}
+    found = {name.decode() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
     return ", ".join(f"`{name}`" for name in sorted(found))
-
-
-def _statement(site: Site, ctx: Context) -> bytes:
-    return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
 
 
 def _beside(site: Site, ctx: Context) -> Hold | None:
     """What the test's own statement says of other accelerators, and of whoever asks."""
     if knows_neuron(site, ctx):
         return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
-    if _ROCM.search(_statement(site, ctx)):
+    if _ROCM.search(statement_of(site, ctx)):
         return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
+    if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
+        advice = f"beside it stands an arm for `{other}`, which would never be reached: say which devices this is for"
+        return Hold(Verdict.MANUAL, advice)
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     if flagged := next((s for s in _following(site, ctx) if _rule_of(s, ctx) == "cuda-backend-flag"), None):
@@ -176,33 +175,6 @@ def opened(site: Site, ctx: Context) -> list[Site]:
         return named is not None and named.search(ctx.source.text, guard.start, guard.end) is not None
 
     return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
-
-
-def reads(flag: bytes) -> re.Pattern[bytes]:
-    """What finds a variable of this name in a condition."""
-    return re.compile(rb"(?<![\w.])" + re.escape(flag) + rb"(?![\w(])")
-
-
-def flag(site: Site, ctx: Context) -> bytes | None:
-    """The name that a statement gives to the test's answer, also as one of several."""
-    text = _statement(site, ctx)
-    assigned = _ASSIGNED.match(text)
-    if assigned is not None:
-        return assigned[1]
-    several = _SEVERAL.match(text)
-    if several is None or site.statement is None:
-        return None
-    names = [name.strip() for name in several[1].split(b",")]
-    behind = ctx.source.text[site.end : site.statement.end].count(b",")  # the values that follow
-    return names[-1 - behind] if behind < len(names) else None
-
-
-def follows(site: Site, test: Site, ctx: Context) -> bool:
-    """Whether a site is evaluated only where a test holds, which stands in front of it with an ``and`` between."""
-    if site.statement is None or test.statement is None or site.statement.start != test.statement.start:
-        return False
-    between = ctx.source.text[test.end : max(test.end, site.start)]
-    return _AND.search(between) is not None and b" or " not in _statement(site, ctx)
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:

@@ -107,7 +107,8 @@ def _device(named: Argument, site: Site, ctx: Context) -> str | None:
     """What to pass to ``.to`` for the device that the call names; None if porter cannot tell."""
     text = ctx.text(named.start, named.end)
     if isinstance(named.literal, (bool, int)):
-        return device_numbered("0", ctx) if named.literal is not False and named.literal == 0 else None
+        first = named.literal is not False and (named.literal == 0 or ctx.target.keeps_cuda)
+        return device_numbered(str(named.literal), ctx) if first and named.literal is not True else None
     if named.is_literal:
         return text if named.literal is not None else _plain(ctx)  # a device string is a site of its own
     if named.type == "torch.device" or text.endswith("current_device()") or text.startswith("torch.device("):
@@ -119,7 +120,7 @@ def _device(named: Argument, site: Site, ctx: Context) -> str | None:
     if not _DOTTED.fullmatch(text) or not is_own(text, site, ctx):
         return None
     if re.search(rb"\b" + re.escape(text.encode()) + rb"\s+is\s+(?:not\s+)?None\b", ctx.source.text):
-        return _plain(ctx)
+        return device_numbered(text, ctx, perhaps=True) if ctx.target.keeps_cuda else _plain(ctx)
     return device_numbered(text, ctx)
 
 

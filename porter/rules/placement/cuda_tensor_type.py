@@ -106,7 +106,7 @@ def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -
         return None
     from porter.rewrite.calls import CallEditor
 
-    editor = CallEditor(ctx.source.text, call).append(f'dtype={torch}.{dtype}, device="{ctx.target.device}"')
+    editor = CallEditor(ctx.source.text, call).append(f"dtype={torch}.{dtype}, device={device_type(site, ctx)}")
     edits = editor.edits()
     return (*ctx.edit(site.start, site.end, f"{torch}.{function}"), *edits) if edits else None
 

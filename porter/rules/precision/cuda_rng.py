@@ -29,7 +29,7 @@ torch.neuron.manual_seed_all(seed)
 
 from __future__ import annotations
 
-import re
+import ast
 from typing import TypedDict
 
 from porter.catalog.schema import Row
@@ -42,10 +42,6 @@ from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import judge_use
 
 _SEEDS = frozenset({"torch.cuda.manual_seed", "torch.cuda.manual_seed_all"})
-_HARMLESS = re.compile(
-    r"|#.*|[\w.]*\bseed\(.*\)|[\w.]+\.manual_seed(?:_all)?\(.*\)|[\w.]*\bcudnn\.\w+ = \w+|os\.environ\[.*\] = .*"
-    r"|if (?:torch\.cuda\.is_available\(\)|[\w.]*cuda\w*):"
-)
 
 
 class _Edited(TypedDict, total=False):
@@ -71,12 +67,7 @@ def _again(site: Site, ctx: Context) -> _Edited | None:
     call, statement = site.call, site.statement
     if call is None or statement is None or not statement.alone or len(call.arguments) != 1 or not site.editable:
         return None
-    argument = ctx.text(call.arguments[0].start, call.arguments[0].end)
-    before = ctx.source.text[: statement.start].decode()
-    found = re.search(
-        rf"^[ \t]*([\w.]+)\.manual_seed\((?:seed=)?{re.escape(argument)}\)[^\n]*\n((?:.*\n)*?)[ \t]*\Z", before, re.M
-    )
-    if found is None or found[1] != torch_name(ctx) or not _only_seeds(found[2]):
+    if not _is_seeded(site, ctx.text(call.arguments[0].start, call.arguments[0].end), ctx):
         return None
     if site.guards:
         return {"rename": "torch.manual_seed"}
@@ -86,9 +77,34 @@ def _again(site: Site, ctx: Context) -> _Edited | None:
     return {"edits": (gone,)} if gone is not None else None
 
 
-def _only_seeds(text: str) -> bool:
-    """Whether lines do nothing but seed, and set flags: no number is drawn in between, and no other block begins."""
-    return all(_HARMLESS.fullmatch(line.strip()) for line in text.splitlines())
+def _is_seeded(site: Site, seed: str, ctx: Context) -> bool:
+    """Whether `torch.manual_seed` got the same seed before the site, with nothing in between that draws a number."""
+    wanted = ast.dump(ast.parse(f"({seed})", mode="eval").body)
+    for outer, above in ctx.outline().before(site.start):
+        for statement in reversed(above):
+            match statement:
+                case ast.Expr(ast.Call(ast.Attribute(ast.Name(root), "manual_seed"), [value], [])):
+                    if root == torch_name(ctx) and ast.dump(value) == wanted:
+                        return True
+            if not _is_idle(statement):
+                return False
+        if not isinstance(outer, ast.If):
+            return False
+    return False
+
+
+def _is_idle(statement: ast.AST) -> bool:
+    """Whether a statement does nothing but seed something, or set a flag."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(attr=name) | ast.Name(id=name))):
+            return "seed" in name
+        case ast.Expr(ast.Constant()):
+            return True
+        case ast.Assign([ast.Attribute() | ast.Subscript()], value):
+            return not any(isinstance(node, ast.Call) for node in ast.walk(value)) or "environ" in ast.unparse(
+                statement
+            )
+    return False
 
 
 def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

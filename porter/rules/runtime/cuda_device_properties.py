@@ -51,16 +51,17 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by what is done with the answer."""
     if site.name == "torch.version.cuda":
         return _version(site, row, ctx)
-    if site.call is None or ctx.target.name != "neuron":
+    if site.call is None or ctx.target.name == "xla":
         return judge_use(site, row, ctx)
     if (other := beside(site, ctx)) is not None and ctx.answer(row).verdict in (Verdict.AUTO, Verdict.REVIEW):
         return by_hand(site, row, ctx, f"`{other.name}` stands beside it: decide the whole condition")
-    if site.name == "torch.cuda.get_device_name":
+    if site.name == "torch.cuda.get_device_name" and ctx.target.name == "neuron":
         return _name(site, site.call, row, ctx)
     if site.name == "torch.cuda.get_device_properties":
         unknown = sorted(reads(site, site.call, ctx) - _KNOWN)
         if unknown:
-            return by_hand(site, row, ctx, f"the code reads `{'`, `'.join(unknown)}`, which Neuron does not tell")
+            teller = "not every device tells" if ctx.target.keeps_cuda else "Neuron does not tell"
+            return by_hand(site, row, ctx, f"the code reads `{'`, `'.join(unknown)}`, which {teller}")
     if site.name == "torch.cuda.is_bf16_supported" and site.call.arguments:
         return by_hand(site, row, ctx, "it takes no argument")
     found = judge_use(site, row, ctx)

@@ -38,7 +38,7 @@ from porter.rules.uses import judge_use, reads
 @rule("PRT202", "cuda-memory-call")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; statistics by what is read from them."""
-    if site.call is not None and site.name.rpartition(".")[2].startswith("memory_stats"):
+    if site.call is not None and not ctx.target.keeps_cuda and site.name.rpartition(".")[2].startswith("memory_stats"):
         keys = sorted(key for key in reads(site, site.call, ctx) if key != "items")
         if keys:
             return by_hand(site, row, ctx, f"the code reads {', '.join(f'`{key}`' for key in keys)} by CUDA's keys")

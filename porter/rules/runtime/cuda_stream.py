@@ -35,8 +35,9 @@ import msgspec
 from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.presence import replaced
 from porter.rules.table import action_of, by_hand, judgement
-from porter.rules.uses import judge_use, through_choice
+from porter.rules.uses import asks_class, judge_use, through_choice
 
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
@@ -51,9 +52,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.kind == "argument" or _only_for_its_handle(site, ctx) or through_choice(site, ctx):
         return Dismissed(site, "part")
     name = site.name.rpartition(".")[2]
-    constructs = name in _PARAMETERS and action_of(ctx.answer(row)) == "rename"
+    constructs = name in _PARAMETERS and action_of(ctx.answer(row)) in ("rename", "callee")
     if not constructs or site.role in ("import", "annotation"):
         return judge_use(site, row, ctx)
+    if site.call is None and ctx.target.keeps_cuda:
+        return Dismissed(site, "agnostic") if asks_class(site, ctx) else judge_use(site, row, ctx)
     if site.call is None:
         return by_hand(site, row, ctx, f"not called here: as a class it is `torch_neuronx.{name}`")
     return _constructed(site, site.call, row, ctx, _PARAMETERS[name])
@@ -72,9 +75,11 @@ def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tup
     if call.unpacked or refused or len(positional) > len(parameters):
         result = by_hand(site, row, ctx, "its arguments have no equivalent, or cannot be seen")
         return msgspec.structs.replace(result, group=group)
-    rename = ctx.answer(row).replacement
-    if not ctx.edits or not positional:
-        return judgement(site, row, ctx, rename=rename, group=group)
+    if not ctx.edits:
+        return judgement(site, row, ctx, group=group)
+    new = replaced(site, ctx.answer(row), ctx)
+    if new.why:
+        return by_hand(site, row, ctx, new.why)
     from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call)
@@ -83,7 +88,7 @@ def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tup
     edits = editor.edits()
     if edits is None:
         return by_hand(site, row, ctx)
-    return judgement(site, row, ctx, edits=edits, rename=rename, group=group)
+    return judgement(site, row, ctx, edits=(*new.edits, *edits), rename=new.rename, group=group)
 
 
 def _timed_with(site: Site, ctx: Context) -> str | None:

@@ -36,6 +36,7 @@ from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import together
+from porter.rules.presence import spelled
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement, sentence
 from porter.rules.uses import before
 
@@ -79,7 +80,7 @@ def _moves(name: str, ctx: Context) -> Verdict | None:
         return None
     answer = ctx.answer(row)
     moved = f"{ctx.target.runtime}.{name.rpartition('.')[2]}"
-    return answer.verdict if action_of(answer) == "rename" and answer.replacement == moved else None
+    return answer.verdict if action_of(answer) == "rename" and spelled(answer, ctx) == moved else None
 
 
 def _asked(site: Site, ctx: Context, name: str) -> Judgement | Dismissed:

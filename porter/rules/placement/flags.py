@@ -1,0 +1,44 @@
+"""What the answer of a device test is called, and what is evaluated only where it holds."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context
+
+_ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
+_SEVERAL = re.compile(rb"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
+_AND = re.compile(rb"\band\b")
+
+
+def flag(site: Site, ctx: Context) -> bytes | None:
+    """The name that a statement gives to the test's answer, also as one of several."""
+    text = statement_of(site, ctx)
+    assigned = _ASSIGNED.match(text)
+    if assigned is not None:
+        return assigned[1]
+    several = _SEVERAL.match(text)
+    if several is None or site.statement is None:
+        return None
+    names = [name.strip() for name in several[1].split(b",")]
+    behind = ctx.source.text[site.end : site.statement.end].count(b",")  # the values that follow
+    return names[-1 - behind] if behind < len(names) else None
+
+
+def reads(flag: bytes) -> re.Pattern[bytes]:
+    """What finds a variable of this name in a condition."""
+    return re.compile(rb"(?<![\w.])" + re.escape(flag) + rb"(?![\w(])")
+
+
+def follows(site: Site, test: Site, ctx: Context) -> bool:
+    """Whether a site is evaluated only where a test holds, which stands in front of it with an ``and`` between."""
+    if site.statement is None or test.statement is None or site.statement.start != test.statement.start:
+        return False
+    between = ctx.source.text[test.end : max(test.end, site.start)]
+    return _AND.search(between) is not None and b" or " not in statement_of(site, ctx)
+
+
+def statement_of(site: Site, ctx: Context) -> bytes:
+    """The text of the site's own statement; empty where it has none."""
+    return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
