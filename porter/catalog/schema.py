@@ -10,7 +10,8 @@ ACTIONS = {
     "rename": "`replacement` is a dotted name that takes the symbol's place, arguments untouched",
     "callee": "`replacement` is an expression that takes the symbol's place, arguments untouched",
     "constant": "`replacement` is an expression that takes the place of the whole call",
-    "argument": "`replacement` is the argument, `bf16=True`, that takes this one's place; without it this one goes",
+    "argument": "`replacement` is the argument, `bf16=True`, that takes this one's place; `use_cpu=` keeps its value;"
+    " without it this one goes",
     "call": "`replacement` is called instead; the row's `signature` says what becomes of the arguments",
     "delete": "the statement, line, entry or word goes, where it is nothing but this",
     "replace": "`replacement` takes the place of what the site names, in a file that is not Python",
@@ -34,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     replacement: str = ""  # what to write instead, as Python (or as the row's kind writes it)
     advice: str = ""  # for the reader, one or two sentences, in the imperative; required for manual and blocked
     note: str = ""  # how behaviour differs
+    fits: tuple[str, ...] = ()  # of an argument: the values (globs) that `replacement` may stand for; none: all
     evidence: Evidence = Evidence.D
     source: tuple[str, ...] = ()  # keys of sources.toml
     action: str = ""

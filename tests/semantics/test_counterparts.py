@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
+import re
 import sys
+from collections.abc import Callable
 
 import pytest
 
+from porter import catalog
 from porter.api import rewrite_source
+from porter.catalog.schema import Row
 
 torch = pytest.importorskip("torch")
 
@@ -80,6 +86,31 @@ for _ in range(3):
     optimizer.step()
 result = p
 """
+
+
+ROWS = [row for row in catalog.load().rows() if row.signature is not None and row.neuron.action == "call"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_signatures_fit_what_takes_the_place(row: Row) -> None:
+    signature = row.signature
+    assert signature is not None
+    kept = [signature.renamed.get(name, name) for name in signature.parameters if name not in signature.dropped]
+    packed = "attention" in row.neuron.replacement  # where one argument becomes several, or a mask a flag
+    for name in {row.neuron.replacement, *signature.otherwise.values()}:
+        taken = _parameters(functools.reduce(getattr, name.split(".")[1:], torch))
+        assert packed or taken[: signature.shared] == kept[: signature.shared]
+        told = {*kept, *signature.renamed.values(), *signature.stated}
+        assert told <= {*taken, *({"qkv", "kv", "attn_bias"} if packed else ())}
+
+
+def _parameters(function: Callable[..., object]) -> list[str]:
+    """What a class or function of torch takes; built-in functions say so in their documentation alone."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except ValueError:
+        head = (function.__doc__ or "").partition("->")[0]
+        return re.findall(r"(\w+)(?:=[^,)]*)?[,)]", head.partition("(")[2])
 
 
 def run(program: str) -> torch.Tensor:

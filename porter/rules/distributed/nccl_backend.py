@@ -40,7 +40,7 @@ from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
 from porter.rules.placement.branches import together
-from porter.rules.placement.devices import torch_name
+from porter.rules.placement.devices import argument_around, torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import beside, function_around
 
@@ -60,6 +60,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a backend string by where it ends up; symbols by the catalogue."""
     if site.kind != "backend":
         return _symbol(site, row, ctx)
+    if argument_around(site, ctx) is not None:
+        return Dismissed(site, "part")
     result = _entry(site, row, ctx) if site.use == "entry" else _string(site, row, ctx)
     if isinstance(result, Dismissed) or not _chosen(site):
         return result
