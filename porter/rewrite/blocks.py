@@ -1,51 +1,102 @@
-"""A block that would lose all of its statements keeps a ``pass``."""
+"""A block that would lose all of its statements keeps a ``pass``, or goes with the test that it stands under."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
+from porter.rewrite.calls import delete_statement
 from porter.rewrite.imports import bodies
 from porter.rules.base import Judgement, TextEdit
 from porter.sources.source import Source
 
+# What a test may be made of that does nothing else; of calls, those that ask.
+_ASKS = (ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call, ast.expr_context)
+_ASKS += (ast.cmpop, ast.boolop, ast.unaryop)
+_QUESTIONS = frozenset({"is_available", "is_initialized", "startswith", "device_count", "str", "isinstance", "hasattr"})
+
+
+class _Block(msgspec.Struct, frozen=True):
+    """The statements of one block, by their spans, and of what."""
+
+    owner: int  # where the compound statement begins
+    statements: list[tuple[int, int]]
+    test: tuple[int, int, int] | None  # of an `if` that only asks, and has no `else`: its span, and its siblings
+
 
 def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
-    """Make the last of a block's deletions a ``pass``, where the block's statements are deleted one by one.
+    """Take the `if` away with all that it guarded, or make the last of a block's deletions a ``pass``.
 
     Each rule sees its own statement only; that the block is left empty shows when all have been judged.
     """
-    deletions = {edit for j in judgements for edit in j.edits if not edit.text}
-    if len(deletions) < 2:
+    removed = {edit for j in judgements for edit in j.edits if edit.text in ("", "pass") and edit.end > edit.start}
+    if not removed:
         return list(judgements)
-    instead = {}
-    for owner, last, block in _blocks(source):
-        covering = [next((d for d in deletions if d.start <= start and end <= d.end), None) for start, end in block]
-        deletion = covering[-1]
-        if deletion is not None and None not in covering and deletion.start > owner:
-            instead[deletion] = TextEdit(*last, "pass")
-    if not instead:
-        return list(judgements)
-    return [replace(j, edits=tuple(instead.get(edit, edit) for edit in j.edits)) for j in judgements]
+    found = list(judgements)
+    for block in _blocks(source):
+        covering = [next((d for d in removed if d.start <= s and e <= d.end), None) for s, e in block.statements]
+        last = covering[-1]
+        if last is None or None in covering or last.start <= block.owner:
+            continue
+        gone = _whole(source, block) if block.test is not None else None
+        if gone is not None:
+            found = [_with_the_test(j, gone, {e for e in covering if e is not None}) for j in found]
+        elif last.text != "pass":
+            instead = {last: TextEdit(*block.statements[-1], "pass")}
+            found = [replace(j, edits=tuple(instead.get(edit, edit) for edit in j.edits)) for j in found]
+    return found
 
 
-def _blocks(source: Source) -> Iterator[tuple[int, tuple[int, int], list[tuple[int, int]]]]:
-    """Start of a compound statement, span of the last statement in one of its blocks, and all spans there."""
+def _whole(source: Source, block: _Block) -> TextEdit | None:
+    """The deletion of an `if` and its block; None where a comment stands in it."""
+    assert block.test is not None
+    start, end, siblings = block.test
+    return None if b"#" in source.text[start:end] else delete_statement(source.text, start, end, siblings)
+
+
+def _with_the_test(judgement: Judgement, gone: TextEdit, covering: set[TextEdit]) -> Judgement:
+    """The judgement, where its edits are part of what goes: deletions of the block, and edits of the test."""
+    inside = [edit for edit in judgement.edits if gone.start <= edit.start and edit.end <= gone.end]
+    if not inside:
+        return judgement
+    edits = dict.fromkeys(gone if edit in inside else edit for edit in judgement.edits)
+    several = len(covering) > 1
+    return replace(judgement, edits=tuple(edits), group=f"if:{gone.start}" if several else judgement.group)
+
+
+def _blocks(source: Source) -> Iterator[_Block]:
     try:
         tree = ast.parse(source.text.decode())
     except (SyntaxError, ValueError, RecursionError):
         return
     starts = source.line_starts
+
+    def span(node: ast.stmt | ast.excepthandler) -> tuple[int, int]:
+        end = starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
+        return starts[node.lineno - 1] + node.col_offset, end
+
+    siblings = {id(s): len(body) for node in ast.walk(tree) for body in bodies(node) for s in body}
+    chained = {id(node.orelse[0]) for node in ast.walk(tree) if isinstance(node, ast.If) and len(node.orelse) == 1}
     for node in ast.walk(tree):
-        if not isinstance(node, (ast.stmt, ast.excepthandler)):
-            continue
-        for body in bodies(node):
-            spans = [
-                (starts[s.lineno - 1] + s.col_offset, starts[(s.end_lineno or 1) - 1] + (s.end_col_offset or 0))
-                for s in body
-                if isinstance(s, ast.stmt)
-            ]
-            if spans:
-                yield starts[node.lineno - 1] + node.col_offset, spans[-1], spans
+        if isinstance(node, ast.stmt | ast.excepthandler):
+            asks = isinstance(node, ast.If) and not node.orelse and id(node) not in chained and _only_asks(node.test)
+            test = (*span(node), siblings[id(node)]) if asks else None
+            for body in bodies(node):
+                spans = [span(s) for s in body if isinstance(s, ast.stmt)]
+                if spans:
+                    yield _Block(span(node)[0], spans, test)
+
+
+def _only_asks(test: ast.expr) -> bool:
+    """Whether a test has no effect but its answer."""
+    for node in ast.walk(test):
+        if not isinstance(node, _ASKS):
+            return False
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name not in _QUESTIONS:
+                return False
+    return True

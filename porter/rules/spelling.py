@@ -101,8 +101,15 @@ def _chosen(site: Site, ctx: Context) -> bool:
     return bool(tests) and _IS_AVAILABLE.search(ctx.source.text, tests[0].start, tests[0].end) is not None
 
 
-def expression(text: str) -> str:
-    """An expression of the catalogue, for an edit: its names of modules that a file may not have are marked."""
+def expression(text: str, site: Site | None = None, ctx: Context | None = None) -> str:
+    """An expression of the catalogue, for an edit: its names of modules that a file may not have are marked.
+
+    Its strings have quotes that may stand at the ``site``.
+    """
+    if site is not None and ctx is not None and '"' in text:
+        from porter.rewrite.calls import quote
+
+        text = text.replace('"', quote(ctx.source.text, site, "")[0])
     return _NAME.sub(lambda found: named(found[1]), text)
 
 

@@ -54,7 +54,9 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return by_hand(site, row, ctx, new.why)
         return judgement(site, row, ctx, rename=new.rename, edits=new.edits)
     if action == "constant" and site.call is not None:
-        return judgement(site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, expression(answer.replacement)))
+        return judgement(
+            site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, expression(answer.replacement, site, ctx))
+        )
     if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
         from porter.rewrite.calls import delete_statement
 

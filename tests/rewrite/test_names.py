@@ -217,7 +217,13 @@ def test_an_import_takes_the_verdict_of_its_uses() -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("if x:\n    a()\n    b()\nc()\n", "if x:\n    pass\nc()\n"),
+        ("if x:\n    a()\n    b()\nc()\n", "c()\n"),
+        ("if x.type == 'cuda' and not y:\n    a()\n    b()\nc()\n", "c()\n"),
+        ("if x:\n    # why\n    a()\n    b()\nc()\n", "if x:\n    # why\n    pass\nc()\n"),
+        ("if x():\n    a()\n    b()\nc()\n", "if x():\n    pass\nc()\n"),
+        ("if x:\n    a()\n    b()\nelse:\n    c()\n", "if x:\n    pass\nelse:\n    c()\n"),
+        ("if y:\n    c()\nelif x:\n    a()\n    b()\n", "if y:\n    c()\nelif x:\n    pass\n"),
+        ("for x in y:\n    a()\n    b()\n", "for x in y:\n    pass\n"),
         ("if x:\n    a()\n    c()\n    b()\n", "if x:\n    c()\n"),
         ("a()\nb()\n", ""),
         (

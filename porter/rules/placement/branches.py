@@ -51,7 +51,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_beside, _behind, _chosen, _tuning, _around, _answered):
+    for look in (_beside, _behind, _chosen, _told, _tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -114,6 +114,15 @@ def _chosen(site: Site, ctx: Context) -> Hold | None:
                 Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what is to take its place on {ctx.target.title}"
             )
     return None
+
+
+def _told(site: Site, ctx: Context) -> Hold | None:
+    """``Trainer(accelerator="gpu" if torch.cuda.is_available() else "cpu")``: what a framework is to run on."""
+    arguments = (s for s in ctx.nesting.around(site) if s.kind == "argument")
+    argument = next((s for s in arguments if _rule_of(s, ctx) == "framework-argument"), None)
+    if argument is None:
+        return None
+    return Hold(Verdict.MANUAL, f"it chooses `{argument.name}`: say what that is to be on {ctx.target.title}")
 
 
 def _tuning(site: Site, ctx: Context) -> Hold | None:

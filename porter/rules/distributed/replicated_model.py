@@ -1,0 +1,186 @@
+"""`DistributedDataParallel` reduces gradients in its backward pass; over PyTorch/XLA the step of the optimizer does.
+
+## What CUDA does
+
+The wrapper sends rank 0's weights to all ranks when it is made, and averages gradients while the backward pass runs.
+
+## On Neuron
+
+The native backend has the wrapper: nothing changes. With torch-neuronx over PyTorch/XLA (Trn1, Inf2) it goes: weights
+are sent by `xm.broadcast_master_param(model)`, and `xm.optimizer_step(optimizer)` averages gradients before it steps.
+With one process both do nothing but step.
+
+## When porter rewrites
+
+Only for the target `xla`, where the file that wraps the model is the one whose optimizers step: a wrapper that is gone
+without a step that reduces would train every rank by itself. Where gradients are clipped, unscaled or read before the
+step, they are averaged before that, by `xm.reduce_gradients(optimizer)`. `model.module` becomes `model`, and
+`model.no_sync()` a `contextlib.nullcontext()`: gradients are only ever reduced at the step.
+
+Buffers (the running statistics of batch normalisation) are no longer sent from rank 0 at every forward pass, and the
+keys of `model.state_dict()` lose their `module.`.
+
+## Example
+
+```py
+model = DistributedDataParallel(model, device_ids=[rank])
+...
+    loss.backward()
+    optimizer.step()
+```
+
+becomes
+
+```py
+xm.broadcast_master_param(model)
+...
+    loss.backward()
+    xm.optimizer_step(optimizer)
+```
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.catalog.schema import Row
+from porter.index.outline import dotted
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, rule
+from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import asks_class, has_uses
+
+_XM = "torch_xla.core.xla_model"
+# What reads gradients between the backward pass and the step.
+_READS = re.compile(rb"clip_grad|unscale_\(|\.grad\b|grad_norm")
+_OTHERS = frozenset({"join", "register_comm_hook"})
+
+
+@rule("PRT507", "replicated-model")
+def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """Take the wrapper away together with what it did, where all of that is in this file."""
+    if ctx.answer(row).verdict is Verdict.PORTABLE or site.call is None:
+        return Dismissed(site, "part" if has_uses(site, ctx) or asks_class(site, ctx) else "agnostic")
+    if not ctx.edits:
+        return judge_by_row(site, row, ctx)
+    wrapper = _Wrapper.find(site, ctx)
+    if wrapper is None:
+        return by_hand(site, row, ctx, "porter removes a wrapper only where it is assigned to a variable")
+    if not wrapper.optimizers:
+        why = (
+            "no optimizer steps in this file that porter can see: without a step that reduces, every rank trains alone"
+        )
+        return by_hand(site, row, ctx, why)
+    if (other := wrapper.other_use()) is not None:
+        return by_hand(site, row, ctx, f"`{other}` has no counterpart")
+    elsewhere = ", ".join(f"line {line}" for line in wrapper.elsewhere())
+    note = f"See what `.module` is in {elsewhere}" if elsewhere else ""
+    return judgement(site, row, ctx, note=note, edits=wrapper.edits())
+
+
+class _Wrapper:
+    """``name = DDP(model, ...)`` and what hangs together with it."""
+
+    def __init__(self, site: Site, call: ast.Call, statement: ast.Assign, ctx: Context) -> None:
+        self._site, self._call, self._statement, self._ctx = site, call, statement, ctx
+        self._outline = ctx.outline()
+        self.name = dotted(statement.targets[0]) or ""
+        self.optimizers = [s for s in ctx.sites if s.name == "optimizer.step" and s.kind == "step"]
+
+    @classmethod
+    def find(cls, site: Site, ctx: Context) -> _Wrapper | None:
+        """The wrapper made at the site, if it is the whole value of a variable, and the model comes first."""
+        statement = ctx.outline().around(site.start)[-1] if ctx.outline().around(site.start) else None
+        match statement:
+            case ast.Assign(targets=[target], value=ast.Call(args=[_, *_]) as call) if dotted(target) is not None:
+                assert site.call is not None
+                if ctx.outline().span(call).start == site.call.start:
+                    return cls(site, call, statement, ctx)
+        return None
+
+    def edits(self) -> Edits:
+        """All that changes, in order."""
+        found = {*self._removed(), *self._members(), *self._import()}
+        for optimizer in self.optimizers:
+            found.update(self._reduced(optimizer))
+        return tuple(sorted(found))
+
+    def other_use(self) -> str | None:
+        """A use of the wrapper that only the wrapper has."""
+        return next((ast.unparse(n) for n in self._uses() if n.attr in _OTHERS), None)
+
+    def elsewhere(self) -> list[int]:
+        """Lines in which other functions read the attribute ``module`` of something."""
+        mine = set(self._uses())
+        nodes = (node for node in ast.walk(self._outline.tree) if isinstance(node, ast.Attribute))
+        return sorted({node.lineno for node in nodes if node.attr == "module" and node not in mine})
+
+    def _removed(self) -> Iterator[TextEdit]:
+        """The wrapper gives way to the model, and the weights are sent."""
+        text = self._ctx.source.text
+        span, model = self._outline.span(self._statement), self._outline.span(self._call.args[0])
+        target = self._outline.span(self._statement.targets[0])
+        send = f"{named(f'{_XM}.broadcast_master_param')}({self.name})"
+        if text[model.start : model.end] == text[target.start : target.end]:
+            yield TextEdit(span.start, span.end, send)
+            return
+        line = text[text.rfind(b"\n", 0, span.start) + 1 : span.start].decode()
+        indent = line if not line.strip() else ""
+        call = self._outline.span(self._call)
+        yield TextEdit(call.start, model.start, "")
+        yield TextEdit(model.end, call.end, f"\n{indent}{send}" if indent or not line else f"; {send}")
+
+    def _import(self) -> Edits:
+        """The import goes where nothing else needs it."""
+        from porter.rewrite.imports import Names, rewrite_import
+
+        names = Names(self._ctx.source)
+        imported = names.imports.get(self._site.alias) if self._site.alias is not None else None
+        if imported is None or imported.binds_root or names.loads[imported.local] != 1:
+            return ()
+        return rewrite_import(self._ctx.source.text, imported.statement, {imported.index: None}) or ()
+
+    def _uses(self) -> Iterator[ast.Attribute]:
+        """Attributes of the wrapper: of a variable in its function, of an attribute or a global in the file."""
+        function = self._outline.function(self._site.start)
+        local = function is not None and "." not in self.name
+        for node in ast.walk(function if local and function is not None else self._outline.tree):
+            if isinstance(node, ast.Attribute) and dotted(node.value) == self.name:
+                yield node
+
+    def _members(self) -> Iterator[TextEdit]:
+        for node in self._uses():
+            span, owner = self._outline.span(node), self._outline.span(node.value)
+            if node.attr == "module":
+                yield TextEdit(owner.end, span.end, "")
+            elif node.attr == "no_sync":
+                yield TextEdit(span.start, span.end, named("contextlib.nullcontext"))
+
+    def _reduced(self, step: Site) -> Iterator[TextEdit]:
+        """The step as one that averages gradients, or the average in front of what reads them."""
+        optimizer, call = step.receiver, step.call
+        assert optimizer is not None and call is not None
+        name = self._ctx.text(optimizer.start, optimizer.end)
+        reader = self._reader(step)
+        if reader is None and optimizer.start == call.start:
+            yield TextEdit(call.start, call.end, f"{named(f'{_XM}.optimizer_step')}({name})")
+            return
+        at = self._outline.span(reader or self._outline.around(call.start)[-1]).start
+        line = self._ctx.source.text.rfind(b"\n", 0, at) + 1
+        indent = self._ctx.text(line, at)
+        reduce = f"{named(f'{_XM}.reduce_gradients')}({name})"
+        yield TextEdit(line, line, f"{indent}{reduce}\n") if not indent.strip() else TextEdit(at, at, f"{reduce}; ")
+
+    def _reader(self, step: Site) -> ast.AST | None:
+        """The first statement in front of a step, in its block, that reads gradients."""
+        call = step.call
+        assert call is not None
+        here, block = self._outline.around(call.start)[-1], self._outline.block(call.start)
+        for statement in block[: block.index(here)]:
+            span = self._outline.span(statement)
+            if _READS.search(self._ctx.source.text, span.start, span.end):
+                return statement
+        return None
