@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -90,11 +90,18 @@ def prove(source: Source, after: bytes) -> str | None:
     if len(reread.problems) > len(source.problems):
         return f"the result has a cell that {reread.problems[-1].message}"
     if source.kind not in ("python", "notebook"):
-        return None
+        return _misread(source.kind, source.text, reread.text)
     error = _syntax_error(reread.text.decode())
     if error is None or (_syntax_error(source.text.decode()) is not None and _reads_as_newer(reread.text)):
         return None
     return f"the result would not parse ({error.msg}, line {error.lineno})"
+
+
+def _misread(kind: str, before: bytes, after: bytes) -> str | None:
+    from porter.rewrite.proof import broken
+
+    why = broken(kind, before.decode("latin-1"), after.decode("latin-1"))
+    return f"the result {why}" if why is not None else None
 
 
 def _syntax_error(text: str) -> SyntaxError | None:
@@ -207,14 +214,19 @@ def _is_line(insertion: Edit) -> bool:
 
 def _made(source: Source, findings: Sequence[Finding], accepted: Sequence[list[int]]) -> list[Unit]:
     """The units as they change the file."""
-    uses = Counter(edit for unit in accepted for i in unit for edit in _edits(findings[i]))
+    starts = {source.locate(start)[::2]: start for start in source.line_starts} if accepted else {}
+
+    def place(finding: Finding) -> int:
+        """The nearest of its edits, which others (an import, a comma) may precede."""
+        start = starts.get((finding.line, finding.cell), 0)
+        line = source.to_disk(start, start, "")
+        return min((edit.start for edit in _edits(finding)), key=lambda at: abs(at - (line.start if line else 0)))
+
     units = []
     for unit in accepted:
         members = tuple(findings[i] for i in unit)
         edits = sorted({edit for finding in members for edit in _edits(finding)})
-        # What it shares with others, such as an import, is not a finding's own place.
-        own = (min(_edits(finding), key=lambda edit: (uses[edit], edit)) for finding in members)
-        units.append(Unit(members, tuple(edit.start for edit in own), tuple(_change(source, edit) for edit in edits)))
+        units.append(Unit(members, tuple(map(place, members)), tuple(_change(source, edit) for edit in edits)))
     return units
 
 

@@ -57,11 +57,11 @@ def drop_word(text: bytes, start: int, end: int) -> Edits:
     """Take away one word of a command, with the line if it has one for itself."""
     begin = line_start(text, start)
     alone = not text[begin:start].strip(_BLANKS)
+    before = text[: max(0, begin - 1)].rstrip(b"\r")
+    if alone and before.endswith(b"\\"):  # goes with the continuation before it, and leaves the one behind it
+        return (TextEdit(len(before[:-1].rstrip(_BLANKS)), end, ""),)
     if alone and (continued := _CONTINUED.match(text, end)):
         return (TextEdit(start, continued.end(), ""),)
-    before = text[: max(0, begin - 1)].rstrip(b"\r")
-    if alone and before.endswith(b"\\"):  # the last line of the command: the one before it is the last then
-        return (TextEdit(len(before[:-1].rstrip(_BLANKS)), end, ""),)
     if alone:
         return (TextEdit(start, end + _blanks(text[end:]), ""),)
     left = len(text[:start].rstrip(_BLANKS))

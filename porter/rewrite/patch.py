@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 
@@ -162,6 +162,8 @@ def _blocks(
     for change in changes:
         a = min(bisect_right(starts, change.start) - 1, max(0, len(lines) - 1))
         b = min(bisect_right(starts, change.end), len(lines))
+        if _ends_at_a_line(change, starts, a):
+            b -= 1  # the next line is not touched
         if pending and a > last:
             yield from _block(before, lines, starts, first, last, pending)
             pending = []
@@ -171,6 +173,13 @@ def _blocks(
         last = b
     if pending:
         yield from _block(before, lines, starts, first, last, pending)
+
+
+def _ends_at_a_line(change: Change, starts: Sequence[int], first: int) -> bool:
+    """Whether whole lines are taken away or replaced, so that the line behind them stays what it is."""
+    if not change.start < change.end < starts[-1] or starts[bisect_left(starts, change.end)] != change.end:
+        return False
+    return change.new.endswith(b"\n") if change.new else change.start == starts[first]
 
 
 def _block(

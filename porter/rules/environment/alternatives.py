@@ -27,6 +27,12 @@ def served(ctx: Context) -> str | None:
     return f"`{sister}` beside it is for Neuron" if sister is not None else None
 
 
+def elsewhere(ctx: Context) -> str | None:
+    """The word in the file's name by which it is for another device than CUDA's."""
+    found = _OTHER.search("/".join(ctx.source.path.split("/")[-_NEAR:]))
+    return found[1] if found is not None else None
+
+
 def kept(site: Site, ctx: Context) -> str | None:
     """Why nothing at the site is edited, though porter knows what to write; None where it may be."""
     path, text = ctx.source.path, ctx.source.text
@@ -34,6 +40,8 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return "the file is made by a tool: change what it is made from, and make it again"
+    if (other := elsewhere(ctx)) is not None:
+        return f"by its name (`{other}`) it is for another device: leave it as it is"
     place = "/".join([*path.split("/")[-_NEAR:], *site.scope.split(".")])
     named = _CUDA.search(place)
     if named is not None:

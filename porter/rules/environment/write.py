@@ -15,7 +15,8 @@ from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit
 from porter.rules.table import by_hand, judgement
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
-_PASS_ON = (b"-x", b"-e", b"--env", b"-genv")  # options of mpirun and docker whose value sets a variable
+# Options that go with their value: they set a variable, for mpirun and docker, or name a channel, for conda.
+_OPTIONS = {"environment": (b"-x", b"-e", b"--env", b"-genv"), "channel": (b"-c", b"--channel")}
 
 Builder = Callable[[Site, str, Context], "Edits | None"]  # of the edit that writes an answer's replacement
 
@@ -91,12 +92,12 @@ def delete(site: Site, ctx: Context) -> Edits | None:
         scripts = ctx.source.kind in ("shell", "docker", "make")  # elsewhere a script of no commands is a mistake
         return lines.drop_command(text, statement.start, statement.end) if scripts else None
     before = text[statement.start : site.start].split()
-    if site.kind != "environment":
-        return lines.drop_word(text, site.start, site.end)
     option = before[-1] if before and before[-1].startswith(b"-") else b""
-    if b"=" not in text[site.start : site.end] or (option and option not in _PASS_ON):
+    if option in _OPTIONS.get(site.name.partition(" ")[0] if site.kind == "requirement" else site.kind, ()):
+        return lines.drop_word(text, text.rfind(option, 0, site.start), site.end)
+    if site.kind == "environment" and (option or b"=" not in text[site.start : site.end]):
         return None
-    return lines.drop_word(text, text.rfind(option, 0, site.start) if option else site.start, site.end)
+    return lines.drop_word(text, site.start, site.end)
 
 
 _DROPS: dict[str, Callable[[bytes, int, int], Edits | None]] = {

@@ -42,50 +42,81 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite import lines
 from porter.rewrite.requirements import written
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.environment.alternatives import elsewhere
 from porter.rules.environment.write import write
 from porter.rules.packages.releases import marker_of, on_linux, pinned, shuts_out
 from porter.rules.table import judgement
 
+_BUILDS = frozenset(["torch", "torchvision", "torchaudio", "torchcodec"])
 _INDEX = "https://download.pytorch.org/whl/cu"
 _NAME = re.compile(rb"[\w.-]+(?:\[[\w,.-]*\])?")
+# Keys under which requirements stand that are installed on request only.
+_EXTRA = re.compile(
+    r"project\.optional-dependencies\.|dependency-groups\.|options\.extras_require\."
+    r"|tool\.(?:poetry\.(?:group|dev-)|pdm\.dev-|hatch\.envs|pixi\.feature|uv\.dev-)|dev-packages"
+)
+_AFFIXES = re.compile(r"^(?:nvidia-|lib)|-(?:cu\d+|dev|python|toolkit|runtime|drivers?)\b.*$")
+_CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)\s")
 _PIP = re.compile(rb"\bpip[\d.]*\s")
 
 
 @rule("PRT702", "cuda-requirement")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge builds of PyTorch by their release and index, and all others by the catalogue and who imports them."""
-    if not on_linux(site.detail):
-        note = "only on systems that the device is not for"
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
     name, _, build = site.name.partition("+")
-    if name in ("torch", "torchvision", "torchaudio", "torchcodec"):
-        if not build and not _wanted(site, name, ctx):
-            return Dismissed(site, "agnostic")
-        message = (
-            "" if build else f"`{site.detail}` keeps out the releases that run there: {', '.join(ctx.target.torch)}"
-        )
-        return write(site, row, ctx, _torch if name == "torch" else _unpinned, message)
+    is_build = name in _BUILDS
+    if is_build and not build and not _wanted(site, name, ctx):
+        return Dismissed(site, "agnostic")
+    if (why := _on_request(site, ctx)) is not None:
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=why)
+    if is_build:
+        return write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
     if site.name.startswith("https://"):
         return write(site, row, ctx, _index)
-    return write(site, row, ctx, _renamed, why=_importer(row, ctx))
+    result = write(site, row, ctx, _renamed, why=_importer(row, ctx) or _mentioned(site, ctx))
+    return msgspec.structs.replace(result, group=_environment(site, ctx)) if isinstance(result, Judgement) else result
+
+
+def _on_request(site: Site, ctx: Context) -> str | None:
+    """Why a requirement does not concern a machine with the device: nobody installs it there without asking for it."""
+    if not on_linux(site.detail):
+        return "only on systems that the device is not for"
+    if _EXTRA.match(site.scope):
+        return "an extra: nobody installs it without asking for it"
+    words = re.split(r"[-_.]", ctx.source.path.rpartition("/")[2].lower())[:-1]
+    is_package = site.statement is None and not site.name.startswith(("torch", "https:", "channel "))
+    if is_package and any(len(word) > 3 and word in site.name for word in words):
+        return "the file is named after it: nobody installs it without asking for it"
+    return None
 
 
 def _wanted(site: Site, name: str, ctx: Context) -> bool:
     """Whether a build that does not say CUDA has to change: by its release, or as the index has builds for CUDA."""
+    if "+" in site.detail or elsewhere(ctx) is not None:  # torch==2.6.0+cpu
+        return False
     if name == "torch":
-        return shuts_out(site.detail, ctx.target.torch) or (
-            ctx.target.name != "portable" and bool(_beside(site, ctx, _INDEX))
-        )
+        return shuts_out(site.detail, ctx.target.torch) or (_has_room(site, ctx) and bool(_beside(site, ctx, _INDEX)))
     if ctx.target.name == "portable" or not pinned(site.detail):
         return False
-    return any(
-        "+" in s.name or _wanted(s, "torch", ctx) for s in _beside(site, ctx, "torch") if s.name[5:6] in ("", "+")
+    return any("+" in s.name or _wanted(s, "torch", ctx) for s in _builds(site, ctx))
+
+
+def _release(site: Site, name: str, build: str, ctx: Context) -> str:
+    """What is wrong with a build that does not say CUDA."""
+    if build:
+        return ""
+    if name == "torch" and shuts_out(site.detail, ctx.target.torch):
+        return f"`{site.detail}` keeps out the releases that run there: {', '.join(ctx.target.torch)}"
+    return (
+        f"`{site.detail}` comes from an index of CUDA builds" if name == "torch" else f"`{site.detail}` goes with torch"
     )
 
 
@@ -95,12 +126,23 @@ def _beside(site: Site, ctx: Context, name: str) -> list[Site]:
     return [s for s in alike if s.name.startswith(name)]
 
 
+def _builds(site: Site, ctx: Context) -> list[Site]:
+    """The requirements of torch itself among them."""
+    return [s for s in _beside(site, ctx, "torch") if s.name.partition("+")[0] == "torch"]
+
+
+def _has_room(site: Site, ctx: Context) -> bool:
+    """Whether the vendor's index can be named beside the requirement, and the target has one."""
+    return ctx.target.name != "portable" and (
+        site.statement is not None or ctx.source.kind in ("requirements", "conda")
+    )
+
+
 def _torch(site: Site, packages: str, ctx: Context) -> Edits | None:
     """Write the vendor's packages, and their indexes if no other line does."""
     row = ctx.catalogue.find("requirement", _INDEX)
-    first = next(s for s in _beside(site, ctx, "torch") if s.name[5:6] in ("", "+"))
     indexes = ctx.answer(row).replacement.split() if row is not None else []
-    if first != site or _beside(site, ctx, _INDEX) or _has(site, indexes, ctx):
+    if _builds(site, ctx)[0] != site or _beside(site, ctx, _INDEX) or _has(site, indexes, ctx):
         indexes = []
     return _written(site, packages.split(), indexes, ctx, marker_of(site.detail))
 
@@ -118,9 +160,10 @@ def _index(site: Site, addresses: str, ctx: Context) -> Edits | None:
 
 def _written(site: Site, packages: list[str], indexes: list[str], ctx: Context, marker: str = "") -> Edits | None:
     text, statement = ctx.source.shown, site.statement
+    if not _has_room(site, ctx):
+        return None
     if statement is None:
-        known = ctx.source.kind in ("requirements", "conda")
-        return written(text, site.start, site.end, packages, indexes, command=False, marker=marker) if known else None
+        return written(text, site.start, site.end, packages, indexes, command=False, marker=marker)
     if statement.kind == "List" or not _PIP.search(text, statement.start, statement.end):
         return None
     return written(text, site.start, site.end, packages, indexes, command=True)
@@ -144,6 +187,27 @@ def _renamed(site: Site, new: str, ctx: Context) -> Edits | None:
     start = site.start + (text[site.start : site.start + 1] in (b'"', b"'"))
     name = _NAME.match(text, start, site.end)
     return (TextEdit(start, name.end(), new),) if name is not None else None
+
+
+def _environment(site: Site, ctx: Context) -> str | None:
+    """The name of what is solved as a whole: an environment of conda, whose channels and packages belong together."""
+    text, statement = ctx.source.shown, site.statement
+    if statement is not None:
+        return f"conda {statement.start}" if _CONDA.search(text, statement.start, statement.end) else None
+    return "conda" if ctx.source.kind == "conda" and site.scope != "pip" else None
+
+
+def _mentioned(site: Site, ctx: Context) -> str:
+    """What else in a script speaks of what the command installs, and would not find it."""
+    if site.statement is None:
+        return ""
+    word = _AFFIXES.sub("", site.name)
+    text = ctx.source.shown
+    spelled = re.escape(word).replace(r"\-", "[-_]").encode()
+    for match in re.finditer(rb"^(?![ \t]*#)[^\n]*?\b" + spelled + rb"\b", text, re.MULTILINE | re.IGNORECASE):
+        if not any(s.kind == "requirement" and s.start <= match.end() <= s.end for s in ctx.sites):
+            return f"line {ctx.source.line(match.end())} speaks of `{word}`, too: change both together"
+    return ""
 
 
 def _importer(row: Row, ctx: Context) -> str:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-_LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
+# Linux first; a marker that holds for another of them, and not there, is about the system.
+_SYSTEMS = (
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
+    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
+)
 _PATCHES = range(6)
 _PINS = ("==", "===", "~=", "<", "<=")
 
@@ -29,13 +34,12 @@ def pinned(text: str) -> bool:
 
 
 def on_linux(text: str) -> bool:
-    """Whether the requirement's marker, if any, lets it apply on Linux, the one system that has Neuron devices."""
+    """Whether the requirement may apply on Linux, the one system that has Neuron devices, as far as its marker says."""
     requirement = _parsed(text)
     if requirement is None or requirement.marker is None:
         return True
-    return requirement.marker.evaluate({**_LINUX, "extra": ""}) or not requirement.marker.evaluate(
-        {**_LINUX, "sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "extra": ""}
-    )
+    applies = [requirement.marker.evaluate({**system, "extra": ""}) for system in _SYSTEMS]
+    return applies[0] or not any(applies)
 
 
 def marker_of(text: str) -> str:

@@ -26,7 +26,7 @@ def scan_docker(view: View) -> Iterator[Site]:
     values: dict[str, str] = {}  # of ARG and ENV
     stages = {"scratch"}
     seen: set[str] = set()
-    for name, part in _instructions(view):
+    for name, part in instructions(view):
         if name == "FROM":
             yield from _base(part, values, stages)
         elif name in ("ARG", "ENV"):
@@ -42,7 +42,7 @@ def scan_docker(view: View) -> Iterator[Site]:
             yield from scan_shell(part, seen)
 
 
-def _instructions(view: View) -> Iterator[tuple[str, View]]:
+def instructions(view: View) -> Iterator[tuple[str, View]]:
     """Every instruction with its arguments. Comment lines in them are blanked out, as Docker does."""
     lines = list(view.lines())
     at = 0

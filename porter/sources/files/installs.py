@@ -16,7 +16,7 @@ _VERBS = frozenset(["install", "add", "create", "download", "wheel", "update", "
 # A package of a Linux distribution, in whose name a version may stand: libcudnn8-dev, cuda-toolkit-12-4=12.4.1-1.
 _SYSTEM_PACKAGE = re.compile(
     r"(?:lib(?=cudnn|nccl|nvinfer))?((?:cuda|nvidia|cudnn|nccl|nvinfer|tensorrt|libcu|libnv|datacenter-gpu)[a-z-]*?)"
-    r"[\d.]*(?:-dev(?:el)?)?(?:-\d[\w.-]*)?(?:[=:~*+][\w.:+~*=-]*)?",
+    r"[\d.]*(?:-dev(?:el)?)?(?:-cuda)?(?:-\d[\w.-]*)?(?:[=:~*+][\w.:+~*=-]*)?",
     re.ASCII,
 )
 # Options whose next word is no requirement.

@@ -78,6 +78,6 @@ def scan_conda(view: View) -> Iterator[Site]:
         elif key == "dependencies":
             yield from requirement_at(view, item.start, item.end)
         elif key == "pip":
-            yield from pip_line(view, word)
+            yield from pip_line(view, word, key)
         else:
             yield from item_sites(view, item)

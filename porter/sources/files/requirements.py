@@ -119,8 +119,8 @@ def channel_at(view: View, channel: Word) -> Iterator[Site]:
         yield view.site("requirement", "channel nvidia", channel.start, channel.end)
 
 
-def pip_line(view: View, line: Word) -> Iterator[Site]:
-    """The sites of one line of a requirements file."""
+def pip_line(view: View, line: Word, scope: str = "") -> Iterator[Site]:
+    """The sites of one line of a requirements file, or of a list of such lines under the key ``scope``."""
     start = line.end - len(line.value.lstrip(BLANKS))
     if option := _OPTION.match(view.text, start, line.end):
         if option[1] in INDEX_OPTIONS:
@@ -128,7 +128,7 @@ def pip_line(view: View, line: Word) -> Iterator[Site]:
         if option[1] not in EDITABLE_OPTIONS:
             return
         start = option.end()
-    yield from requirement_at(view, start, line.end)
+    yield from requirement_at(view, start, line.end, scope)
 
 
 def scan_requirements(view: View) -> Iterator[Site]:
