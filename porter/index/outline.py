@@ -69,6 +69,11 @@ class Outline:
         """The outermost function around a place: a nested one is part of it."""
         return next((n for n in self.around(offset) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
 
+    def innermost(self, offset: int) -> Function | None:
+        """The innermost function around a place."""
+        functions = [n for n in self.around(offset) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        return functions[-1] if functions else None
+
     def parent(self, offset: int) -> ast.AST:
         """What the innermost statement at a place is a part of."""
         return [self.tree, self.tree, *self.around(offset)][-2]
