@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
+from itertools import takewhile
 from unicodedata import combining, east_asian_width
 
 import msgspec
@@ -131,9 +132,15 @@ def _local(raw: bytes, edits: list[Edit]) -> list[Change]:
 def _compare(old: list[str], new: list[str], first: int) -> list[Change]:
     from difflib import SequenceMatcher  # not at the top: most findings change nothing
 
-    matcher = SequenceMatcher(None, old, new)
+    head = sum(1 for _ in takewhile(_same, zip(old, new, strict=False)))
+    tail = sum(1 for _ in takewhile(_same, zip(old[:head:-1], new[:head:-1], strict=False)))
+    matcher = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail])
     return [
-        Change(first + i, tuple(old[i:j]), tuple(new[k:n]))
+        Change(first + head + i, tuple(old[head + i : head + j]), tuple(new[head + k : head + n]))
         for tag, i, j, k, n in matcher.get_opcodes()
         if tag != "equal"
     ]
+
+
+def _same(pair: tuple[str, str]) -> bool:
+    return pair[0] == pair[1]

@@ -7,8 +7,10 @@ import codecs
 import json
 import re
 import warnings
-from bisect import bisect_right
-from collections.abc import Iterator
+from array import array as numbers
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -212,15 +214,26 @@ def _cuts(start: int, end: int, mask_start: int, mask_end: int) -> bool:
 
 def _on_disk(raw: bytes, literal: Literal, offset: int) -> int:
     """Where the byte at ``offset`` of the text stands in the file."""
-    inside = raw[literal.span.start : literal.span.end]
-    wanted, text, disk = offset - literal.start, 0, 0
-    for escape in _ESCAPE.finditer(inside):
-        run = escape.start() - disk
-        if text + run >= wanted:
-            break
-        text += run + len(_unescape(escape[0]))
-        disk = escape.end()
-    return literal.span.start + disk + wanted - text
+    wanted = offset - literal.start
+    starts, ends, disk = _escapes(raw, literal.span)
+    if not (passed := bisect_left(starts, wanted)):
+        return literal.span.start + wanted
+    return disk[passed - 1] + wanted - ends[passed - 1]
+
+
+@lru_cache(maxsize=1)  # a cell may be one long string, with an edit in every line
+def _escapes(raw: bytes, span: Span) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """Where the escapes of a string start and end in what it says, and where they end in the file."""
+    starts, ends, disk = numbers("Q"), numbers("Q"), numbers("Q")
+    text, at = 0, span.start
+    for escape in _ESCAPE.finditer(raw, span.start, span.end):
+        text += escape.start() - at
+        starts.append(text)
+        text += len(_unescape(escape[0]))
+        ends.append(text)
+        at = escape.end()
+        disk.append(at)
+    return starts, ends, disk
 
 
 def _unescape(literal: bytes) -> bytes:
