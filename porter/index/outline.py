@@ -74,6 +74,11 @@ class Outline:
         functions = [n for n in self.around(offset) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
         return functions[-1] if functions else None
 
+    def home(self, name: str, offset: int) -> ast.AST:
+        """Where a variable that is set at a place can be seen: the class of ``self.x``, else the function or module."""
+        kind = ast.ClassDef if name.startswith("self.") else ast.FunctionDef | ast.AsyncFunctionDef
+        return next((node for node in reversed(self.around(offset)) if isinstance(node, kind)), self.tree)
+
     def parent(self, offset: int) -> ast.AST:
         """What the innermost statement at a place is a part of."""
         return [self.tree, self.tree, *self.around(offset)][-2]
@@ -150,6 +155,20 @@ class Outline:
                 if any(isinstance(inner, ast.expr) and dotted(inner) == flag for inner in ast.walk(node.test)):
                     arm = node.orelse if negated else node.body
                     yield arm if isinstance(arm, list) else [arm]
+
+
+def in_scope(home: ast.AST, name: str) -> Iterator[ast.AST]:
+    """All nodes of a scope, without functions to which ``name`` is a variable of their own."""
+    yield home
+    for node in ast.iter_child_nodes(home):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or name not in own_names(node):
+            yield from in_scope(node, name)
+
+
+def own_names(function: Function) -> set[str]:
+    """The variables and parameters of a function."""
+    own = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+    return own | {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def dotted(node: ast.expr) -> str | None:

@@ -1,4 +1,4 @@
-"""A program without its CUDA graph computes what each replay computes: the body, on what the static tensors hold then."""
+"""Without its CUDA graph a program computes what each replay computes: the body, on what the tensors hold then."""
 
 from __future__ import annotations
 

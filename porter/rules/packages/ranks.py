@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from porter.rules.base import Context
 
@@ -16,19 +16,12 @@ _GROUP = re.compile(r"\([^()]*\)|[^\s()]+")
 
 def rank(name: str, offset: int, ctx: Context) -> int | None:
     """The dimensions of what a variable holds at ``offset``; None where the code before it does not say."""
-    return _of_name(name, list(_before(offset, ctx)))
-
-
-def _before(offset: int, ctx: Context) -> Iterator[ast.stmt]:
-    """The statements of the same function that come before a place, the last first; blocks around it are left out."""
-    outline = ctx.outline()
-    around = outline.around(offset)
-    for outer, inner in reversed(list(zip([outline.tree, *around], around, strict=False))):
-        for block in (getattr(outer, field, None) for field in ("body", "orelse", "finalbody")):
-            if isinstance(block, list) and inner in block:
-                yield from reversed(block[: block.index(inner)])
+    before: list[ast.stmt] = []
+    for outer, statements in ctx.outline().before(offset):
+        before += reversed(statements)
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
-            return
+            break
+    return _of_name(name, before)
 
 
 def _of_name(name: str, before: Sequence[ast.stmt]) -> int | None:

@@ -9,19 +9,26 @@
 Generators live on the CPU: make them there (`torch.Generator()`), draw there, and move the tensor to the device.
 Random operators on the device fall back to the CPU's generator anyway.
 
-## What to do
+## When porter rewrites
 
-Take the device out of the generator *and* of the calls that use it, and move their result: both change together, so
-porter leaves them to you.
+Generator and draws change together: the device goes from the generator, and from calls like `torch.randn` it moves to
+a `.to()` behind them. Only where all uses of the generator are in sight and understood: PyTorch's random factories,
+samplers and loaders of `torch.utils.data`, and pipelines of diffusers, which take generators of the CPU. The numbers
+are others than CUDA's.
 
 ## Example
 
 ```py
-g = torch.Generator(device="cuda")
+g = torch.Generator(device="cuda").manual_seed(0)
 noise = torch.randn(4, generator=g, device="cuda")
 ```
 
-is reported: `torch.randn(4, generator=torch.Generator()).to("neuron")`.
+becomes
+
+```py
+g = torch.Generator().manual_seed(0)
+noise = torch.randn(4, generator=g).to("neuron")
+```
 """
 
 from __future__ import annotations
@@ -33,6 +40,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.devices import devices_inside
+from porter.rules.precision.draws import drawn_on_cpu
 from porter.rules.table import judgement
 
 
@@ -43,14 +51,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if not devices_inside(site, ctx) and not _holds_cuda(site, ctx):
         return Dismissed(site, "agnostic")
-    return judgement(
-        site,
-        row,
-        ctx,
-        verdict=Verdict.MANUAL,
-        message="a random number generator on CUDA",
-        advice="make it on the CPU, draw there, and move the tensors to the device",
-    )
+    message = "a random number generator on CUDA"
+    advice = "make it on the CPU, draw there, and move the tensors to the device"
+    edits = drawn_on_cpu(site, ctx) if ctx.edits else ()
+    if edits is None:
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+    return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, edits=edits)
 
 
 def _holds_cuda(site: Site, ctx: Context) -> bool:

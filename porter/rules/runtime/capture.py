@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import Span, dotted
+from porter.index.outline import Span, dotted, in_scope, own_names
 from porter.rules.base import Context, Edits, TextEdit
 
 _MOST = 6  # statements that the replays may come to: beyond that a function is in order, which a person names
@@ -40,8 +40,8 @@ def without_graph(offset: int, ctx: Context) -> tuple[Span, Edits] | None:
     outline, text = ctx.outline(), ctx.source.text
     edits: list[TextEdit] = []
     for statement in (graph.made, graph.capture):
-        span, siblings = outline.span(statement), _siblings(statement, ctx)
-        gone = delete_statement(text, span.start, span.end, siblings)
+        span = outline.span(statement)
+        gone = delete_statement(text, span.start, span.end, len(outline.block(span.start)))
         if gone is None:
             return None
         edits.append(gone)
@@ -65,9 +65,7 @@ def _graph(offset: int, ctx: Context) -> Graph | None:
             return None
     if name is None:
         return None
-    kind = ast.ClassDef if name.startswith("self.") else ast.FunctionDef | ast.AsyncFunctionDef
-    home = next((node for node in reversed(around) if isinstance(node, kind)), ctx.outline().tree)
-    return _found(name, home)
+    return _found(name, ctx.outline().home(name, offset))
 
 
 def _found(name: str, home: ast.AST) -> Graph | None:
@@ -75,7 +73,7 @@ def _found(name: str, home: ast.AST) -> Graph | None:
     made: list[ast.stmt] = []
     captures: list[ast.With] = []
     replays: list[ast.stmt] = []
-    nodes = list(_walk(home, name))
+    nodes = list(in_scope(home, name))
     for node in nodes:
         match node:
             case ast.Assign(targets=[target], value=ast.Call(args=[], keywords=[])) if dotted(target) == name:
@@ -88,20 +86,6 @@ def _found(name: str, home: ast.AST) -> Graph | None:
     if len(made) != 1 or len(captures) != 1 or not replays or uses != 2 + len(replays):
         return None
     return Graph(name, home, made[0], captures[0], replays)
-
-
-def _walk(home: ast.AST, name: str) -> Iterator[ast.AST]:
-    """What is in a scope, without functions to which ``name`` is a variable of their own."""
-    yield home
-    for node in ast.iter_child_nodes(home):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or name not in _own(node):
-            yield from _walk(node, name)
-
-
-def _own(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """The variables and parameters of a function."""
-    own = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
-    return own | {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _is_plain(graph: Graph) -> bool:
@@ -126,7 +110,7 @@ def _runs_alike(graph: Graph, ctx: Context) -> bool:
     if apart and _locals(graph.capture, function):
         return False
     bound = {name for s in graph.capture.body for name in _bound(s)}
-    reads = (n for n in _walk(graph.home, "") if isinstance(n, ast.Name | ast.Attribute) and dotted(n) in bound)
+    reads = (n for n in in_scope(graph.home, "") if isinstance(n, ast.Name | ast.Attribute) and dotted(n) in bound)
     places = [outline.span(n).start for n in reads if isinstance(n.ctx, ast.Load)]
     return all(_after_replay(place, replays, ctx) for place in places if place > inside.end or (apart and place < body))
 
@@ -142,7 +126,7 @@ def _locals(capture: ast.With, function: ast.AST | None) -> set[str]:
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return set()
     used = {n.id for s in capture.body for n in ast.walk(s) if isinstance(n, ast.Name)}
-    return (_own(function) & used) - {"self"}
+    return (own_names(function) & used) - {"self"}
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
@@ -158,9 +142,3 @@ def _body(capture: ast.With, column: int, ctx: Context) -> str:
     line = text.rfind(b"\n", 0, start) + 1
     lines = textwrap.dedent(text[line:end].decode()) if not text[line:start].strip() else text[start:end].decode()
     return textwrap.indent(lines, " " * column).lstrip()
-
-
-def _siblings(statement: ast.stmt, ctx: Context) -> int:
-    parent = ctx.outline().parent(ctx.outline().span(statement).start)
-    blocks = (getattr(parent, field, None) for field in ("body", "orelse", "finalbody"))
-    return next(len(block) for block in blocks if isinstance(block, list) and statement in block)

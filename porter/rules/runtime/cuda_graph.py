@@ -12,10 +12,10 @@ and `isinstance` do no harm: the class exists in every build of PyTorch, and not
 
 ## When porter rewrites
 
-A capture runs nothing, and each replay runs what was captured on the tensors that were captured: the body of the capture
-takes the place of each replay, and graph and capture go. Only where all of that is in sight in one function, module or
-class, where nothing reads what the body binds before the first replay, and where gradients are cleared in the body, for
-a graph overwrites them. `make_graphed_callables(model, samples)` becomes `model`.
+A capture runs nothing, and each replay runs what was captured on the tensors that were captured: the body of the
+capture takes the place of each replay, and graph and capture go. Only where all of that is in sight in one function,
+module or class, where nothing reads what the body binds before the first replay, and where gradients are cleared in
+the body, for a graph overwrites them. `make_graphed_callables(model, samples)` becomes `model`.
 
 ## Example
 
