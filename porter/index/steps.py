@@ -1,4 +1,4 @@
-"""Sites of the steps that `porter.index.loops` finds."""
+"""Sites of what matters to a lazy device: see `porter.index.loops` and `porter.index.moves`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from porter.index.infer import Inference
 from porter.index.loops import Loops, Owner, Step
+from porter.index.moves import Early, Tie, early_optimizers, ties
 from porter.index.scope import Binder, Scope
 from porter.index.site import Call, Receiver, Site, Statement
 from porter.sources.source import Source
@@ -54,10 +55,16 @@ def step_sites(tree: ast.Module, source: Source, binder: Binder, inference: Infe
     """The steps of a file, and what its optimizers step, as sites of kind ``step``.
 
     A step's ``statement`` is its last, its ``receiver`` the loader; ``detail`` says why its end is not known. Of
-    ``optimizer.step`` the receiver is the optimizer.
+    ``optimizer.step`` the receiver is the optimizer. Of what comes before a model is moved, the ``statement`` is the
+    move and the ``receiver`` the model; ``detail`` is the statement that ties weights again.
     """
-    found = Loops(tree, Known(binder, inference))
+    known = Known(binder, inference)
+    found = Loops(tree, known)
     place = _Places(source)
+    for early in early_optimizers(tree, known):
+        yield place.early(early)
+    for tie in ties(tree, known):
+        yield place.tie(tie)
     for step in found.steps:
         yield place.step(step)
     for stepped in found.optimizers:
@@ -75,6 +82,19 @@ class _Places:
         assert node.end_lineno is not None and node.end_col_offset is not None
         start = self._starts[node.lineno - 1] + node.col_offset
         return start, self._starts[node.end_lineno - 1] + node.end_col_offset
+
+    def early(self, early: Early) -> Site:
+        start, end = self.span(early.optimizer)
+        move = Statement(*self.span(early.move), type(early.move).__name__)
+        model = Receiver(start, end, None, early.model)
+        apart = "something stands between them" if early.between else ""
+        line = early.optimizer.lineno
+        return Site("step", "early optimizer", start, end, line, receiver=model, statement=move, detail=apart)
+
+    def tie(self, tie: Tie) -> Site:
+        start, end = self.span(tie.statement)
+        move = Statement(*self.span(tie.move), type(tie.move).__name__) if tie.move is not None else None
+        return Site("step", "tied weights", start, end, tie.statement.lineno, statement=move, detail=tie.again)
 
     def step(self, step: Step) -> Site:
         start, end = self.span(step.node)

@@ -21,6 +21,7 @@ from porter.sources.source import Source
 
 # Modules that must be imported to be there, and the name that programs give them.
 _MODULES = {
+    "contextlib": "contextlib",
     "torch": "torch",
     "torch_xla": "torch_xla",
     "torch_xla.core.xla_model": "xm",

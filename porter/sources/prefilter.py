@@ -44,8 +44,8 @@ _CONFIGURED = frozenset({"string", "environment", "command", "container", "resou
 _DEVICES = frozenset({"device", "device_type", "device_types", "map_location"})
 # Classes whose members a file may use on objects of classes that another file derives from them.
 _INHERITED = ("torch.Tensor", "torch.nn.Module", ".module.Module")
-# What a training step, or a function that evaluates a model, has.
-_STEPS = (".backward(", ".step(", "no_grad", "inference_mode")
+# What a training step has, a function that evaluates a model, and what comes before a model is moved.
+_STEPS = (".backward(", ".step(", "no_grad", "inference_mode", ".parameters(", ".weight = self.")
 _SHORT = 6  # letters below which a word stands inside others: `ncu` in `concurrent`
 
 _IMPORT = re.compile(rb"import(?:_module\([\"']|[ \t]+)(\([^)]*|(?:[\w., \t]|\\\r?\n)+)")

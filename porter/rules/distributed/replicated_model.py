@@ -44,6 +44,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
@@ -178,8 +179,8 @@ class _Wrapper:
         """The first statement in front of a step, in its block, that reads gradients."""
         call = step.call
         assert call is not None
-        here, block = self._outline.around(call.start)[-1], self._outline.block(call.start)
-        for statement in block[: block.index(here)]:
+        here = self._outline.around(call.start)[-1]
+        for statement in takewhile(lambda s: s is not here, self._outline.block(call.start)):
             span = self._outline.span(statement)
             if _READS.search(self._ctx.source.text, span.start, span.end):
                 return statement

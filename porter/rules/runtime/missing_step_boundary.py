@@ -45,6 +45,7 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, rule
+from porter.rules.lines import line_behind
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judgement
 
@@ -65,7 +66,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, message=message, advice=advice, note=note, edits=edits)
     line = ctx.source.line(site.statement.end)
     message = f"the {what} step ends in line {line}, and nothing marks it"
-    return judgement(site, row, ctx, message=message, edits=marked(site.statement.start, site.statement.end, ctx))
+    boundary = expression(ctx.answer(row).replacement)
+    return judgement(site, row, ctx, message=message, edits=line_behind(site.statement, boundary, ctx))
 
 
 def _wrapped(site: Site, ctx: Context) -> Edits:
@@ -76,14 +78,3 @@ def _wrapped(site: Site, ctx: Context) -> Edits:
         TextEdit(loader.start, loader.start, f"{named(_LOADER)}("),
         TextEdit(loader.end, loader.end, f", {device})"),
     )
-
-
-def marked(start: int, end: int, ctx: Context) -> Edits | None:
-    """A boundary behind the statement at ``start:end``; None where it shares its line with others."""
-    text = ctx.source.text
-    line = text[text.rfind(b"\n", 0, start) + 1 : start]
-    after = next((i for i in (text.find(b"\r\n", end), text.find(b"\n", end)) if i >= 0), len(text))
-    if line.strip() or text[end:after].lstrip().startswith(b";"):
-        return None
-    newline = "\r\n" if text.startswith(b"\r\n", after) else "\n"
-    return ctx.edit(after, after, f"{newline}{line.decode()}{named('torch_xla.sync')}()")
