@@ -175,7 +175,7 @@ class Project:
 
     @cached_property
     def late_choice(self) -> tuple[str, Site] | None:
-        """Where the program chooses among its GPUs by a variable that it sets as it runs: path of the file, and site."""
+        """Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site."""
         for module in self._summaries:
             for site in self.sites(module):
                 if site.name == "CUDA_VISIBLE_DEVICES" and site.kind == "environment" and site.scope and _is_set(site):

@@ -143,7 +143,10 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     def held(result: Judgement) -> Judgement:
         if result.rule not in _TESTS or not result.edited:
             return result
+        name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
         behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
+        if behind is None and name is not None:
+            behind = next((s for s in staying if _by_flag(name, result.site, s.site, ctx)), None)
         if behind is None:
             return result
         return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")

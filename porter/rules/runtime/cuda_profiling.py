@@ -73,9 +73,12 @@ def _range(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
 def _activity(site: Site, row: Row, ctx: Context) -> Judgement:
     """``[ProfilerActivity.CPU, ProfilerActivity.CUDA]`` loses the second; alone it becomes the first."""
     text = ctx.source.text
+    ahead = before(site, ctx)
+    if ctx.target.keeps_cuda and _OPEN.search(ahead) and not ahead.rstrip().endswith(b"("):
+        if _CLOSE.match(text, site.end):
+            return by_hand(site, row, ctx, "alone it raises where CUDA is not: add `ProfilerActivity.CPU`")
     if ctx.answer(row).verdict is not Verdict.REVIEW or not ctx.edits:
         return judgement(site, row, ctx)
-    ahead = before(site, ctx)
     if _OPEN.search(ahead) and _CLOSE.match(text, site.end):
         if ahead.rstrip().endswith(b"("):  # `activities.append(...)`: torch warns, and goes on without it
             return judgement(
