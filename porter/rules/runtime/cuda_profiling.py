@@ -11,8 +11,9 @@ time is read with Neuron Explorer. `ProfilerActivity.CUDA` beside another activi
 
 ## When porter rewrites
 
-`nvtx.range(name)` becomes `record_function(name)`. A push and its pop need a `with` around what stands between them,
-which a person writes. `ProfilerActivity.CUDA` leaves the list in which `ProfilerActivity.CPU` stands.
+`nvtx.range(name)` becomes `record_function(name)`, and so do a push and its pop in one block: what stands between
+them is indented below a `with`. A pair over several blocks takes a person. `ProfilerActivity.CUDA` leaves the list in
+which `ProfilerActivity.CPU` stands.
 
 ## Example
 
@@ -35,6 +36,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.runtime.ranges import as_blocks
 from porter.rules.table import action_of, by_hand, judgement
 from porter.rules.uses import before, judge_use
 
@@ -53,6 +55,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _activity(site, row, ctx)
     if site.kind == "string":
         return _column(site, row, ctx)
+    if site.name.startswith("torch.cuda.nvtx.range_p") and site.call is not None and ctx.edits:
+        return _pair(site, row, ctx)
     return judge_use(site, row, ctx)
 
 
@@ -68,6 +72,15 @@ def _range(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
 
         edits = CallEditor(ctx.source.text, call).rename_keyword(message, "name").edits()
     return by_hand(site, row, ctx) if edits is None else judgement(site, row, ctx, edits=edits, rename=rename)
+
+
+def _pair(site: Site, row: Row, ctx: Context) -> Judgement:
+    """A push and its pop become a block around what stands between them."""
+    found = as_blocks(site, ctx.answer(row).replacement, ctx)
+    if found is None:
+        return by_hand(site, row, ctx)
+    start, edits = found
+    return judgement(site, row, ctx, edits=edits, group=f"ranges:{start}")
 
 
 def _activity(site: Site, row: Row, ctx: Context) -> Judgement:

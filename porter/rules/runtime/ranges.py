@@ -1,0 +1,93 @@
+"""Ranges that two statements of one block open and close, as blocks of a context manager."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context, Edits, TextEdit, named
+
+_PUSH, _POP = "torch.cuda.nvtx.range_push", "torch.cuda.nvtx.range_pop"
+_INDENT = re.compile(rb"[ \t]*(?=[^\s\\])")
+
+
+def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | None:
+    """Where the block of a push or pop begins, and the edits that make all its pairs ``with manager(name):``.
+
+    None where they do not pair off, where nothing stands between them, or where a text over several lines would change.
+    """
+    outline = ctx.outline()
+    block = outline.block(site.start)
+    marks = {s.statement.start: s for s in ctx.sites if s.name in (_PUSH, _POP) and s.statement and s.statement.alone}
+    pairs: list[tuple[Site, Site]] = []
+    opened: list[Site] = []
+    for statement in block:
+        mark = marks.get(outline.span(statement).start)
+        if mark is not None and mark.name == _PUSH:
+            opened.append(mark)
+        elif mark is not None:
+            if not opened:
+                return None
+            pairs.append((opened.pop(), mark))
+    if opened or not pairs:
+        return None
+    edits = _indented(pairs, ctx)
+    for pair in pairs:
+        made = _pair(*pair, manager, len(block), ctx)
+        if made is None:
+            return None
+        edits += made
+    return outline.span(block[0]).start, tuple(sorted(edits))
+
+
+def _pair(push: Site, pop: Site, manager: str, siblings: int, ctx: Context) -> Edits | None:
+    """The edits of a pair, but for what stands between."""
+    from porter.rewrite.calls import delete_statement
+
+    assert push.statement is not None and pop.statement is not None
+    text, between = ctx.source.text, _between(push, pop, ctx)
+    gone = delete_statement(text, pop.statement.start, pop.statement.end, siblings)
+    alone = text.rfind(b"\n", 0, push.start) + 1
+    if gone is None or push.call is None or len(push.call.arguments) != 1 or text[alone : push.start].strip():
+        return None
+    if b";" in text[push.call.end : text.find(b"\n", push.call.end)] or not _indentable(between, ctx):
+        return None
+    named_by = push.call.arguments[0]
+    return (
+        TextEdit(push.start, named_by.start, f"with {named(manager)}("),
+        TextEdit(push.call.end, push.call.end, ":"),
+        gone,
+    )
+
+
+def _between(push: Site, pop: Site, ctx: Context) -> range:
+    """The lines between a push and its pop."""
+    assert push.statement is not None and pop.statement is not None
+    return range(ctx.outline().line(push.statement.end) + 1, ctx.outline().line(pop.statement.start))
+
+
+def _indentable(lines: range, ctx: Context) -> bool:
+    """Whether there are lines to indent, none of which a text begun above goes on in."""
+    outline = ctx.outline()
+    texts = [outline.span(n) for n in ast.walk(outline.tree) if isinstance(n, ast.JoinedStr) or _is_text(n)]
+    inside = {n for t in texts for n in range(outline.line(t.start) + 1, outline.line(t.end) + 1)}
+    code = any(s.lineno in lines for s in ast.walk(outline.tree) if isinstance(s, ast.stmt))
+    return code and not inside.intersection(lines)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+
+
+def _indented(pairs: list[tuple[Site, Site]], ctx: Context) -> list[TextEdit]:
+    """A level for each range that a line stands in, where its text begins."""
+    text, edits = ctx.source.text, []
+    levels = [line for pair in pairs for line in _between(*pair, ctx)]
+    for line in set(levels):
+        start = ctx.source.line_starts[line - 1]
+        found = _INDENT.match(text, start)
+        if found is not None:
+            unit = "\t" if b"\t" in found.group() else "    "
+            edits.append(TextEdit(found.end(), found.end(), unit * levels.count(line)))
+    return edits
