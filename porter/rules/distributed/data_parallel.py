@@ -6,12 +6,35 @@
 
 ## On Neuron
 
-One process owns one core. Use `torchrun` and `DistributedDataParallel`:
+One process owns one core: there is no second device to split a batch over. `torchrun` starts a process for each, and
+`DistributedDataParallel` sums their gradients.
+
+## What to do
 
 ```py
-torch.distributed.init_process_group("neuron")
-model = torch.nn.parallel.DistributedDataParallel(model.to("neuron"))
+model = nn.DataParallel(Net().cuda())
+loader = DataLoader(dataset, batch_size=64, shuffle=True)
+for epoch in range(epochs):
+    train(model, loader)
+torch.save(model.module.state_dict(), path)
 ```
+
+becomes a program for `torchrun --nproc_per_node=auto train.py`, where the batch is each process's own:
+
+```py
+dist.init_process_group("neuron")
+model = DistributedDataParallel(Net().to("neuron"))
+sampler = DistributedSampler(dataset, shuffle=True)
+loader = DataLoader(dataset, batch_size=64 // dist.get_world_size(), sampler=sampler, drop_last=True)
+for epoch in range(epochs):
+    sampler.set_epoch(epoch)
+    train(model, loader)
+if dist.get_rank() == 0:
+    torch.save(model.module.state_dict(), path)
+dist.destroy_process_group()
+```
+
+A model that is split over `cuda:0` and `cuda:1` of one process needs tensor or pipeline parallelism instead.
 
 Asking `isinstance(model, nn.DataParallel)` does no harm.
 

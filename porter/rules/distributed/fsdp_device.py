@@ -11,7 +11,46 @@ FSDP2 (`fully_shard`) is what the vendor documents; FSDP1 is known to run in par
 ## When porter rewrites
 
 The device that is passed is rewritten where it stands, by the rule for what it is: a string, or
-`torch.cuda.current_device()`. Here only a call of FSDP1 is reported, as something to test.
+`torch.cuda.current_device()`. A call of FSDP1 is left to a person: what it wraps is a choice.
+
+## What to do
+
+FSDP1 wraps the model, and its policy says which blocks:
+
+```py
+model = FSDP(
+    Transformer(config),
+    auto_wrap_policy=partial(transformer_auto_wrap_policy, transformer_layer_cls={Block}),
+    mixed_precision=MixedPrecision(param_dtype=torch.bfloat16, reduce_dtype=torch.float32),
+    device_id=torch.cuda.current_device(),
+)
+optimizer = torch.optim.AdamW(model.parameters())
+model.clip_grad_norm_(1.0)
+with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT):
+    state = model.state_dict()
+```
+
+FSDP2 shards it in place, block by block and then as a whole; names of parameters stay what they were:
+
+```py
+model = Transformer(config)
+policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+mesh = init_device_mesh("neuron", (dist.get_world_size(),))
+for block in model.layers:
+    fully_shard(block, mesh=mesh, mp_policy=policy)
+fully_shard(model, mesh=mesh, mp_policy=policy)
+optimizer = torch.optim.AdamW(model.parameters())
+torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+state = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+```
+
+| FSDP1 | FSDP2 |
+|---|---|
+| `sharding_strategy=FULL_SHARD`, `SHARD_GRAD_OP` | `reshard_after_forward=True`, `False` |
+| `HYBRID_SHARD` | a mesh of two dimensions |
+| `cpu_offload=CPUOffload(True)` | `offload_policy=CPUOffloadPolicy()` |
+| `with model.no_sync():` | `model.set_requires_gradient_sync(False)` |
+| `use_orig_params`, `sync_module_states`, `limit_all_gathers` | gone: always so, or done by loading |
 
 ## Example
 
