@@ -1,42 +1,54 @@
-"""What must hold for every scan and rewrite, whatever the code.
+"""What must hold for every scan and rewrite, whatever the code and the target.
 
 1. No crash.
 2. A rewritten file parses and compiles where the original does.
 3. ``git apply`` takes the patch, and the tree is then exactly what was announced.
-4. Every changed line is touched by an edit of a finding's fix.
+4. Nothing changes but what the edit of a finding replaces.
 5. A second rewrite changes nothing.
+6. Scanned again, by another number of processes, the same findings come out; a look into files that the prefilter
+   rejects adds none but those that say that all is well.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import os
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import traceback
 import warnings
-from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+import yaml
+
 from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report
-from porter.model import Edit
+from porter.model import Finding, Verdict
 from porter.rewrite.patch import unified
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 class Proof(NamedTuple):
     """What porter made of a tree, and in which ways that breaks a rule of the list above."""
 
-    report: Report
+    report: Report  # of all files that mention CUDA, with what is no finding
+    findings: list[Finding]  # that users see
     changes: tuple[FileChange, ...]
+    patch: bytes
     broken: list[str]
     seconds: float  # CPU, of the scan alone
 
@@ -50,47 +62,73 @@ def prove(tree: Path, settings: Settings) -> Proof:
             try:
                 return prove_here(settings)
             except Exception:
-                nothing = Report([], [], 0, 0, 0.0, [])
-                return Proof(nothing, (), [f"crash\n{traceback.format_exc()}"], 0.0)
+                return Proof(Report(), [], (), b"", [f"crash\n{traceback.format_exc()}"], 0.0)
 
 
 def prove_here(settings: Settings) -> Proof:
     """Scan and rewrite the working directory, where files may be changed."""
+    alone, shared = (msgspec.structs.replace(settings, cache=False, jobs=jobs) for jobs in (1, 2))
     start = cpu_seconds()
-    report = engine.run(["."], settings, audit=True)
+    report = engine.run(["."], alone, audit=True)
     seconds = cpu_seconds() - start
-    changes = rewrite(settings)
-    edits: dict[str, list[Edit]] = {}
-    for finding in report.findings:
-        edits.setdefault(finding.path, []).extend(finding.fix.edits if finding.fix else ())
-    broken = [complaint for change in changes for complaint in complaints(change, edits.get(change.path, ()))]
-    broken += applied(changes)
-    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(settings)]
-    return Proof(report, changes, broken, seconds)
+    changes, seen = rewrite(shared)
+    broken = [complaint for change in changes for complaint in complaints(change, seen)]
+    broken += [f"{path}: other findings the second time" for path in differing(report, seen)]
+    patch = b"".join(unified(c.path, c.before, c.changes, created=not Path(c.path).exists()) for c in changes)
+    broken += applied(changes, patch)
+    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(alone)[0]]
+    return Proof(report, seen.findings, changes, patch, broken, seconds)
 
 
-def rewrite(settings: Settings) -> tuple[FileChange, ...]:
-    """The files of the working directory that a rewrite would change."""
-    files = engine.rewrite(["."], settings).files
-    return tuple(change for change in files if change.after != change.before)
+def rewrite(settings: Settings) -> tuple[tuple[FileChange, ...], Report]:
+    """The files of the working directory that a rewrite would change, and what it found in all of them."""
+    rewritten = engine.rewrite(["."], settings)
+    return tuple(change for change in rewritten.files if change.after != change.before), rewritten.report
 
 
-def complaints(change: FileChange, edits: Iterable[Edit]) -> Iterator[str]:
+def differing(audited: Report, seen: Report) -> list[str]:
+    """The files of which two reports say different things."""
+    looked, found = Counter(audited.findings), Counter(seen.findings)
+    more = [finding for finding in looked - found if finding.verdict is not Verdict.PORTABLE]
+    return sorted({finding.path for finding in [*more, *(found - looked)]})
+
+
+def complaints(change: FileChange, report: Report) -> Iterator[str]:
     """What is wrong with one rewritten file, by itself."""
     if parses(change.path, change.before) is None and (error := parses(change.path, change.after)):
         yield f"{change.path}: no longer parses: {error}"
-    before, after = change.before.splitlines(keepends=True), change.after.splitlines(keepends=True)
-    starts = [0]
-    for line in before:
-        starts.append(starts[-1] + len(line))
-    allowed: set[int] = set()
-    for edit in edits:
-        allowed.update(range(bisect_right(starts, edit.start) - 1, bisect_right(starts, edit.end) + 1))
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for tag, first, last, *_ in matcher.get_opcodes():
-        stray = [number + 1 for number in range(first, max(last, first + 1)) if number not in allowed]
-        if tag != "equal" and stray:
-            yield f"{change.path}: line {stray[0]} changed, and no finding edits it"
+    stray = outside(change.before, change.after, places(change, report))
+    if stray is not None:
+        line = change.before.count(b"\n", 0, stray) + 1
+        yield f"{change.path}: changed from line {line} on, where no finding edits it"
+
+
+def places(change: FileChange, report: Report) -> Iterator[tuple[int, int]]:
+    """Where findings may change a file: those of the file as it is, and those that appear when it is rewritten."""
+    known = {finding for finding in report.findings if finding.path == change.path}
+    for finding in known:
+        yield from ((edit.start, edit.end) for edit in (finding.fix.edits if finding.fix else ()))
+    for unit in change.units:
+        if not known.issuperset(unit.findings):
+            yield from ((made.start, made.end) for made in unit.changes)
+
+
+def outside(before: bytes, after: bytes, edited: Iterable[tuple[int, int]]) -> int | None:
+    """Where ``after`` differs from ``before`` other than where it is ``edited``, or may be: an offset in ``before``."""
+    pieces: list[tuple[int, bytes]] = []  # what no edit touches: all of it is still there, in order
+    end = 0
+    for start, stop in sorted(edited):
+        if start >= end:
+            pieces.append((end, before[end:start]))
+        end = max(end, stop)
+    pieces.append((end, before[end:]))
+    found = 0
+    for i, (offset, piece) in enumerate(pieces):
+        place = after.rfind(piece) if i == len(pieces) - 1 else after.find(piece, found)
+        if place < found or (i == 0 and place > 0):
+            return offset
+        found = place + len(piece)
+    return None if found == len(after) else end
 
 
 def parses(path: str, content: bytes) -> str | None:
@@ -102,16 +140,22 @@ def parses(path: str, content: bytes) -> str | None:
                 compile(ast.parse(content), path, "exec", dont_inherit=True)
             elif path.endswith((".ipynb", ".json")):
                 json.loads(content)
-    except (SyntaxError, ValueError) as error:
+            elif path.endswith(".toml"):
+                tomllib.loads(content.decode())
+            elif path.endswith((".yaml", ".yml")):
+                list(yaml.parse(content))
+            elif path.endswith(".sh"):
+                bash = subprocess.run(["bash", "-n"], input=content, capture_output=True, check=False)  # reads only
+                return bash.stderr.decode(errors="replace").strip() if bash.returncode else None
+    except (SyntaxError, ValueError, yaml.YAMLError) as error:
         return str(error)
     return None
 
 
-def applied(changes: tuple[FileChange, ...]) -> Iterator[str]:
+def applied(changes: tuple[FileChange, ...], patch: bytes) -> Iterator[str]:
     """Apply the patch for ``changes`` to the working directory with git; yields what goes wrong."""
     if not changes:
         return
-    patch = b"".join(unified(change.path, change.before, change.changes) for change in changes)
     for check in (["--check"], []):
         git = subprocess.run(["git", "apply", *check, "-"], input=patch, capture_output=True, check=False)
         if git.returncode:

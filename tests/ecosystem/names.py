@@ -24,18 +24,16 @@ from porter import rules
 from porter.catalog.types import load_types
 from porter.config import Settings
 from porter.index.analyse import Lens, analyse, lens
-from porter.index.build import module_name
 from porter.index.facts import PYTHON, Setup, Task, sites_of
 from porter.index.site import Receiver, Site
 from porter.index.watch import Watch
 from porter.model import Problem
 from porter.sources import decode, discover
-from porter.sources.source import Source
 from tests.ecosystem.download import provide
 from tests.ecosystem.invariants import working_in
 from tests.ecosystem.projects import add_arguments, cache_folder, load
 from tests.ecosystem.sample import draw
-from tests.ecosystem.second import Meaning, SecondOpinion
+from tests.ecosystem.second import SecondOpinion, opinion_on
 
 DISAGREEMENTS = {
     "name": "libcst reads another name there",
@@ -86,7 +84,7 @@ def compare(tree: Path, task: Task) -> Compared:
     if not sites or isinstance(source, Problem):
         return Compared(path)
     try:
-        opinion = second(source)
+        opinion = opinion_on(source)
     except (cst.ParserSyntaxError, RecursionError, ValueError) as error:
         return Compared(path, len(sites), unread=str(error).splitlines()[0])
     agreed: Counter[str] = Counter()
@@ -97,13 +95,6 @@ def compare(tree: Path, task: Task) -> Compared:
         else:
             agreed[kind] += 1
     return Compared(path, len(sites), agreed, tuple(disagreements))
-
-
-def second(source: Source) -> SecondOpinion:
-    """libcst's opinion on a file."""
-    module = module_name(source.path)
-    package = module if source.path.endswith("__init__.py") else module.rpartition(".")[0]
-    return SecondOpinion(source.text.decode(), module, package)
 
 
 Answer = tuple[int, str, str, str]  # where, what came of it, what porter says, what libcst says
@@ -140,14 +131,14 @@ def _named(site: Site, opinion: SecondOpinion, watch: Watch) -> tuple[str, str, 
     if chain is None:
         return "nothing", site.name, ""
     meaning = opinion.meaning(chain)
-    several, told = len(meaning.names) > 1 or bool(meaning.others), _told(meaning)
+    several = len(meaning.names) > 1 or bool(meaning.others)
     if site.name not in _watched(meaning.names, watch):
-        return "name", site.name, told
+        return "name", site.name, str(meaning)
     if site.certain and several:
-        return "sure", site.name, told
+        return "sure", site.name, str(meaning)
     if site.alias is not None and site.alias not in meaning.origins:
         return "alias", f"{site.name} from {site.alias}", ", ".join(map(str, sorted(meaning.origins)))
-    return "one of several" if several else "name itself", site.name, told
+    return "one of several" if several else "name itself", site.name, ""
 
 
 def _received(site: Site, receiver: Receiver, opinion: SecondOpinion, watch: Watch) -> tuple[str, str, str]:
@@ -157,7 +148,7 @@ def _received(site: Site, receiver: Receiver, opinion: SecondOpinion, watch: Wat
         return "method of an expression", site.name, ""
     meaning = opinion.meaning(chain)
     if meaning.imported and not meaning.others and any(map(watch.match, meaning.imported)):
-        return "receiver", site.name, _told(meaning)
+        return "receiver", site.name, str(meaning)
     types = load_types()
     made = {types.canonical(types.returns(name) or name) for name in opinion.maker(chain)}
     known = {name for name in made if name in ("torch.Tensor", "torch.nn.Module") or types.returns(name)}
@@ -169,10 +160,6 @@ def _received(site: Site, receiver: Receiver, opinion: SecondOpinion, watch: Wat
 def _watched(names: Iterable[str], watch: Watch) -> set[str]:
     """The part of each name that the catalogue knows; all of it where it knows none, as porter has it."""
     return {part for name in names for part in (name, watch.match(name)) if part}
-
-
-def _told(meaning: Meaning) -> str:
-    return ", ".join(sorted(meaning.names) + sorted(meaning.others))
 
 
 def files(trees: Iterable[Path], seed: int) -> Iterator[tuple[Path, Task]]:

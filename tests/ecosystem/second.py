@@ -13,9 +13,13 @@ from typing import Any, NamedTuple
 import libcst as cst
 from libcst import metadata
 from libcst.helpers import get_full_name_for_node
-from libcst.metadata import Assignment, BaseAssignment, ImportAssignment, QualifiedNameSource, Scope
+from libcst.metadata import Assignment, BaseAssignment, BuiltinAssignment, ImportAssignment, QualifiedNameSource, Scope
+
+from porter.index.build import module_name
+from porter.sources.source import Source
 
 _DEPTH = 5  # names that are followed through names
+_CONSTANTS = frozenset({"False", "None", "True"})  # names to libcst
 _CONTEXTS = metadata.ExpressionContextProvider
 _SCOPES = metadata.ScopeProvider
 _SPANS = metadata.ByteSpanPositionProvider
@@ -27,9 +31,9 @@ Chain = cst.Name | cst.Attribute
 class Meaning(NamedTuple):
     """What a chain of names may stand for: every value that its first name gets anywhere in its scope."""
 
-    imported: frozenset[str]  # qualified names, by import
+    imported: frozenset[str] = frozenset()  # qualified names, by import
     followed: frozenset[str] = frozenset()  # by import, through assignments of plain names
-    own: frozenset[str] = frozenset()  # functions and classes of the file, with its module in front
+    own: frozenset[str] = frozenset()  # functions and classes of the file, with its module in front, and of Python
     others: frozenset[str] = frozenset()  # described: values that no name leads to
     origins: frozenset[int] = frozenset()  # where the imported names, and the values assigned to others, start
 
@@ -37,6 +41,9 @@ class Meaning(NamedTuple):
     def names(self) -> frozenset[str]:
         """All that it may be by name."""
         return self.imported | self.followed | self.own
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.names) + sorted(self.others))
 
 
 class SecondOpinion:
@@ -74,6 +81,10 @@ class SecondOpinion:
         """What a chain may stand for."""
         return self._meaning(chain, self._scopes.get(chain), 0)
 
+    def at_module_level(self, chain: Chain) -> bool:
+        """Whether a chain is read when the module is imported, in the order of its lines."""
+        return isinstance(self._scopes.get(chain), metadata.GlobalScope)
+
     def maker(self, chain: Chain) -> frozenset[str]:
         """What makes the object that a plain name stands for: the names of the class it is annotated as, or of what
         its one assigned value calls; nothing where that is not so simple."""
@@ -101,6 +112,8 @@ class SecondOpinion:
                 names = assignment.get_qualified_names_for(name)
                 found["imported"].update(self.absolute(n.name) for n in names if n.source is QualifiedNameSource.IMPORT)
                 found["origins"].update(self._aliases(assignment))
+            elif isinstance(assignment, BuiltinAssignment):
+                found["own"].add(f"builtins.{name}")
             elif isinstance(node, (cst.FunctionDef, cst.ClassDef)):
                 locals_ = (n.name.replace(".<locals>", "") for n in assignment.get_qualified_names_for(name))
                 found["own"].update(f"{self.module}.{name}" for name in locals_)
@@ -124,6 +137,13 @@ class SecondOpinion:
                 yield self.span(alias)[0]
 
 
+def opinion_on(source: Source) -> SecondOpinion:
+    """libcst's opinion on a file. Raises libcst.ParserSyntaxError, RecursionError."""
+    module = module_name(source.path)
+    package = module if source.path.endswith("__init__.py") else module.rpartition(".")[0]
+    return SecondOpinion(source.text.decode(), module, package)
+
+
 class _Collector(cst.CSTVisitor):
     """Fills in what a `SecondOpinion` knows of the nodes."""
 
@@ -141,8 +161,13 @@ class _Collector(cst.CSTVisitor):
             part = part.value if isinstance(part, cst.Attribute) else cst.Ellipsis()
         return False
 
+    def visit_Arg(self, node: cst.Arg) -> bool:
+        node.value.visit(self)  # a keyword is no name
+        return False
+
     def visit_Name(self, node: cst.Name) -> None:
-        self._chain(node)
+        if node.value not in _CONSTANTS:
+            self._chain(node)
 
     def _chain(self, node: Chain) -> None:
         context = self._opinion._contexts.get(node)
@@ -196,5 +221,4 @@ def is_chain(node: cst.BaseExpression) -> bool:
 
 
 def _described(assignment: BaseAssignment) -> str:
-    node = getattr(assignment, "node", None)
-    return f"{type(node).__name__ if node is not None else 'builtin'} {assignment.name}"
+    return f"{type(getattr(assignment, 'node', None)).__name__} {assignment.name}"
