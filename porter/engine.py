@@ -15,7 +15,7 @@ import msgspec
 
 from porter.cache import Cache
 from porter.config import ConfigError, Settings, check_selectors, relative
-from porter.index.facts import Facts, Setup, Task
+from porter.index.facts import PYTHON, Facts, Setup, Task
 from porter.limit import TooSlow, limited, slow
 from porter.model import Dismissal, Finding, Problem
 from porter.sources import discover
@@ -242,6 +242,32 @@ def rewrite(
     return RewriteReport(files, report)
 
 
+def strip(paths: Sequence[str], settings: Settings, *, stdin: tuple[str, bytes] | None = None) -> RewriteReport:
+    """What the files below ``paths`` become without the comments that `rewrite` leaves. Analyses and writes nothing."""
+    from porter.rewrite.annotate import MARK
+    from porter.rewrite.apply import stripped
+    from porter.sources.decode import decode
+
+    started = time.perf_counter()
+    tasks, problems = _tasks(paths, settings, stdin)
+    report, files = Report(problems=problems, files=len(tasks)), []
+    for task in tasks:
+        raw = task.read()
+        if isinstance(raw, bytes) and MARK not in raw.replace(b"\0", b""):  # which UTF-16 has between them
+            continue
+        source = decode(raw, task.display, task.kind) if isinstance(raw, bytes) else raw
+        if isinstance(source, Problem):
+            report.problems.append(source)
+            continue
+        result = stripped(source)
+        report.problems += result.problems
+        if result.changes:
+            files.append(FileChange(task.display, source.raw, result.after, result.changes, [], []))
+    report.problems.sort(key=_place)
+    report.seconds = time.perf_counter() - started
+    return RewriteReport(files, report)
+
+
 def rewritten(
     this: Run,
     tasks: Sequence[Task],
@@ -283,11 +309,15 @@ def _repeat(
     files: dict[str, FileChange],
     change: Callable[[Judged], FileChange],
 ) -> None:
-    """Rewrite what was rewritten, and join the changes. A file that will not come to rest stays as it was."""
+    """Rewrite what was rewritten, and join the changes. A file that will not come to rest stays as it was.
+
+    Files that are not Python are looked at with every round: what a program requires depends on what it imports.
+    """
     from porter.rewrite.units import composed, flattened
 
     tasks, facts = list(tasks), list(facts)
     restless = {path for path, file in files.items() if file.changes}
+    others = {task.display for task in tasks if task.kind not in PYTHON and task.display in files}
     for _ in range(ROUNDS):
         if not restless:
             return
@@ -297,7 +327,7 @@ def _repeat(
         found = this.first_pass([tasks[place] for place in places], [None] * len(places))
         for place, known in zip(places, found, strict=True):
             facts[place] = known
-        again = [change(judged) for judged in this.second_pass(tasks, facts, Report(), restless)]
+        again = [change(judged) for judged in this.second_pass(tasks, facts, Report(), restless | others)]
         restless = {file.path for file in again if file.changes}
         for file in again:
             if file.changes:

@@ -61,6 +61,13 @@ class Talk:
         self.paint = Paint(colored(color, sys.stderr))
         self.quiet = quiet
 
+    def width(self) -> int:
+        """Columns that a line may take."""
+        try:
+            return int(os.environ.get("COLUMNS") or os.get_terminal_size(sys.stderr.fileno()).columns)
+        except (OSError, ValueError):  # no terminal; a variable that is no number
+            return PIPED_WIDTH
+
     def say(self, line: str = "") -> None:
         """Write a line of talk."""
         if not self.quiet:

@@ -1,4 +1,4 @@
-"""Files changed in place: whole or not at all, and only while they are what porter read."""
+"""Files changed in place, or made: whole or not at all, and only while they are what porter read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from porter.cli.patches import is_new
 from porter.reading import NotRegularError, TooLargeError, read_regular
 from porter.report.words import plural, visible
 
@@ -26,12 +27,18 @@ class WriteError(Exception):
 
 
 def replace_all(files: Sequence[FileChange], talk: Talk, *, within: Path) -> bool:
-    """Change files on disk. Whether all of them could be; the others are named. An interrupt tells which are new."""
+    """Change files on disk, new ones first. Whether all of them could be; the others are named.
+
+    If it is interrupted, it says which files are written.
+    """
     good = True
     try:
-        for change in files:
+        for change in sorted(files, key=is_new, reverse=True):
             try:
-                replace(Path(change.path), change.before, change.after, within=within)
+                if is_new(change):
+                    create(Path(change.path), change.after)
+                else:
+                    replace(Path(change.path), change.before, change.after, within=within)
             except WriteError as error:
                 talk.error(visible(f"{change.path}: {error}"))
                 good = False
@@ -109,3 +116,19 @@ def _dress(scratch: Path, path: Path, info: os.stat_result) -> None:
                 with suppress(OSError):
                     os.setxattr(scratch, name, os.getxattr(path, name))
     scratch.chmod(stat.S_IMODE(info.st_mode))
+
+
+def create(path: Path, content: bytes) -> None:
+    """Put ``content`` into a file that is not there, with the folders above it. Raises `WriteError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+            except BaseException:
+                path.unlink()
+                raise
+    except OSError as error:
+        if path.exists():
+            raise WriteError("is there by now: left alone, run porter again") from error
+        raise WriteError(f"cannot be made: {(error.strerror or str(error)).lower()}") from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from porter.catalog import Catalogue, Row
-from porter.index.site import KINDS
 from porter.lsp.folder import Analysis
 from porter.model import TARGETS, Finding, Verdict
 from porter.report.address import of_rule
 from porter.report.explain import EVIDENCE, answer_of
-from porter.report.lookup import placeless
+from porter.report.lookup import placeless, row_of
 from porter.report.markup import row as table_row
 from porter.report.words import MEANINGS, sentences
 from porter.rules.table import sentence
@@ -33,12 +32,6 @@ def page(finding: Finding, analysis: Analysis) -> str:
     elif not address:
         lines += ["", f"`porter explain {finding.code}` says more."]
     return "\n".join(lines)
-
-
-def row_of(finding: Finding, catalogue: Catalogue) -> Row | None:
-    """The row that a finding was judged by: the one of its rule, if several kinds of sites have a row of that name."""
-    rows = [row for kind in KINDS if (row := catalogue.find(kind, finding.symbol or "")) is not None]
-    return next((row for row in rows if row.rule == finding.name), next(iter(rows), None))
 
 
 def _row(row: Row, catalogue: Catalogue, targets: tuple[str, ...]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from porter.catalog import Catalogue, Row, is_member
 from porter.index.site import KINDS
+from porter.model import Finding
 
 _CALL = re.compile(r"\(\s*\.*\s*\)$")  # f() and f(...)
 _POSITION = re.compile(r"@\d+(?=\)$)")
@@ -25,6 +26,12 @@ def find(catalogue: Catalogue, word: str) -> list[Row]:
         guesses = (*spellings, name.upper(), _normal(name))
         rows = [row for guess in guesses for kind in KINDS if (row := catalogue.find(kind, guess))][:1]
     return list(dict.fromkeys(rows or _members(catalogue, "." + name)))
+
+
+def row_of(finding: Finding, catalogue: Catalogue) -> Row | None:
+    """The row that a finding was judged by: the one of its rule, if several kinds of sites have a row of that name."""
+    rows = [row for kind in KINDS if (row := catalogue.find(kind, finding.symbol or "")) is not None]
+    return next((row for row in rows if row.rule == finding.name), next(iter(rows), None))
 
 
 def near(catalogue: Catalogue, word: str) -> list[str]:

@@ -12,6 +12,8 @@ from porter.rules.base import TextEdit
 from porter.sources.lines import LogicalLine, logical_lines
 from porter.sources.source import Source
 
+MARK = b"TODO(porter)"  # is in every comment
+
 _WANTED = (Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 _COMMENT = re.compile(rb"[ \t\f]*# TODO\(porter\) (PRT\d{3}): [^\r\n]*(?:\r\n|\r|\n|\Z)")
 _PYTHON = frozenset({"python", "notebook"})

@@ -44,7 +44,7 @@ class Piece(msgspec.Struct, frozen=True, dict=True):
 
 
 class Divided(msgspec.Struct, frozen=True, dict=True):
-    """The rewrite of one file in its pieces, in order. ``created`` says that there is no such file yet."""
+    """The rewrite of one file in its pieces, in order; see `divided`. ``created``: there is no such file yet."""
 
     path: str
     before: bytes
@@ -64,6 +64,12 @@ class Divided(msgspec.Struct, frozen=True, dict=True):
 def changes_of(chosen: Iterable[Piece]) -> tuple[Change, ...]:
     """The changes that these pieces of a file amount to."""
     return flattened(unit for piece in chosen for unit in piece.units)
+
+
+def divided(path: str, before: bytes, changes: tuple[Change, ...], units: Sequence[Unit], created: bool) -> Divided:
+    """A file and its pieces. What no unit is known of, as in a file that is new, is one."""
+    known = units if units or not (changes or created) else [Unit((), (), changes)]
+    return Divided(path, before, pieces(before, known), created)
 
 
 def pieces(before: bytes, units: Sequence[Unit]) -> tuple[Piece, ...]:

@@ -47,7 +47,7 @@ def look() -> list[str]:
 
 
 def write(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "porter", "rewrite", "--write", "--no-cache", *arguments]
+    command = [sys.executable, "-m", "porter", "rewrite", "--write", "--force", "--no-cache", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
