@@ -75,9 +75,11 @@ def _confess(error: Exception) -> None:
     """Say that porter itself failed, where, and how to report it."""
     import traceback
 
+    from porter.report.words import visible
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
-    click.echo(f"porter: internal error: {type(error).__name__}: {error} ({place})", err=True)
+    click.echo(visible(f"porter: internal error: {type(error).__name__}: {error} ({place})"), err=True)
     if os.environ.get("PORTER_TRACEBACK"):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     else:

@@ -15,7 +15,7 @@ from porter.cli.output import Talk
 from porter.cli.outputs import save
 from porter.cli.policy import Policy
 from porter.reading import head
-from porter.report.words import location, plural, unreported
+from porter.report.words import location, plural, unreported, visible
 
 if TYPE_CHECKING:
     from porter.config import Settings
@@ -34,7 +34,7 @@ def write_baseline(
     try:
         before, after = rewritten(file, Scope(file, paths, report.problems), findings)
     except BaselineError as error:
-        raise Failure(str(error)) from error
+        raise Failure(visible(str(error))) from error
     problems = unreported(report)
     for problem in problems:
         talk.problem(problem)
@@ -42,7 +42,7 @@ def write_baseline(
     old, new = Counter(before), Counter(after)
     added, removed = (old_or_new.total() for old_or_new in (new - old, old - new))
     change = f" ({added:,} new, {removed:,} gone)" if before else ""
-    talk.say(f"Wrote {_here(file)}: {plural(len(after), 'finding')}{change}.")
+    talk.say(f"Wrote {visible(str(_here(file)))}: {plural(len(after), 'finding')}{change}.")
     if not settings.baseline:
         talk.say(f'Next: write `baseline = "{FILE}"` into the settings, and commit both.')
     return FAILED if problems else 0

@@ -115,7 +115,7 @@ def _narrow(outcome: Outcome, settings: Settings, policy: Policy, paths: tuple[s
         try:
             against_baseline(outcome, Path(settings.baseline), paths, report.problems)
         except BaselineError as error:
-            raise Failure(str(error)) from error
+            raise Failure(visible(str(error))) from error
     if revision := policy.since or policy.diff_base:
         from porter.gate.changes import Changes
         from porter.gate.gate import on_changed_lines
@@ -124,7 +124,7 @@ def _narrow(outcome: Outcome, settings: Settings, policy: Policy, paths: tuple[s
         try:
             on_changed_lines(outcome, Changes(paths, revision, merge_base=policy.since is None).touch)
         except GitError as error:
-            raise Failure(str(error)) from error
+            raise Failure(visible(str(error))) from error
 
 
 def _tell(outcome: Outcome, settings: Settings, policy: Policy, report: Report, talk: Talk, *, verbose: bool) -> int:

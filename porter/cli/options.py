@@ -14,6 +14,7 @@ import click
 from porter.cli.output import Talk, colored, width
 from porter.model import TARGETS
 from porter.report.view import View
+from porter.report.words import file_name, visible
 
 if TYPE_CHECKING:
     from porter.config import Settings
@@ -28,7 +29,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Write the message to standard error."""
-        click.echo(f"porter: {self.message}", err=True)
+        click.echo("\n".join(map(file_name, f"porter: {self.message}".split("\n"))), err=True)
 
 
 class Common(NamedTuple):
@@ -177,7 +178,7 @@ def plain_failures(function: Callable[..., Any]) -> Callable[..., Any]:
             from porter.config import ConfigError
 
             if isinstance(error, (ConfigError, CatalogueError)):
-                raise Failure(str(error)) from error
+                raise Failure(visible(str(error))) from error
             raise
 
     return wrapper

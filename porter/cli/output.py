@@ -75,16 +75,16 @@ class Talk:
 
     def error(self, line: str) -> None:
         """Write a line that must be seen."""
-        click.echo(f"{self.paint('error', 'bold red')}: {line}", err=True, color=True)
+        click.echo(f"{self.paint('error', 'bold red')}: {visible(line)}", err=True, color=True)
 
     def warn(self, line: str) -> None:
         """Write a line about something that was left out."""
-        click.echo(f"{self.paint('warning', 'bold yellow')}: {line}", err=True, color=True)
+        click.echo(f"{self.paint('warning', 'bold yellow')}: {visible(line)}", err=True, color=True)
 
     def problem(self, problem: Problem) -> None:
         """Warn of a file or setting that could not be used."""
         place = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
-        self.warn(visible(f"{place}: {problem.message}"))
+        self.warn(f"{place}: {problem.message}")
 
 
 class Progress:

@@ -13,6 +13,7 @@ from porter.cli.options import Failure
 from porter.cli.output import PIPED_WIDTH, emit
 from porter.report import CHECK_FORMATS, Render, renderer
 from porter.report.view import View
+from porter.report.words import visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -69,4 +70,4 @@ def save(path: Path, pieces: Iterable[str]) -> None:
                 scratch.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Failure(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise Failure(f"{visible(str(path))} cannot be written: {(error.strerror or str(error)).lower()}") from error

@@ -10,6 +10,7 @@ import click
 
 from porter.cli.options import Failure
 from porter.cli.output import colored
+from porter.report.words import visible
 
 PIPED_WIDTH = 100  # columns of a report that no terminal shows
 
@@ -91,7 +92,7 @@ def command(
     try:
         chosen = choose(device)
     except LaunchError as error:
-        raise Failure(str(error)) from error
+        raise Failure(visible(str(error))) from error
     plan = Plan(
         pid=os.getpid(),
         simulated=chosen.simulated,

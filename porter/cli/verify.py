@@ -13,6 +13,7 @@ import click
 from porter.cli.options import Failure, plain_failures
 from porter.cli.output import Talk, colored, width
 from porter.config import Backend, suggestion
+from porter.report.words import visible
 
 if TYPE_CHECKING:
     from porter.config import Settings
@@ -128,5 +129,5 @@ def _setup(folder: Path | None, talk: Talk) -> None:
     try:
         environment.setup(talk.say)
     except SetupError as error:
-        raise Failure(str(error)) from error
+        raise Failure(visible(str(error))) from error
     talk.say(f"{environment.folder} is ready: porter verify --backend xla-cpu")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from porter.cli.patches import is_new
 from porter.reading import NotRegularError, TooLargeError, read_regular
-from porter.report.words import plural, visible
+from porter.report.words import plural
 
 if TYPE_CHECKING:
     from porter.cli.output import Talk
@@ -40,7 +40,7 @@ def replace_all(files: Sequence[FileChange], talk: Talk, *, within: Path) -> boo
                 else:
                     replace(Path(change.path), change.before, change.after, within=within)
             except WriteError as error:
-                talk.error(visible(f"{change.path}: {error}"))
+                talk.error(f"{change.path}: {error}")
                 good = False
     except KeyboardInterrupt:
         for line in _standing(files):
@@ -55,7 +55,7 @@ def _standing(files: Sequence[FileChange]) -> Iterator[str]:
     left = len(files) - len(written)
     yield f"interrupted: {plural(len(written), 'file')} rewritten, {left:,} left as before; run porter again for those"
     for change in files:
-        yield visible(f"{change.path}: {'rewritten' if change.path in written else 'left as before'}")
+        yield f"{change.path}: {'rewritten' if change.path in written else 'left as before'}"
 
 
 def _contents(path: str) -> bytes | None:

@@ -11,7 +11,7 @@ from porter.gate.gate import Outcome
 from porter.model import Finding, Verdict
 from porter.report.paint import Paint
 from porter.report.statistics import counts
-from porter.report.words import breakdown, plural, tally
+from porter.report.words import breakdown, plural, tally, visible
 
 MANY = 100  # findings, from which on they are also summed up
 MOST = 5  # rules and folders that are named then
@@ -69,7 +69,7 @@ def _most(findings: list[Finding], paint: Paint) -> Iterator[str]:
     if len(folders) > 1:
         yield "and by folder:"
         for folder, count in sorted(folders.items(), key=lambda item: (-item[1], item[0]))[:MOST]:
-            yield f"{count:>9,}  {folder}"
+            yield f"{count:>9,}  {visible(folder)}"
     yield "`porter check --write-baseline` takes them as known: the gate then fails on new ones only."
 
 
@@ -85,4 +85,4 @@ def _are(count: int) -> str:
 
 def _shown(path: str) -> str:
     inside = os.path.relpath(path)
-    return path if inside.startswith("..") else inside
+    return visible(path if inside.startswith("..") else inside)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from porter.report import markup
 from porter.report.page import Bar, Block, Commands, Heading, Items, Paragraph, Table
 from porter.report.scan import compose
+from porter.report.words import visible
 
 if TYPE_CHECKING:
     from porter.engine import Report
@@ -39,9 +40,10 @@ def layout(blocks: Iterable[Block]) -> Iterator[str]:
                 what = f"**{item.count:,} x {markup.text(item.title)}** {item.code}"
                 yield f"- {what}, first at {markup.code(item.place)}{advice}"
         elif isinstance(block, Commands):
-            width = max(len(command) for command, _ in block.lines)
+            lines = [(visible(command), purpose) for command, purpose in block.lines]
+            width = max(len(command) for command, _ in lines)
             yield "```console"
-            yield from (f"{command:<{width}}  # {purpose}" for command, purpose in block.lines)
+            yield from (f"{command:<{width}}  # {purpose}" for command, purpose in lines)
             yield "```"
         if not isinstance(block, Bar):
             yield ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from porter.report.excerpt import display
 from porter.report.page import Block, Column, Heading, Paragraph, Table
 from porter.report.terminal import WIDEST, layout
+from porter.report.words import visible
 from porter.verify.outcome import Measure, Outcome, Verdict
 from porter.verify.report.model import Report
 
@@ -105,10 +107,11 @@ def _not_run(report: Report) -> dict[tuple[str, str], list[str]]:
 
 
 def _details(report: Report) -> str:
-    """Tracebacks as they are: nothing is wrapped."""
+    """Tracebacks by their lines: nothing is wrapped, and nothing that a program has said steers a terminal or a log."""
     pieces = []
     for outcome in report.outcomes:
         if outcome.detail:
             lines = outcome.detail.splitlines()[-DETAIL_LINES:]
-            pieces.append(f"\n{outcome.case} on {outcome.backend}:\n" + "".join(f"    {line}\n" for line in lines))
+            pieces.append(f"\n{visible(outcome.case)} on {outcome.backend}:\n")
+            pieces += [f"    | {display(line)}\n" for line in lines]
     return "".join(pieces)
