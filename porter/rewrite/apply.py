@@ -208,8 +208,8 @@ def _conflict(a: Edit, b: Edit) -> bool:
 
 
 def _is_line(insertion: Edit) -> bool:
-    """Whether whole lines are inserted behind a line: of several, the order does not matter."""
-    return insertion.text.startswith(("\n", "\r\n"))
+    """Whether whole lines are inserted behind a line, also of a notebook: of several, the order does not matter."""
+    return insertion.text.startswith(("\n", "\r\n", r"\n"))
 
 
 def _made(source: Source, findings: Sequence[Finding], accepted: Sequence[list[int]]) -> list[Unit]:

@@ -21,6 +21,8 @@ _AND_BEFORE = re.compile(rb"(?:[ \t]|\\\r?\n)*&&(?:[ \t]|\\\r?\n)*\Z")
 _OPENS = re.compile(rb"(?:\b(?:then|do|else)|[{(:])[ \t]*(?:#[^\n]*)?\Z")  # a block, which needs a command
 _CLOSES = re.compile(rb"\s*(?:(?:fi|done|else|elif|esac)\b|;;|[})]|\Z)")
 _ITEM = re.compile(rb"[ \t]*(?:-[ \t]+)*[\"']?\Z")
+_KEYED = re.compile(rb"([ \t]*(?:-[ \t]+)*)[\"']?[^\s:#'\"{}\[\],]+[\"']?[ \t]*:[ \t]+")
+_KEY = re.compile(rb"(?:\"[^\"\n]*\"|'[^'\n]*'|[\w./-]+)[ \t]*[:=][ \t]*\Z")
 _VALUE = re.compile(rb"[ \t]*([:=])[ \t]*(?:\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|[\w.+-]+)")
 _COMMA = re.compile(rb"[ \t]*,[ \t]*")
 
@@ -94,7 +96,10 @@ def drop_command(text: bytes, start: int, end: int) -> Edits | None:
 def drop_element(text: bytes, start: int, end: int) -> Edits | None:
     """Take away an element of a list in brackets, or a key with its value, and the comma; lists may end in a comma."""
     start, end = quoted(text, start, end)
-    begin, own_line = line_start(text, start), not text[line_start(text, start) : start].strip(_BLANKS)
+    begin = line_start(text, start)
+    if key := _KEY.search(text[begin:start]):  # a value goes with its key
+        start = begin + key.start()
+    own_line = not text[begin:start].strip(_BLANKS)
     if value := _VALUE.match(text, end):
         end = value.end()
         if value[1] == b"=" and own_line and (rest := _REST.match(text, end)):  # a key of a TOML table
@@ -117,10 +122,17 @@ def drop_member(text: bytes, start: int, end: int) -> Edits | None:
     return None if text[edits[0].end :].lstrip()[:1] in (b"]", b"}") else edits
 
 
-def drop_entry(text: bytes, start: int, end: int) -> Edits | None:
-    """Take away an entry of YAML in block style, with what is indented below it; None for the only one."""
+def drop_entry(text: bytes, start: int, end: int, *, item: bool = False) -> Edits | None:
+    """Take away an entry of YAML in block style, with what is indented below it; None for the only one.
+
+    A value goes with its key. ``item``: and that with the mapping in a list that it begins, ``- name: NAME``.
+    """
     start, end = quoted(text, start, end)
     begin = line_start(text, start)
+    if keyed := _KEYED.fullmatch(text, begin, start):
+        if b"-" in keyed[1] and not item:
+            return None
+        start = begin + len(keyed[1])
     if not _ITEM.match(text[begin:start]):
         return drop_element(text, start, end)
     column = _blanks(text[begin:])

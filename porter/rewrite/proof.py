@@ -71,22 +71,32 @@ def broken(kind: str, before: str, after: str) -> str | None:
     read = _READERS.get(kind)
     if read is None:
         return None
-    kept = Counter(before.splitlines()) & Counter(after.splitlines())
+    old, new = Counter(before.splitlines()), Counter(after.splitlines())
+    kept = {line for line, times in old.items() if new[line] == times}
     was, now = list(read(before)), list(read(after))
-    lost, gained = (_missing(*parts) for parts in ((was, now), (now, was)))
-    for part in lost:
-        if all(line in kept for line in _lines(before, part)):
-            return f"would not say what it did in a line that stays: {_lines(before, part)[0].strip()}"
-    strange = [part for part in gained if all(line in kept for line in _lines(after, part))]
-    if len(strange) > len(lost):  # what stands in lines that stay is what is left of something that was longer
-        return f"would say something new in a line that stays: {_lines(after, strange[0])[0].strip()}"
+    lost, gained = _missing(was, now), _missing(now, was)
+    odd = _beyond(lost, [part for part in was if not _stays(before, part, kept)])
+    if odd is not None:
+        return f"would not say what it did: {odd}"
+    untouched = [part for part in now if part.said in gained and _stays(after, part, kept)]
+    if len(untouched) > lost.total():  # a part in lines that stay is what is left of one that was longer
+        return f"would say something new in a line that stays: {_lines(after, untouched[0])[0].strip()}"
     return None
 
 
-def _missing(parts: list[Part], others: list[Part]) -> list[Part]:
-    """Those of ``parts`` that say what none of ``others`` says, or fewer of them."""
-    gone = Counter(part.said for part in parts) - Counter(part.said for part in others)
-    return [part for part in parts if part.said in gone]
+def _missing(parts: list[Part], others: list[Part]) -> Counter[Hashable]:
+    """How often ``parts`` say what ``others`` do not."""
+    return Counter(part.said for part in parts) - Counter(part.said for part in others)
+
+
+def _beyond(lost: Counter[Hashable], touched: list[Part]) -> Hashable | None:
+    """Something that is lost more often than lines that said it were touched."""
+    return next(iter(lost - Counter(part.said for part in touched)), None)
+
+
+def _stays(text: str, part: Part, kept: set[str]) -> bool:
+    """Whether no line of it was touched, as far as lines alike can be told."""
+    return all(line in kept for line in _lines(text, part))
 
 
 def _defect(parse: Callable[[str], object], text: str) -> str | None:

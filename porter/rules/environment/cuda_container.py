@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
@@ -36,7 +38,16 @@ _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNO
 @rule("PRT803", "cuda-container")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue."""
-    return write(site, row, ctx, _option if site.name.startswith("--") else _image)
+    result = write(site, row, ctx, _option if site.name.startswith("--") else _image)
+    return msgspec.structs.replace(result, group=_container(site)) if isinstance(result, Judgement) else result
+
+
+def _container(site: Site) -> str | None:
+    """What the site is a part of: an image, and the devices that it is given, change together."""
+    if site.statement is not None:
+        return f"container {site.statement.start}"
+    service = site.detail.split(".")[:2]
+    return ".".join(service) if service[0] == "services" else None
 
 
 def _image(site: Site, image: str, ctx: Context) -> Edits | None:

@@ -44,7 +44,10 @@ from porter.rules.table import action_of, by_hand, judgement
 # What follows the name where the variable is set to no device at all.
 _READS = re.compile(rb"get(?:env)?\(\s*\Z")
 _HIDES_ALL = re.compile(rb"""\s*\]?\s*[=,:]\s*(['"])(?:-1)?\1""")
-_SET_TO_NONE = re.compile(rb"""["']?[ \t]*[:=][ \t]*(["']?)(?:-1)?\1(?=[\s;&#,})]|\Z)""")
+_SET_TO_NONE = re.compile(
+    rb"""=(["']?)(?:-1)?\1(?=[\s;&#,})]|\Z)"""  # in a shell
+    rb"""|["']?(?:[ \t]*:|[ \t]+[:?]?=)[ \t]*(["']?)(?:-1)?\2[ \t]*(?=[\r\n#,}]|\Z)"""
+)
 _HIDDEN = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
 _LAUNCHER = re.compile(
     rb"\b(?:torchrun|accelerate\s+launch|deepspeed|mpirun|mpiexec|horovodrun|srun|torch\.distributed\.\w+)\b"
@@ -60,10 +63,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Rename the variable, or delete it with what sets it; what sets and what reads it change together."""
     answer = ctx.answer(row)
     if not in_python(site, ctx):
-        result = write(site, row, ctx, named, why=_stays(site, answer.replacement, ctx))
-        if isinstance(result, Judgement) and _is_read(site, ctx):
-            return msgspec.structs.replace(result, group=site.name)
-        return result
+        read = next((s for s in ctx.sites if s.kind == site.kind and s.name == site.name and s.role == "load"), None)
+        why = _stays(site, answer.replacement, ctx)
+        if read is not None and answer.action == "delete":
+            why = f"line {read.line} reads it: change both together"
+        result = write(site, row, ctx, named, why=why)
+        return msgspec.structs.replace(result, group=site.name) if read and isinstance(result, Judgement) else result
     if answer.verdict not in (Verdict.AUTO, Verdict.REVIEW) or not ctx.edits:
         return judgement(site, row, ctx)
     if action_of(answer) == "delete":
@@ -75,10 +80,6 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     return judgement(site, row, ctx, edits=edits)
 
 
-def _is_read(site: Site, ctx: Context) -> bool:
-    return any(s.kind == site.kind and s.name == site.name and s.role == "load" for s in ctx.sites)
-
-
 def _stays(site: Site, replacement: str, ctx: Context) -> str:
     """Why a variable that chooses devices cannot be renamed as it is set here."""
     if not replacement.endswith("_VISIBLE_CORES") or site.role != "store":
@@ -87,6 +88,6 @@ def _stays(site: Site, replacement: str, ctx: Context) -> str:
     if _SET_TO_NONE.match(text, text.find(site.name.encode(), site.start) + len(site.name)):
         return _HIDDEN
     if statement is not None and statement.siblings > 1 and statement.start == site.start:  # for this command alone
-        return _LAUNCHED if _LAUNCHER.search(text, statement.start, statement.end) else ""
+        return _LAUNCHED if _LAUNCHER.search(text[statement.start : statement.end]) else ""
     launches = any(s.kind == "command" and s.name.startswith(_LAUNCHERS) for s in ctx.sites)
     return _LAUNCHED if launches else ""

@@ -26,15 +26,18 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.rewrite.lines import stands_alone
+from porter.rewrite.lines import drop_line, line_start, stands_alone
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.write import in_python, part, write
 
 _PROCESSES = "torchrun --nproc_per_node="
 _COUNTS = re.compile(rb"nvidia-smi|cuda\.device_count")
 _VARIABLE = re.compile(rb"\$\{?(\w+)")
+_ASSIGNED = re.compile(rb"^[ \t]*(?:export[ \t]+|local[ \t]+)?(\w+)=(\$\(.*\)|`.*`)[ \t\r]*(?:#.*)?$", re.MULTILINE)
 
 
 @rule("PRT804", "cuda-launch-command")
@@ -43,12 +46,39 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     package = in_python(site, ctx) and ctx.catalogue.find("symbol", site.name) is not None
     if package and f"{site.name} -" not in ctx.text(site.start, site.end):
         return Dismissed(site, "user-name")
-    return write(site, row, ctx, _processes if site.name.startswith(_PROCESSES) else _program)
+    if any(s.name.startswith(f"{_PROCESSES}$") and s.start < site.start < s.end for s in ctx.sites):
+        return Dismissed(site, "part")
+    result = write(site, row, ctx, _processes if site.name.startswith(_PROCESSES) else _program)
+    count = _count(site, ctx)
+    return msgspec.structs.replace(result, group=count) if count and isinstance(result, Judgement) else result
+
+
+def _count(site: Site, ctx: Context) -> str | None:
+    """The variable for a number of GPUs that the site counts or uses, where nothing but launchers use it."""
+    text = ctx.source.shown
+    for counted in _ASSIGNED.finditer(text):
+        if not _COUNTS.search(counted[2]):
+            continue
+        uses = [m.start() for m in _VARIABLE.finditer(text) if m[1] == counted[1]]
+        launches = [s for s in ctx.sites if s.name.startswith(f"{_PROCESSES}$")]
+        if not uses or not all(any(s.start <= use < s.end for s in launches) for use in uses):
+            continue
+        if any(counted.start() <= s.start < counted.end() and s.kind != "command" for s in ctx.sites):
+            continue
+        if counted.start() <= site.start < counted.end() or any(site.start <= use < site.end for use in uses):
+            return counted[1].decode()
+    return None
 
 
 def _program(site: Site, program: str, ctx: Context) -> Edits | None:
-    """Write another program, where it is called without arguments and nobody asks whether it is there."""
+    """Write another program, where it is called without arguments and nobody asks whether it is there.
+
+    Where it counts GPUs for launchers, which now count for themselves, the count goes.
+    """
     statement, text = site.statement, ctx.source.shown
+    if _count(site, ctx) is not None:
+        start = line_start(text, site.start)
+        return drop_line(text, start + len(text[start:]) - len(text[start:].lstrip()), site.end)
     if statement is None or statement.siblings > 1 or not stands_alone(text, statement.start, statement.end):
         return None
     return part(site.name)(site, program, ctx)

@@ -83,6 +83,8 @@ def value(site: Site, new: str, ctx: Context) -> Edits | None:
 def delete(site: Site, ctx: Context) -> Edits | None:
     """Take the site away, as the kind of its file has it: with its command, where it does nothing else."""
     text, statement = ctx.source.shown, site.statement
+    if statement is None and site.kind == "environment" and ctx.source.kind_at(site.start) in ("yaml", "conda"):
+        return lines.drop_entry(text, site.start, site.end, item=True)
     if statement is None:
         drop = _DROPS.get(ctx.source.kind_at(site.start))
         return drop(text, site.start, site.end) if drop is not None else None
@@ -107,6 +109,6 @@ _DROPS: dict[str, Callable[[bytes, int, int], Edits | None]] = {
     "yaml": lines.drop_entry,
     "conda": lines.drop_entry,
     "json": lines.drop_member,
-    "toml": lines.drop_member,
-    "pyproject": lines.drop_member,
+    "toml": lines.drop_element,
+    "pyproject": lines.drop_element,
 }

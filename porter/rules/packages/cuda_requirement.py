@@ -164,7 +164,7 @@ def _written(site: Site, packages: list[str], indexes: list[str], ctx: Context, 
         return None
     if statement is None:
         return written(text, site.start, site.end, packages, indexes, command=False, marker=marker)
-    if statement.kind == "List" or not _PIP.search(text, statement.start, statement.end):
+    if statement.kind == "List" or not _PIP.search(text[statement.start : statement.end]):
         return None
     return written(text, site.start, site.end, packages, indexes, command=True)
 
@@ -193,7 +193,7 @@ def _environment(site: Site, ctx: Context) -> str | None:
     """The name of what is solved as a whole: an environment of conda, whose channels and packages belong together."""
     text, statement = ctx.source.shown, site.statement
     if statement is not None:
-        return f"conda {statement.start}" if _CONDA.search(text, statement.start, statement.end) else None
+        return f"conda {statement.start}" if _CONDA.search(text[statement.start : statement.end]) else None
     return "conda" if ctx.source.kind == "conda" and site.scope != "pip" else None
 
 

@@ -63,8 +63,11 @@ def _fits(path: Path, shape: Shape) -> bool:
 def _table_entry(view: View, item: Item, name: str) -> Iterator[Site]:
     """A dependency whose name is a key: ``torch = "^2.1"``, ``torch = {version = "^2.1"}``."""
     if word := requirement(f"{name} {item.value}"):
-        start, end = (item.key.start, item.key.end) if item.key.value == name else (item.start, item.end)
-        scope, detail = ".".join(item.path[:-1]), f"{name} {item.value}"
+        start = item.key.start
+        if item.key.value != name:  # torch = {version = "^2.1"}
+            start = max(view.text.rfind("\n", 0, item.start), view.text.rfind(name, 0, item.start))
+        end = start + len(name) if view.text.startswith(name, start) else item.end
+        scope, detail = ".".join(item.path[: item.path.index(name)]), f"{name} {item.value}"
         yield view.site("requirement", word.value, start, end, scope=scope, detail=detail)
 
 
