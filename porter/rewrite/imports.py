@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 class Import(msgspec.Struct, frozen=True):
-    """An import statement: ``start:end``, the module behind ``from`` (None without), and its block's length."""
+    """An import statement: ``start:end``, the module behind ``from`` (None without), and its block's length.
+
+    ``trial`` is the span and the block's length of a ``try`` that holds nothing else, and raises where it fails.
+    """
 
     start: int
     end: int
     module: str | None
     siblings: int
+    trial: tuple[int, int, int] | None = None
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -67,29 +71,36 @@ class Names:
 
     def _visit(self, tree: ast.Module) -> None:
         blocks: dict[int, int] = {}
+        trials: dict[int, ast.Try] = {}
         for node in ast.walk(tree):
             for body in bodies(node):
                 blocks.update((id(child), len(body)) for child in body)
+            if isinstance(node, ast.Try) and _only_raises(node):
+                trials[id(node.body[0])] = node
             if isinstance(node, ast.Name):
                 (self.bindings if isinstance(node.ctx, ast.Store) else self.loads)[node.id] += 1
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                self._import(node, blocks[id(node)])
+                trial = trials.get(id(node))
+                span = (*self._span(trial), blocks[id(trial)]) if trial is not None else None
+                self._import(node, blocks[id(node)], span)
             elif isinstance(node, ast.arg):
                 self.bindings[node.arg] += 1
             elif isinstance(name := getattr(node, "name", None), str) and not isinstance(node, ast.alias):
                 self.bindings[name] += 1  # functions, classes, handlers, patterns, type parameters
 
-    def _import(self, node: ast.Import | ast.ImportFrom, siblings: int) -> None:
+    def _import(self, node: ast.Import | ast.ImportFrom, siblings: int, trial: tuple[int, int, int] | None) -> None:
         module = "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else None
-        assert node.end_lineno is not None and node.end_col_offset is not None
-        end = self._offset(node.end_lineno, node.end_col_offset)
-        statement = Import(self._offset(node.lineno, node.col_offset), end, module, siblings)
+        statement = Import(*self._span(node), module, siblings, trial)
         for index, alias in enumerate(node.names):
             qualified = alias.name if module is None else f"{module}.{alias.name}"
             local = alias.asname or (alias.name.partition(".")[0] if module is None else alias.name)
             self.bindings[local] += 1
             found = Imported(statement, index, qualified, local, alias.asname is not None)
             self.imports[self._offset(alias.lineno, alias.col_offset)] = found
+
+    def _span(self, node: ast.stmt) -> tuple[int, int]:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
 
     def _offset(self, line: int, column: int) -> int:
         return self._starts[line - 1] + column
@@ -109,6 +120,12 @@ class Names:
         return modules
 
 
+def _only_raises(node: ast.Try) -> bool:
+    """Whether a ``try`` holds one statement, and all its handlers end the program."""
+    plain = len(node.body) == 1 and not node.orelse and not node.finalbody
+    return plain and all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
+
+
 def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | None]) -> tuple[TextEdit, ...] | None:
     """Edits that make an import statement bring its names from elsewhere.
 
@@ -121,7 +138,7 @@ def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | Non
         return None
     dropped = {i for i, target in moves.items() if target is None}
     if len(dropped) == len(parsed.names):
-        deletion = delete_statement(text, statement.start, statement.end, statement.siblings)
+        deletion = delete_statement(text, *(statement.trial or (statement.start, statement.end, statement.siblings)))
         return None if deletion is None else (deletion,)
     homes = {i: _home(target, statement) for i, target in moves.items() if target is not None}
     if len(moves) < len(parsed.names) or not homes:

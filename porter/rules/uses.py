@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 from porter.catalog.schema import Row
 from porter.index.site import Call, Site
@@ -15,6 +17,9 @@ _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attri
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
 _NEXT = re.compile(rb"(?:async|def|class)\b|@")
 _TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
+_ASKS_WHETHER_THERE = re.compile(
+    rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
+)
 _WINDOW = 200  # bytes before a site that are looked at
 
 
@@ -39,7 +44,18 @@ def may_be_missing(site: Site, ctx: Context) -> bool:
     root = site.name.partition(".")[0]
     brought = [s for s in ctx.sites if s.role == "import" and s.name.partition(".")[0] == root]
     mine = [s for s in brought if s.start == site.alias] or brought
-    return any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
+    if any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards):
+        return True
+    return any(_ASKS_WHETHER_THERE.search(test) for test in _tests_around(site, ctx))
+
+
+def _tests_around(site: Site, ctx: Context) -> Iterator[bytes]:
+    """The conditions of the branches that a site stands in."""
+    outline, text = ctx.outline(), ctx.source.text
+    for node in outline.around(site.start):
+        if isinstance(node, ast.If) and site.start > outline.span(node.test).end:
+            span = outline.span(node.test)
+            yield text[span.start : span.end]
 
 
 def through_choice(site: Site, ctx: Context) -> bool:

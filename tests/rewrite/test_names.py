@@ -192,6 +192,12 @@ def test_a_package_goes_with_its_last_use(spelled: str, imported: str) -> None:
         assert rewritten(text) == f"import torch\n{imported}\n{after}{stays}"
 
 
+def test_a_trial_that_only_raises_goes_with_its_import() -> None:
+    body = "    try:\n        import apex\n    except ImportError:\n        raise ImportError('Install apex')\n"
+    text = f"import torch\ndef f(p):\n{body}    return apex.optimizers.FusedAdam(p)\n"
+    assert rewritten(text) == "import torch\ndef f(p):\n    return torch.optim.AdamW(p)\n"
+
+
 def test_import_and_uses_form_a_group_with_the_uses_own() -> None:
     text = "from torch.cuda.amp import autocast, GradScaler\nautocast(); GradScaler()\n"
     _, judgements = settled(text, {"torch.cuda.amp.GradScaler": "scaler"})

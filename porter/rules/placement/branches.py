@@ -237,6 +237,10 @@ def _blocks(site: Site, ctx: Context) -> bool:
         asks = site.role == "call" and _OWN_TEST.search(site.name) is not None
         return site.role == "import" or asks or is_own_kernel(site, ctx)
     verdict = ctx.answer(row).verdict
-    if verdict is Verdict.BLOCKED or (site.kind == "argument" and row.rule == "device-dtype" and verdict in STAYS):
+    if (
+        verdict is Verdict.BLOCKED
+        or is_kernel(site, ctx)
+        or (site.kind == "argument" and row.rule == "device-dtype" and verdict in STAYS)
+    ):
         return True
     return verdict in STAYS and site.kind in ("symbol", "string") and (row.rule in KERNELS or "cuda" in site.name)
