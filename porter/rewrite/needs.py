@@ -10,7 +10,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -31,7 +31,7 @@ _MODULES = {
     "torch_xla.runtime": "xr",
 }
 _MARKED = re.compile("\ue000([^\ue001]*)\ue001")
-_FOLLOWED = re.compile(rb"\r?\n[^\r\n]")  # by a line that is not blank
+_LINE_END = re.compile(rb"\r?\n")
 _TORCH = re.compile(r"\btorch(?=\.)")
 
 
@@ -40,10 +40,11 @@ class _Taken(Exception):
 
 
 class _Need(msgspec.Struct, frozen=True, order=True):
-    """A line to add at an offset."""
+    """A line to add at an offset: at one place, imports come before definitions."""
 
     at: int
-    text: str
+    defines: bool
+    line: str
 
 
 def supply(
@@ -57,16 +58,26 @@ def supply(
     if not any(_MARKED.search(edit.text) for j in judgements for edit in j.edits):
         return list(judgements)
     speller = _Speller(source, judgements, definitions, hindrance)
-    spelled: list[Judgement] = []
+    spelled: list[tuple[Judgement, frozenset[_Need]]] = []
     stuck: dict[str, str] = {}
     for judgement in judgements:
         try:
             spelled.append(speller.spell(judgement))
         except _Taken as reason:
-            spelled.append(_by_hand(judgement, str(reason)))
+            spelled.append((_by_hand(judgement, str(reason)), frozenset()))
             if judgement.group:
                 stuck.setdefault(judgement.group, str(reason))
-    return [_by_hand(j, stuck[j.group]) if j.group in stuck and j.edits else j for j in spelled]
+    lines = speller.lines(frozenset().union(*(needs for _, needs in spelled)))
+    return [
+        _by_hand(judgement, stuck[judgement.group])
+        if judgement.group in stuck and judgement.edits
+        else _with(judgement, {lines[need.at] for need in needs})
+        for judgement, needs in spelled
+    ]
+
+
+def _with(judgement: Judgement, lines: set[TextEdit]) -> Judgement:
+    return msgspec.structs.replace(judgement, edits=tuple(sorted([*judgement.edits, *lines]))) if lines else judgement
 
 
 def _by_hand(judgement: Judgement, why: str) -> Judgement:
@@ -94,10 +105,10 @@ class _Speller:
         self._replaced = [edit for edit in edits if edit.end > edit.start]
         self._once = self._whole_values(edits)
         self._first = min((e.start for e in edits if any(n in definitions for n in _MARKED.findall(e.text))), default=0)
-        self._known: dict[str, tuple[str, _Need | None]] = {}
+        self._known: dict[str, tuple[str, tuple[_Need, ...]]] = {}
 
-    def spell(self, judgement: Judgement) -> Judgement:
-        """The judgement with its names spelled, and the lines that it needs. Raises _Taken."""
+    def spell(self, judgement: Judgement) -> tuple[Judgement, frozenset[_Need]]:
+        """The judgement with its names spelled, and what it needs. Raises _Taken."""
         needs: set[_Need] = set()
 
         def local(match: re.Match[str]) -> str:
@@ -106,8 +117,22 @@ class _Speller:
             return spelled
 
         edits = [TextEdit(e.start, e.end, _MARKED.sub(local, e.text)) for e in judgement.edits]
-        added = [TextEdit(need.at, need.at, need.text) for need in sorted(needs)]
-        return msgspec.structs.replace(judgement, edits=tuple(sorted([*edits, *added])))
+        return msgspec.structs.replace(judgement, edits=tuple(edits)), frozenset(needs)
+
+    def lines(self, needs: Iterable[_Need]) -> dict[int, TextEdit]:
+        """By place, the lines to add there, one edit for all that need some of them."""
+        text, found = self._source.text, {}
+        end = "\r\n" if b"\r\n" in text else "\n"
+        for at, group in groupby(sorted(needs), key=lambda need: need.at):
+            wanted = list(group)
+            imports = [need.line for need in wanted if not need.defines]
+            defined = [need.line for need in wanted if need.defines]
+            added = "".join(f"\n{line}" if at else f"{line}\n" for line in imports)
+            if defined:
+                gap = "\n" if self._followed(at) else ""
+                added += "\n\n" + "\n".join(defined) + gap
+            found[at] = TextEdit(at, at, added.replace("\n", end))
+        return found
 
     def _local(self, qualified: str) -> tuple[str, tuple[_Need, ...]]:
         """What to write for a qualified name, and the lines that this needs."""
@@ -121,8 +146,8 @@ class _Speller:
             return imported, ()
         if home not in self._known:
             self._known[home] = self._define(home) if home in self._definitions else self._import(home)
-        name, need = self._known[home]
-        return name + qualified[len(home) :], (need,) if need else ()
+        name, needs = self._known[home]
+        return name + qualified[len(home) :], needs
 
     def _imported(self, qualified: str, home: str) -> str | None:
         """``qualified`` through an import that the file has: that of the longest part of it."""
@@ -132,42 +157,37 @@ class _Speller:
                 return local + qualified[len(module) :]
         return None
 
-    def _import(self, module: str) -> tuple[str, _Need | None]:
+    def _import(self, module: str) -> tuple[str, tuple[_Need, ...]]:
         """The name to import ``module`` by, and the import."""
         assert self._names is not None
         root, wanted = module.partition(".")[0], _MODULES[module]
         if wanted and not self._names.taken(wanted):
             named = f" as {wanted}" if wanted != module else ""
-            return wanted, self._need(f"import {module}{named}", self._beside(root))
+            return wanted, (_Need(self._beside(root), False, f"import {module}{named}"),)
         if self._names.taken(root) and self._names.modules.get(root) != root:
             raise _Taken(f"`{root}` means something else in this file")
-        return module, self._need(f"import {module}", self._beside(root))
+        return module, (_Need(self._beside(root), False, f"import {module}"),)
 
-    def _define(self, name: str) -> tuple[str, _Need | None]:
+    def _define(self, name: str) -> tuple[str, tuple[_Need, ...]]:
         """The name to define as the target says, and the definition; one that the file has already is taken."""
         assert self._names is not None
         torch, needs = self._local("torch")
         expression = _TORCH.sub(torch, self._definitions[name])
         expression = expression.replace("'", '"')
         if name in self._once:
-            return expression, needs[0] if needs else None
+            return expression, needs
         for statement in self._tree.body:
             match statement:
                 case ast.Assign(targets=[ast.Name(id=local)], value=value) if self._names.bindings[local] == 1:
                     if ast.dump(value) == ast.dump(ast.parse(expression, mode="eval").body):
-                        return local, None
+                        return local, needs
         if self._hindrance:
             raise _Taken(self._hindrance)
         free = next((n for n in (name, f"{name}_TYPE", f"PORTED_{name}") if not self._names.taken(n)), None)
         if free is None:
             raise _Taken(f"`{name}` means something else in this file")
-        at = self._after_imports()
-        if needs:
-            at = needs[0].at
-        text = f"{free} = {expression}"
-        gap = "\n" if _FOLLOWED.match(self._source.text, at) else ""
-        before = needs[0].text if needs else ""
-        return free, self._lines(at, f"{before}\n\n{text}{gap}")
+        at = max((self._after_imports(), *(need.at for need in needs)))
+        return free, (*needs, _Need(at, True, f"{free} = {expression}"))
 
     def _whole_values(self, edits: Sequence[TextEdit]) -> set[str]:
         """The names that are needed once, as the whole of what is assigned or returned: they are written out there."""
@@ -184,13 +204,14 @@ class _Speller:
         assert node.end_lineno is not None and node.end_col_offset is not None
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
-    def _need(self, line: str, at: int) -> _Need:
-        return self._lines(at, f"\n{line}" if at else f"{line}\n")
-
-    def _lines(self, at: int, text: str) -> _Need:
-        """Lines to add, that end as the file's do."""
-        end = "\r\n" if b"\r\n" in self._source.text else "\n"
-        return _Need(at, text.replace("\r\n", "\n").replace("\n", end))
+    def _followed(self, at: int) -> bool:
+        """Whether the line that ends at ``at`` is followed by one that is not blank, and stays."""
+        end = _LINE_END.match(self._source.text, at)
+        following = end.end() if end is not None else at
+        gone = {edit.start: edit.end for edit in self._replaced if not edit.text}
+        while following in gone:
+            following = gone[following]
+        return self._source.text[following : following + 1] not in (b"", b"\r", b"\n")
 
     def _beside(self, package: str) -> int:
         """The end of the line after which to import: of torch's imports of one form, else of the last one on top.

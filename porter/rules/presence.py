@@ -150,8 +150,10 @@ def join(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
         at = next((e.start for e in judgement.edits if e.text == _TEST), None)
         if at is None:
             return judgement
-        edits = tuple(TextEdit(at, at, before[at]) if e.text == _TEST else e for e in judgement.edits)
-        return replace(judgement, edits=edits, group=group[at] if runs[group[at]] > 1 else judgement.group)
+        edits = [TextEdit(at, at, before[at]) if e.text == _TEST else e for e in judgement.edits]
+        edits += _indented(source, judgement, unit)
+        together = group[at] if runs[group[at]] > 1 else judgement.group
+        return replace(judgement, edits=tuple(sorted(edits)), group=together)
 
     return [written(judgement) for judgement in judgements]
 
@@ -162,6 +164,15 @@ def _next_line(source: Source, above: Judgement, start: int, indent: str) -> boo
     end = _BLANK_TO_END.match(source.text, above.site.statement.end)
     here = above.site.statement.start
     return end is not None and end.end() == start - len(indent.encode()) and _indent(source, here) == indent
+
+
+def _indented(source: Source, judgement: Judgement, unit: str) -> list[TextEdit]:
+    """The further lines of a statement that moves to the right. Those of a string that spans lines stay."""
+    assert judgement.site.statement is not None
+    start, end = judgement.site.statement.start, judgement.site.statement.end
+    lines = [match.end() for match in re.compile(rb"\n(?=[^\r\n])").finditer(source.text, start, end)]
+    strings = b'"""' in source.text[start:end] or b"'''" in source.text[start:end]
+    return [] if strings else [TextEdit(line, line, unit) for line in lines]
 
 
 def _indent(source: Source, start: int) -> str:

@@ -93,11 +93,16 @@ def _number(around: list[ast.expr], literal: str) -> tuple[ast.expr, ast.expr] |
 
 def _chosen(site: Site, ctx: Context) -> bool:
     """Whether the site is the device that a test for CUDA chooses, and nothing else: in a ternary, or by assignment."""
-    if site.statement is None or (site.parent != "IfExp" and site.statement.kind not in _CHOICES):
+    if site.statement is None or not any(guard.kind == "cuda" for guard in site.guards):
         return False
+    around = ctx.outline().expressions(site.start, site.end)[:-1]
+    if around and isinstance(around[-1], ast.Call) and site.detail == "`torch.device()`" and len(around[-1].args) == 1:
+        around.pop()
     tests = [guard for guard in site.guards if guard.kind == "cuda"]
-    if site.parent == "IfExp":
+    if around and isinstance(around[-1], ast.IfExp):
         tests = [guard for guard in tests if guard.start > site.statement.start]
+    elif around or site.statement.kind not in _CHOICES:
+        return False
     return bool(tests) and _IS_AVAILABLE.search(ctx.source.text, tests[0].start, tests[0].end) is not None
 
 

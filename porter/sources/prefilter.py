@@ -22,6 +22,7 @@ from porter.model import TARGETS, Verdict
 _PYTHON = (
     *(b"cuda", b"nccl", b"NCCL", b"cudnn", b"nvtx"),
     *(b"kernels-community", b"ExecutionProvider", b"xformers", b"libcu", b"libnv", b"ut of memory"),
+    b"CUDA_VISIBLE_DEVICES",  # where a program sets it, no other file may ask for the device too early
 )
 # Parts that many words share: the words are looked for only in files that hold the part.
 _SHARED = (b"CUDA", b"_STATUS_", b"_offload", b"flash_attention_")

@@ -111,7 +111,7 @@ def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     call = site.call
     if call is None or call.unpacked or call.get("device_type") is not None or call.get("devices", 0) is not None:
         return Dismissed(site, "agnostic")
-    if not ctx.edits:
+    if not ctx.edits or ctx.answer(row).verdict is Verdict.MANUAL:
         return judge_by_row(site, row, ctx)
     from porter.rewrite.calls import CallEditor
 

@@ -71,6 +71,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _mentioned(site, row, ctx) if old else Dismissed(site, "agnostic")
     if not old and not _for_cuda(site.call):
         return Dismissed(site, "agnostic")
+    if ctx.target.keeps_cuda and not old and (off := site.call.get("enabled", 5)) and off.literal is False:
+        return Dismissed(site, "part")  # its device is a site of its own
     if not ctx.target.keeps_cuda and (why := _hindrance(ctx)):
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
