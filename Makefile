@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue docs ecosystem examples integrations slow opdb huggingface xla clean
+.PHONY: help demo test lint format catalogue docs ecosystem examples integrations programs slow opdb huggingface xla clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their s
 
 examples: $(VENV)/samples  ## every sample model from end to end, for minutes; UPDATE=1 writes the figures into their pages
 	$(BIN)/pytest -rfEs -m examples tests/examples
+
+programs: $(VENV)/samples  ## whole programs of many kinds: run before and after, on every target's stand-in
+	$(BIN)/pytest -rfEs -m programs tests/programs
 
 integrations: $(VENV)/dev  ## hooks and action, installed as their users install them
 	$(BIN)/pytest -rfEs -m "installs or not installs" tests/integrations

@@ -38,6 +38,7 @@ TARGETS = {
         backend_module="torch_xla.distributed.xla_backend",
         current="torch_xla.device()",
         numbered=False,
+        loads=False,
         versions="torch-neuronx <= 2.9 over torch_xla, Trn1, Inf2 and Trn2",
         torch=("2.9",),
     ),

@@ -19,6 +19,7 @@ class Target(msgspec.Struct, frozen=True):
     title: str = "Neuron"  # what texts for people call its device
     keeps_cuda: bool = False  # whether CUDA stays among the devices that the program runs on
     numbered: bool = True  # whether programs write the number of a device: cuda:0
+    loads: bool = True  # whether `torch.load` can put tensors on it
     backend_module: str = ""  # to be imported for its process group backend
     module: str = ""  # to be imported wherever the device is named; torch_neuronx comes with torch by itself
     edits: bool = True  # whether porter rewrites for it

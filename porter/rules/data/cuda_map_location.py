@@ -31,11 +31,15 @@ state = torch.load(path, map_location="cpu")
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import argument_around, devices_inside, judge_device, word_edit
 from porter.rules.table import judgement
+
+_DEVICE = re.compile(r"[A-Za-z_][\w.]*")
 
 
 @rule("PRT402", "cuda-map-location")
@@ -46,13 +50,27 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.kind != "argument" or argument_around(site, ctx) is not None:
         return Dismissed(site, "agnostic")
     if not devices_inside(site, ctx):
-        return Dismissed(site, "agnostic")
+        return Dismissed(site, "agnostic") if ctx.target.loads else _unknown(site, row, ctx)
     message = f"`map_location` of `{site.name.partition('(')[0]}()` is on CUDA"
     if ctx.target.keeps_cuda:
         edits = _found(site, ctx) if ctx.edits else ()
         return judgement(site, row, ctx, message=message, edits=edits)
     edits = ctx.edit(site.start, site.end, '"cpu"') if site.editable else None
     return judgement(site, row, ctx, message=message, edits=edits)
+
+
+def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``map_location=device``, where a device of the target cannot be one."""
+    text = ctx.text(site.start, site.end)
+    if not site.editable or not _DEVICE.fullmatch(text) or not ctx.project.holds(_place(site), "device", ctx.module):
+        return Dismissed(site, "agnostic")
+    message = f"`map_location` of `{site.name.partition('(')[0]}()` is `{text}`, where nothing can be loaded to"
+    return judgement(site, row, ctx, message=message, edits=ctx.edit(site.start, site.end, '"cpu"'))
+
+
+def _place(site: Site) -> str | None:
+    argument = next((a for a in site.call.arguments if a.start == site.start), None) if site.call is not None else None
+    return argument.place if argument is not None else None
 
 
 def _found(site: Site, ctx: Context) -> Edits | None:

@@ -1,0 +1,1 @@
+"""Whole programs before and after: see `test_programs.py`."""
