@@ -104,7 +104,7 @@ class _Wrapper:
 
     def edits(self) -> Edits:
         """All that changes, in order."""
-        found = {*self._removed(), *self._members(), *self._import()}
+        found = {*self._removed(), *self._members()}
         for optimizer in self.optimizers:
             found.update(self._reduced(optimizer))
         return tuple(sorted(found))
@@ -133,16 +133,6 @@ class _Wrapper:
         call = self._outline.span(self._call)
         yield TextEdit(call.start, model.start, "")
         yield TextEdit(model.end, call.end, f"\n{indent}{send}" if indent or not line else f"; {send}")
-
-    def _import(self) -> Edits:
-        """The import goes where nothing else needs it."""
-        from porter.rewrite.imports import Names, rewrite_import
-
-        names = Names(self._ctx.source)
-        imported = names.imports.get(self._site.alias) if self._site.alias is not None else None
-        if imported is None or imported.binds_root or names.loads[imported.local] != 1:
-            return ()
-        return rewrite_import(self._ctx.source.text, imported.statement, {imported.index: None}) or ()
 
     def _uses(self) -> Iterator[ast.Attribute]:
         """Attributes of the wrapper: of a variable in its function, of an attribute or a global in the file."""
