@@ -1,5 +1,5 @@
-"""``python -m tests.ecosystem`` is ``python -m tests.ecosystem.measure``."""
+"""``python -m tests.ecosystem`` is ``python -m tests.ecosystem.check``."""
 
-from tests.ecosystem.measure import main
+from tests.ecosystem.check import main
 
 main()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from porter.config import Settings
+from porter.config import load as load_settings
 from porter.engine import Report
 from porter.model import TARGETS, Verdict
 from tests.ecosystem.download import provide
@@ -54,15 +54,19 @@ class Measurement(NamedTuple):
         )
 
 
-def measure(name: str, tree: Path, settings: Settings) -> Measurement:
-    """Scan, rewrite and compare one project."""
-    proof = prove(tree, settings)
+def truth_of(tree: Path) -> dict[Place, list[Mention]]:
+    """What a project says of CUDA, line by line."""
     truth: dict[Place, list[Mention]] = {}
     for path in sorted(tree.rglob("*")):
         if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink():
             for mention in mentions(path):
                 place = Place(path.relative_to(tree).as_posix(), mention.cell, mention.line)
                 truth.setdefault(place, []).append(mention)
+    return truth
+
+
+def measure(name: str, tree: Path, proof: Proof, truth: dict[Place, list[Mention]]) -> Measurement:
+    """Compare what porter made of a project with the truth."""
     lines = set(reported(proof.report))
     found = {place for place, said in truth.items() if any(reach(place, mention) & lines for mention in said)}
     explained = {place: reason for place, reason in dismissed(proof.report) if place in truth and place not in found}
@@ -90,28 +94,34 @@ def dismissed(report: Report) -> Iterator[tuple[Place, str]]:
             yield Place(dismissal.path, dismissal.cell, line), dismissal.reason
 
 
-def table(measurements: list[Measurement]) -> Iterator[str]:
+def numbers(m: Measurement) -> Counter[str]:
+    """What is counted of a project."""
+    report = m.proof.report
+    counts = Counter(str(finding.verdict) for finding in report.findings)
+    counts.update(files=report.files, lines=report.lines, truth=len(m.truth), found=len(m.found))
+    counts.update(explained=len(m.explained), missed=len(m.missed), broken=len(m.proof.broken))
+    counts["CPU ms"] = round(1000 * m.proof.seconds)
+    return counts
+
+
+def table(counted: list[tuple[str, Counter[str]]]) -> Iterator[str]:
     """The numbers as a Markdown table, with a line of totals."""
     titles = ["project", *COUNTS, "recall", "broken", "CPU s"]
     yield "| " + " | ".join(titles) + " |"
     yield "|---" + "|--:" * (len(titles) - 1) + "|"
     total: Counter[str] = Counter()
-    for m in measurements:
-        numbers = Counter(str(finding.verdict) for finding in m.proof.report.findings)
-        numbers.update(files=m.proof.report.files, lines=m.proof.report.lines, truth=len(m.truth), found=len(m.found))
-        numbers.update(explained=len(m.explained), missed=len(m.missed), broken=len(m.proof.broken))
-        numbers["CPU ms"] = round(1000 * m.proof.seconds)
-        total.update(numbers)
-        yield row(m.name, numbers)
-    if len(measurements) > 1:
+    for name, counts in counted:
+        total.update(counts)
+        yield row(name, counts)
+    if len(counted) > 1:
         yield row("all", total)
 
 
-def row(name: str, numbers: Counter[str]) -> str:
+def row(name: str, counts: Counter[str]) -> str:
     """One line of the table."""
-    recall = 1 - numbers["missed"] / numbers["truth"] if numbers["truth"] else 1.0
-    shown = [*(f"{numbers[title]:,}" for title in COUNTS), f"{recall:.2%}", str(numbers["broken"])]
-    shown.append(f"{numbers['CPU ms'] / 1000:.2f}")
+    recall = 1 - counts["missed"] / counts["truth"] if counts["truth"] else 1.0
+    shown = [*(f"{counts[title]:,}" for title in COUNTS), f"{recall:.2%}", str(counts["broken"])]
+    shown.append(f"{counts['CPU ms'] / 1000:.2f}")
     return f"| {name} | " + " | ".join(shown) + " |"
 
 
@@ -137,13 +147,14 @@ def main() -> None:
     projects, cache = load(arguments.project), cache_folder(arguments.cache)
     for failure in provide(projects, cache):
         print(f"left out: {failure}", file=sys.stderr)
-    settings = Settings(target=arguments.target)
+    settings = load_settings(isolated=True, overrides={"target": arguments.target})
     measurements = []
     for project in projects:
         if project.tree(cache).is_dir():
             print(f"measuring {project.name}", file=sys.stderr)
-            measurements.append(measure(project.name, project.tree(cache), settings))
-    print("\n".join(table(measurements)))
+            tree = project.tree(cache)
+            measurements.append(measure(project.name, tree, prove(tree, settings), truth_of(tree)))
+    print("\n".join(table([(m.name, numbers(m)) for m in measurements])))
     reasons = Counter(reason for m in measurements for reason in m.explained.values())
     print("\nexplained: " + ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()))
     broken = [f"{m.name}: {complaint}" for m in measurements for complaint in m.proof.broken]

@@ -27,6 +27,11 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     kind: str
 
+    @property
+    def package(self) -> str:
+        """The pinned release, as requirements name it."""
+        return f"{self.name}=={self.version}"
+
     def tree(self, cache: Path) -> Path:
         """Where the unpacked source lies."""
         return cache / "src" / f"{self.name}-{self.version}"
