@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -139,7 +140,7 @@ def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | Non
     dropped = {i for i, target in moves.items() if target is None}
     if len(dropped) == len(parsed.names):
         deletion = delete_statement(text, *(statement.trial or (statement.start, statement.end, statement.siblings)))
-        return None if deletion is None else (deletion,)
+        return None if deletion is None else (_with_gap(text, deletion),)
     homes = {i: _home(target, statement) for i, target in moves.items() if target is not None}
     if len(moves) < len(parsed.names) or not homes:
         here = statement.module
@@ -155,8 +156,18 @@ def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | Non
     for i, (_, name) in homes.items():
         start = parsed.elements[i].start
         if i not in leaving and name != parsed.name(i):
-            edits.append(TextEdit(start, start + len(parsed.name(i)), name))
+            end = parsed.elements[i].end if name == parsed.local(i) else start + len(parsed.name(i))
+            edits.append(TextEdit(start, end, name))
     return tuple(sorted([*above, *edits]))
+
+
+def _with_gap(text: bytes, deletion: TextEdit) -> TextEdit:
+    """The deletion of what opens a block, and of the blank lines that set it off."""
+    if deletion.text or not text[: deletion.start].rstrip(b" \t").endswith((b":\n", b":\r\n")):
+        return deletion
+    gap = re.compile(rb"(?:[ \t]*\r?\n)*").match(text, deletion.end)
+    assert gap is not None
+    return TextEdit(deletion.start, gap.end(), "")
 
 
 def _home(target: str, statement: Import) -> tuple[str | None, str]:
@@ -182,6 +193,11 @@ class _Parsed(msgspec.Struct):
     def name(self, i: int) -> str:
         """The imported name at place ``i``, without ``as``."""
         return self.code(self.names[i].name)
+
+    def local(self, i: int) -> str:
+        """What the name at place ``i`` is bound to by ``as``; empty without."""
+        asname = self.names[i].asname
+        return self.code(asname.name) if asname is not None else ""
 
     def statements(self, homes: Mapping[int, tuple[str | None, str]]) -> list[TextEdit] | None:
         """New statements above this one, by module; None where there is no line for them."""

@@ -35,7 +35,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(r.edited for r in results):
         return results
-    keepers = [*_imports(ctx), *_launches(results, ctx)]
+    keepers = [*_imports(results, ctx), *_launches(results, ctx)]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx)]
 
@@ -54,11 +54,15 @@ def _stays(result: Judgement) -> bool:
     return result.verdict in STAYS and not result.edited
 
 
-def _imports(ctx: Context) -> Iterator[Keeper]:
+def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """What follows the import of a package for CUDA in the same block: ``elif engine: import tensorrt``."""
+    edited = {result.site.start for result in results if result.edited}
     for site in ctx.sites:
         if site.role != "import" or not brings_kernels(site, ctx):
             continue
+        uses = [s for s in ctx.sites if s.certain and s.name.startswith(f"{site.name}.") and s.role != "import"]
+        if uses and all(use.start in edited for use in uses):
+            continue  # it goes with them
         optional = any(guard.kind == "import" for guard in site.guards)
         if optional and isinstance(ctx.outline().parent(site.start), ast.Try):
             why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"

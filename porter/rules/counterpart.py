@@ -46,6 +46,8 @@ def judge_counterpart(site: Site, row: Row, ctx: Context) -> Judgement | Dismiss
     edits = editor.edits()
     if edits is None:
         return by_hand(site, row, ctx)
+    if edits and not site.certain:
+        return by_hand(site, row, ctx, "it may be something else that is called here")
     return judgement(site, row, ctx, advice=f"write `{name}`", edits=edits, rename=name)
 
 

@@ -60,7 +60,7 @@ def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 
 def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """``torch.cuda.get_device_capability("cuda")``: the device of a call that stays."""
+    """``torch.cuda.get_device_capability("cuda")``: what is CUDA's in a call that stays, its device above all."""
     calls = [
         r
         for r in results
@@ -72,7 +72,7 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         site = result.site
-        if site.kind != "device" or not result.edited:
+        if not result.edited or not (site.kind == "device" or site.name.startswith("torch.cuda.")):
             return result
         for call in calls:
             if _is_argument(site, call):

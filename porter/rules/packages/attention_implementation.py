@@ -75,6 +75,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     if site.parent == "Compare":
         return Dismissed(site, "agnostic")
+    if ctx.in_test():
+        return by_hand(site, row, ctx, "a test: what it asserts may depend on the implementation")
+    if (asked := _asked(site, ctx)) is not None:
+        return by_hand(site, row, ctx, f"line {asked.line} asks for this name: change both together")
     if not _CHOSEN.search(ctx.source.text[max(0, site.start - 60) : site.start]):
         return by_hand(site, row, ctx)
     if not ctx.edits:
@@ -84,3 +88,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     name = ctx.text(site.start, site.end).strip("rbuRBU\"'")
     edits = replace_in_string(ctx.source.text, site.start, site.end, name, ctx.answer(row).replacement)
     return judgement(site, row, ctx, edits=edits)
+
+
+def _asked(site: Site, ctx: Context) -> Site | None:
+    """Where the file asks for the name that a statement sets: `config._attn_implementation == "flash_attention_2"`."""
+    if site.statement is None or site.statement.kind not in ("Assign", "AnnAssign") or not site.statement.alone:
+        return None
+    return next((s for s in ctx.sites if s.name == site.name and s.parent == "Compare"), None)

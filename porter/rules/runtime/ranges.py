@@ -43,7 +43,7 @@ def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | Non
 
 def _pair(push: Site, pop: Site, manager: str, siblings: int, ctx: Context) -> Edits | None:
     """The edits of a pair, but for what stands between."""
-    from porter.rewrite.calls import delete_statement
+    from porter.rewrite.calls import CallEditor, delete_statement
 
     assert push.statement is not None and pop.statement is not None
     text, between = ctx.source.text, _between(push, pop, ctx)
@@ -53,12 +53,10 @@ def _pair(push: Site, pop: Site, manager: str, siblings: int, ctx: Context) -> E
         return None
     if b";" in text[push.call.end : text.find(b"\n", push.call.end)] or not _indentable(between, ctx):
         return None
-    named_by = push.call.arguments[0]
-    return (
-        TextEdit(push.start, named_by.start, f"with {named(manager)}("),
-        TextEdit(push.call.end, push.call.end, ":"),
-        gone,
-    )
+    editor, message = CallEditor(text, push.call), push.call.arguments[0]
+    renamed = editor.rename_keyword(message, "name").edits() if message.keyword is not None else ()
+    begun = TextEdit(push.start, push.end, f"with {named(manager)}"), TextEdit(push.call.end, push.call.end, ":")
+    return None if renamed is None else (*begun, *renamed, gone)
 
 
 def _between(push: Site, pop: Site, ctx: Context) -> range:
