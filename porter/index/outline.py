@@ -10,6 +10,7 @@ import ast
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 import msgspec
 
@@ -34,9 +35,7 @@ class Outline:
 
     def __init__(self, text: bytes) -> None:
         """``text`` is a file that was indexed; one that does not parse has an empty outline."""
-        self._starts = [0]
-        for line in text.split(b"\n"):
-            self._starts.append(self._starts[-1] + len(line) + 1)
+        self._starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

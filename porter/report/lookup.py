@@ -10,7 +10,7 @@ from porter.catalog import Catalogue, Row, is_member
 from porter.index.site import KINDS
 from porter.model import Finding
 
-_CALL = re.compile(r"\(\s*\.*\s*\)$")  # f() and f(...)
+_CALL = re.compile(r"\(\s*(?:\.+\s*)?\)$")  # f() and f(...)
 _POSITION = re.compile(r"@\d+(?=\)$)")
 _SHORT = ("cuda.", "backends.", "distributed.", "amp.")  # names that people write without their `torch.`
 

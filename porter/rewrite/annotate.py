@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -80,11 +81,12 @@ def _lines(source: Source) -> Iterator[LogicalLine]:
     risk = _RISKS.get(source.kind, re.compile(b""))
     if risk is not None and risk.search(source.text):
         return
-    start = 0
+    start = last = 0
     for end in [*source.line_starts[1:], len(source.text)]:
-        if not _CONTINUED.search(source.text, start, end):
+        if not _CONTINUED.search(source.text, last, end):
             yield LogicalLine(start, end)
             start = end
+        last = end
 
 
 def _statement(source: Source, lines: Sequence[LogicalLine], offset: int) -> int:
@@ -92,7 +94,9 @@ def _statement(source: Source, lines: Sequence[LogicalLine], offset: int) -> int
 
     In Python a line that is blank or a comment is none: in a notebook it may stand for a magic.
     """
-    at = next((i for i, line in enumerate(lines) if line.start <= offset < line.end), -1)
+    at = bisect_right(lines, offset, key=lambda line: line.start) - 1
+    if at >= 0 and offset >= lines[at].end:
+        at = -1
     if source.kind not in _PYTHON or at < 0:
         return at
     if _opening(source, lines[at]) in (b"", b"#"):

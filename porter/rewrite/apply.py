@@ -119,7 +119,7 @@ def _reads_as_newer(text: bytes) -> bool:
     import libcst
 
     try:
-        libcst.parse_module(text)
+        libcst.parse_module(text.decode())  # given bytes, it would obey an encoding comment that no longer holds
     except libcst.ParserSyntaxError:
         return False
     return True

@@ -219,7 +219,7 @@ def _parse(text: bytes, statement: Import) -> _Parsed | None:
     """Read the statement's slice; None for star and relative imports, which porter leaves alone."""
     import libcst
 
-    tree = libcst.parse_module(text[statement.start : statement.end])
+    tree = libcst.parse_module(text[statement.start : statement.end].decode())
     line = tree.body[0]
     assert isinstance(line, libcst.SimpleStatementLine)
     node = line.body[0]

@@ -23,6 +23,7 @@ from porter.sources.source import Source
 _MODULES = {
     "contextlib": "contextlib",
     "torch": "torch",
+    "torch_neuronx": "torch_neuronx",
     "torch_xla": "torch_xla",
     "torch_xla.core.xla_model": "xm",
     "torch_xla.debug.profiler": "xp",

@@ -43,7 +43,7 @@ from porter.rules.table import action_of, by_hand, judgement
 
 # What follows the name where the variable is set to no device at all.
 _READS = re.compile(rb"get(?:env)?\(\s*\Z")
-_HIDES_ALL = re.compile(rb"""\s*\]?\s*[=,:]\s*(['"])(?:-1)?\1""")
+_HIDES_ALL = re.compile(rb"""\s*(?:\]\s*)?[=,:]\s*(['"])(?:-1)?\1""")
 _SET_TO_NONE = re.compile(
     rb"""=(["']?)(?:-1)?\1(?=[\s;&#,})]|\Z)"""  # in a shell
     rb"""|["']?(?:[ \t]*:|[ \t]+[:?]?=)[ \t]*(["']?)(?:-1)?\2[ \t]*(?=[\r\n#,}]|\Z)"""

@@ -43,7 +43,7 @@ from porter.rules.uses import before, judge_use
 _COMMA_BEFORE = re.compile(rb"\s*,\s*\Z")
 _COMMA_AFTER = re.compile(rb"\s*,\s*")
 _OPEN = re.compile(rb"[\[(]\s*\Z")
-_CLOSE = re.compile(rb"\s*,?\s*[\])]")
+_CLOSE = re.compile(rb"\s*(?:,\s*)?[\])]")
 
 
 @rule("PRT205", "cuda-profiling")
