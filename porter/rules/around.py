@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import Span
+from porter.index.outline import Span, dotted
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
@@ -36,6 +36,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     if not any(r.edited for r in results):
         return results
     keepers = [*_imports(results, ctx), *_launches(results, ctx)]
+    keepers += _helpers(keepers, ctx)
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx)]
 
@@ -88,9 +89,36 @@ def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
-    function = ctx.outline().function(place)
-    if function is not None:
-        yield Keeper(ctx.outline().span(function), why)
+    """The function around a place, with its decorators; all of an ``autograd.Function``: its passes share the kernel."""
+    outline = ctx.outline()
+    function = outline.function(place)
+    if function is None:
+        return
+    classes = (node for node in outline.around(place) if isinstance(node, ast.ClassDef))
+    whole = next((c for c in classes if any((dotted(b) or "").endswith("Function") for b in c.bases)), function)
+    above = [outline.span(decorator).start for decorator in whole.decorator_list]
+    yield Keeper(Span(min([*above, outline.span(whole).start]), outline.span(whole).end), why)
+
+
+def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
+    """Private functions of the file that nothing calls but what is kept, and such helpers themselves."""
+    if not keepers:
+        return []
+    outline = ctx.outline()
+    private = {n.name: n for n in outline.tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("_")}
+    named = [n for n in ast.walk(outline.tree) if isinstance(n, ast.Name) and n.id in private]
+    uses = {name: [outline.span(n).start for n in named if n.id == name] for name in private}
+    found: list[Keeper] = []
+    while True:
+        kept = [keeper.span for keeper in (*keepers, *found) if keeper.runs]
+        fresh = [
+            Keeper(outline.span(private.pop(name)), f"only what stays CUDA's calls `{name}`: port them together")
+            for name, places in uses.items()
+            if name in private and places and all(any(span.holds(place) for span in kept) for place in places)
+        ]
+        if not fresh:
+            return found
+        found += fresh
 
 
 def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
