@@ -27,7 +27,7 @@ from porter.sources.source import Source
 from porter.sources.suppress import suppressions
 
 _PYTHON = frozenset({"python", "notebook"})
-_LIST = re.compile(rb"(?:#|//)\s*porter:\s*ignore\s*\[[^\]]*(?=\])")
+_LIST = re.compile(rb"(?:#|//)\s*porter:\s*ignore\s*\[[^\]#]*(?=\])")
 _DIRECTIVE = re.compile(r"(?:#|//)\s*(?:porter:|noqa)", re.IGNORECASE)
 _CONTINUED = re.compile(rb"\\[ \t]*\r?\n\Z")
 _INDENT = re.compile(rb"[ \t\f]*")

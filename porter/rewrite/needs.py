@@ -32,6 +32,7 @@ _MODULES = {
     "torch_xla.runtime": "xr",
 }
 _MARKED = re.compile("\ue000([^\ue001]*)\ue001")
+_HEAD = re.compile(rb"(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))?[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*|#![^\r\n]*")
 _LINE_END = re.compile(rb"\r?\n")
 _TORCH = re.compile(r"\btorch(?=\.)")
 
@@ -221,14 +222,20 @@ class _Speller:
         """
         ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None]
         if not package.startswith("torch"):
-            return max((end for s, end in ends if _is_text(s) or _comes_before(s, package)), default=0)
+            return max((end for s, end in ends if _is_text(s) or _comes_before(s, package)), default=self._top())
         torch = next((i for i, (s, _) in enumerate(ends) if _imports(s, "torch")), None)
         if torch is not None:
             alike = takewhile(
                 lambda found: type(found[0]) is type(ends[torch][0]) and _imports(found[0], "torch"), ends[torch:]
             )
             return max(end for _, end in alike)
-        return max((end for s, end in ends if isinstance(s, (ast.Import, ast.ImportFrom)) or _is_text(s)), default=0)
+        above = (end for s, end in ends if isinstance(s, (ast.Import, ast.ImportFrom)) or _is_text(s))
+        return max(above, default=self._top())
+
+    def _top(self) -> int:
+        """The end of the last line that must be one of the first two: the interpreter's name, the encoding's."""
+        head = _HEAD.match(self._source.text)
+        return head.end() if head is not None else 0
 
     def _after_imports(self) -> int:
         """The end of the line after which to define: of the imports before anything that is not one."""

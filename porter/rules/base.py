@@ -134,7 +134,7 @@ class Context(msgspec.Struct):
 
     def text(self, start: int, end: int) -> str:
         """The source between two offsets."""
-        return self.source.text[start:end].decode()
+        return self.source.text[start:end].decode(errors="replace")  # where a window cuts a character in two
 
     def edit(self, start: int, end: int, text: str) -> Edits:
         """One edit, as the tuple that a `Judgement` takes."""

@@ -21,7 +21,7 @@ _DIRECTIVE = re.compile(
     rb"""
     (?:\#|//)\s*
     (?:
-        (?P<own>porter:)\s*ignore(?P<file>-file)?(?![\w-])\s*(?P<list>\[(?P<selectors>[^\]]*)\])?
+        (?P<own>porter:)\s*ignore(?P<file>-file)?(?![\w-])\s*(?P<list>\[(?P<selectors>[^\]#]*)\])?
       | (?i:noqa)(?!\w)(?P<colon>\s*:\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*)?)?
     )
     """,

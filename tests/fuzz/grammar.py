@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
-import textwrap
+import warnings
 from functools import cache
 from itertools import chain
 
@@ -134,7 +134,8 @@ simple = st.one_of(
 @cache
 def blocks(depth: int = 3) -> SearchStrategy[Lines]:
     """Lines of statements, not indented."""
-    return st.lists(statements(depth), min_size=1, max_size=4).map(lambda parts: [*chain.from_iterable(parts)])
+    several = st.deferred(lambda: st.lists(statements(depth), min_size=1, max_size=4))  # its name does not grow
+    return several.map(lambda parts: [*chain.from_iterable(parts)])
 
 
 @cache
@@ -205,6 +206,17 @@ def _in(lines: Lines) -> Lines:
     return [f"    {line}" if line.strip() else line for line in lines]
 
 
+def parses(text: str) -> bool:
+    """Whether Python takes it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "x.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
 programs = st.builds(
     lambda imports, block: "\n".join([*imports, *block]) + "\n",
     st.lists(st.sampled_from(IMPORTS), max_size=3),
@@ -254,18 +266,14 @@ cells = st.lists(
     ),
     max_size=4,
 )
-unrelated = st.sampled_from(
-    (
-        "unrelated_a = [1, 2, 3]\n",
-        'def unrelated_b(alpha, beta=2):\n    """Nothing."""\n    return alpha + beta\n',
-        "class UnrelatedC:\n    field: int = 1\n",
-        "# a comment\n\n",
-        textwrap.dedent("""\
-            if unrelated_d := 3:
-                print(unrelated_d)
-            """),
-    )
+PLAIN = ("unrelated_a = [1, 2, 3]\n", "# a comment\n\n", "unrelated_d: int = 3\nprint(unrelated_d)\n", "\n\n\n")
+DEFINITIONS = (
+    'def unrelated_b(alpha, beta=2):\n    """Nothing."""\n    return alpha + beta\n',
+    "class UnrelatedC:\n    field: int = 1\n",
+    "if unrelated_e := 3:\n    print(unrelated_e)\n",
 )
+plain = st.sampled_from(PLAIN)
+unrelated = st.sampled_from((*PLAIN, *DEFINITIONS))
 
 
 def _notebook(texts: list[str], listed: bool, ascii_only: bool, indent: int | None) -> bytes:

@@ -65,6 +65,15 @@ FOUND = {
         b"{'k': 1}; dev = await {*+AOk, torch.device(True if torch.cuda.is_available() else 1)}  # porter: ignore\r",
     ),
     "a package that is not imported yet": ("case.py", b"import torch\nx = torch.cuda.StreamContext\n"),
+    "a window that begins within a character": (
+        "case.py",
+        "import torch\nraise RuntimeError(getattr(torch, (変数 := torch.UntypedStorage.cuda)))\n".encode(),
+    ),
+    "an encoding that has to stay on top": (
+        "case.py",
+        b"# coding=mac-roman\nif x:\n    import torch\nassert True if torch.cuda.is_available() else "
+        b"torch.device(torch.cuda.get_per_process_memory_fraction), '\xa5'\n",
+    ),
     "a byte that is no UTF-8, on a line that goes": ("requirements.txt", b"flash-attn  # por\xa3er\nnumpy\n"),
 }
 
