@@ -89,7 +89,7 @@ def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
-    """The function around a place, with its decorators; all of an ``autograd.Function``: its passes share the kernel."""
+    """The function around a place, with decorators; all of an ``autograd.Function``: its passes share the kernel."""
     outline = ctx.outline()
     function = outline.function(place)
     if function is None:

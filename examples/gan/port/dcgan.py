@@ -28,6 +28,7 @@ opt = parser.parse_args()
 
 cuda = True if torch.neuron.is_available() else False
 device = torch.device("neuron" if cuda else "cpu")
+Tensor = torch.FloatTensor
 
 torch.manual_seed(opt.seed)
 if cuda:
@@ -119,13 +120,13 @@ def train():
     for epoch in range(opt.n_epochs):
         for (imgs,) in dataloader:
             # Adversarial ground truths
-            valid = torch.ones(imgs.size(0), 1, device=device)
-            fake = torch.zeros(imgs.size(0), 1, device=device)
-            real_imgs = Variable(imgs.to(device))
+            valid = Variable(Tensor(imgs.size(0), 1).to(device).fill_(1.0), requires_grad=False)
+            fake = Variable(Tensor(imgs.size(0), 1).to(device).fill_(0.0), requires_grad=False)
+            real_imgs = Variable(imgs.to(device, torch.float32))
 
             # Train the generator
             optimizer_G.zero_grad()
-            z = Variable(torch.randn(imgs.shape[0], opt.latent_dim).to(device))
+            z = Variable(torch.randn(imgs.shape[0], opt.latent_dim).to(device, torch.float32))
             gen_imgs = generator(z)
             g_loss = adversarial_loss(discriminator(gen_imgs), valid)
             g_loss.backward()

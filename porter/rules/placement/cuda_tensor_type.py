@@ -15,6 +15,9 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 `torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`. `x.type() ==
 "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become `torch.Tensor`.
 
+A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor`) becomes a device that the
+flag chooses: what is made of the type moves to it.
+
 A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
 halves may become float16 or bfloat16, and `torch.set_default_tensor_type` changes two settings at once: those are left
 to you.
@@ -41,6 +44,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.placement.chosen_type import chosen_type
 from porter.rules.placement.devices import torch_name
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
@@ -77,6 +81,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if site.role == "annotation":
         return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
+    if site.parent == "IfExp" and site.call is None and (chosen := chosen_type(site, DTYPES, ctx)) is not None:
+        group, changes = chosen
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=changes, group=group)
     torch = _torch(site, ctx)
     edits: Edits | None = None
     if torch and site.editable:

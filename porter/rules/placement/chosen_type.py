@@ -1,0 +1,90 @@
+"""``Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor``: a type that a flag chooses, and all made of it.
+
+Neuron has no such type: the flag chooses a device, tensors are made on the CPU and moved there.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from porter.index.outline import dotted, in_scope
+from porter.index.site import Site
+from porter.rules.base import Context, Edits, TextEdit
+from porter.rules.placement.devices import torch_name
+from porter.rules.spelling import device_type
+
+_NAME = "device"
+
+
+def chosen_type(site: Site, dtypes: dict[str, str], ctx: Context) -> tuple[str, Edits] | None:
+    """The edits for the type at ``site`` and all that is made of it, and the group of the types that a file chooses.
+
+    They share a device, and so are rewritten together or not at all: None where one of them cannot be.
+    """
+    chosen = [s for s in ctx.sites if s.name.startswith("torch.cuda.") and s.name.endswith("Tensor") and _is_arm(s)]
+    if len({s.scope for s in chosen}) != 1 or _is_taken(ctx):
+        return None
+    edits = {s.start: _rewritten(s, dtypes, s is chosen[0], ctx) for s in chosen}
+    found = edits.get(site.start)
+    return None if found is None or None in edits.values() else (f"chosen-type:{chosen[0].start}", found)
+
+
+def _rewritten(site: Site, dtypes: dict[str, str], is_first: bool, ctx: Context) -> Edits | None:
+    """The edits for one type; with the first comes the device."""
+    outline = ctx.outline()
+    statement = (outline.around(site.start) or [outline.tree])[-1]
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.IfExp):
+        return None
+    arm, plain = outline.span(statement.value.body), dotted(statement.value.orelse) or ""
+    name = dotted(statement.targets[0])
+    root, _, kind = plain.rpartition(".")
+    dtype = dtypes.get(kind.removesuffix("Tensor") or "Float")
+    alike = site.name.rpartition(".")[2] in (kind, f"Float{kind}")
+    if arm.start != site.start or name is None or dtype is None or not alike or root != torch_name(ctx):
+        return None
+    made = _made(name, outline.home(name, site.start), f"{root}.{dtype}", ctx)
+    if made is None:
+        return None
+    start, end = outline.span(statement).start, outline.span(statement).end
+    if not is_first:
+        return tuple(sorted([TextEdit(outline.span(statement.value).start, end, plain), *made]))
+    indent = ctx.text(ctx.source.text.rfind(b"\n", 0, start) + 1, start)
+    opening = TextEdit(start, arm.end, f"{_NAME} = {root}.device({device_type(site, ctx)}")
+    other = outline.span(statement.value.orelse).start
+    return tuple(sorted([opening, TextEdit(other, end, f'"cpu")\n{indent}{name} = {plain}'), *made]))
+
+
+def _is_arm(site: Site) -> bool:
+    return site.parent == "IfExp" and site.call is None
+
+
+def _is_taken(ctx: Context) -> bool:
+    """Whether the file uses the name that the device is to have."""
+    nodes = ast.walk(ctx.outline().tree)
+    return any(_NAME in (getattr(n, "id", ""), getattr(n, "arg", ""), getattr(n, "name", "")) for n in nodes)
+
+
+def _made(name: str, home: ast.AST, dtype: str, ctx: Context) -> list[TextEdit] | None:
+    """The edits of what the type is used for: calls of it, and `x.type(Tensor)`. None for anything else."""
+    outline = ctx.outline()
+    nodes = list(in_scope(home, name))
+    parents = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
+    edits: list[TextEdit] = []
+    stored = 0
+    for node in nodes:
+        if not isinstance(node, ast.Name) or node.id != name:
+            continue
+        if isinstance(node.ctx, ast.Store):
+            stored += 1
+            continue
+        match parents.get(id(node)):
+            case ast.Call(func=function) as call if function is node:
+                end = outline.span(call).end
+                edits.append(TextEdit(end, end, f".to({_NAME})"))
+            case ast.Call(func=ast.Attribute(attr="type") as method, args=[_], keywords=[]):
+                at = outline.span(method)
+                edits.append(TextEdit(at.end - len("type"), at.end, "to"))
+                edits.append(TextEdit(outline.span(node).start, outline.span(node).end, f"{_NAME}, {dtype}"))
+            case _:
+                return None
+    return edits if stored == 1 else None
