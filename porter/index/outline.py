@@ -142,9 +142,18 @@ class Outline:
                 if not statement.orelse and exits(statement.body):
                     block = next(block for block in _blocks(above[-2]) if statement in block)
                     yield block[block.index(statement) + 1 :]
-        for node in ast.walk(statement) if isinstance(statement, ast.stmt) else ():
+        for node in self._down_to(statement, offset):
             if isinstance(node, ast.IfExp) and self.span(node.test).holds(offset):
                 yield [node.orelse if condition(node.test, dotted).otherwise > 0 else node.body]
+
+    def _down_to(self, node: ast.AST, offset: int) -> Iterator[ast.AST]:
+        """The nodes within ``node`` that hold a place, and those that have none of their own, outer ones first."""
+        pending = [node]
+        while pending:
+            node = pending.pop()
+            yield node
+            inner = ast.iter_child_nodes(node)
+            pending += [child for child in inner if not hasattr(child, "lineno") or self._covers(child, offset)]
 
     def arms_of(self, flag: str, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
         """The code that runs only where the variable ``flag`` is true, in the function around ``offset``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import takewhile
 from unicodedata import combining, east_asian_width
@@ -132,14 +132,19 @@ def _local(raw: bytes, edits: list[Edit]) -> list[Change]:
 def _compare(old: list[str], new: list[str], first: int) -> list[Change]:
     from difflib import SequenceMatcher  # not at the top: most findings change nothing
 
-    head = sum(1 for _ in takewhile(_same, zip(old, new, strict=False)))
-    tail = sum(1 for _ in takewhile(_same, zip(old[:head:-1], new[:head:-1], strict=False)))
+    head = common(old, new)
+    tail = common(old[:head:-1], new[:head:-1])
     matcher = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail])
     return [
         Change(first + head + i, tuple(old[head + i : head + j]), tuple(new[head + k : head + n]))
         for tag, i, j, k, n in matcher.get_opcodes()
         if tag != "equal"
     ]
+
+
+def common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines, or characters, both begin with."""
+    return sum(1 for _ in takewhile(_same, zip(one, other, strict=False)))
 
 
 def _same(pair: tuple[str, str]) -> bool:

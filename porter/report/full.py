@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from porter.model import Finding
-from porter.report.excerpt import columns, display
+from porter.report.excerpt import columns, common, display
 from porter.report.paint import VERDICT_STYLES
 from porter.report.words import MEANINGS, is_file, location, visible
 
@@ -45,10 +46,18 @@ def _block(finding: Finding, view: View) -> Iterator[str]:
     if fixed:
         yield f"{paint('help', 'bold cyan')}: `porter rewrite` changes this"
         for change in fixed:
-            for number, line in enumerate(change.before, change.line):
-                yield _plain_end(f"{number:>{len(gutter)}} {paint('- ' + display(line), 'red')}")
-            for number, line in enumerate(change.after, change.line):
-                yield _plain_end(f"{number:>{len(gutter)}} {paint('+ ' + display(line), 'green')}")
+            for number, line in enumerate(_shown(change.before, change.after), change.line):
+                yield _plain_end(f"{number:>{len(gutter)}} {paint('- ' + line, 'red')}")
+            for number, line in enumerate(_shown(change.after, change.before), change.line):
+                yield _plain_end(f"{number:>{len(gutter)}} {paint('+ ' + line, 'green')}")
+
+
+def _shown(lines: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    """Lines of a change; long ones are cut around what differs from the line in their place."""
+    for line, other in zip(lines, (*others, *repeat("", len(lines))), strict=False):
+        head = common(line, other)
+        tail = common(line[:head:-1], other[:head:-1])
+        yield "".join(_cut(line, head, len(line) - tail))
 
 
 def _frame(finding: Finding, source: list[str], view: View, width: int) -> Iterator[str]:

@@ -72,7 +72,7 @@ FOUND = {
     "an encoding that has to stay on top": (
         "case.py",
         b"# coding=mac-roman\nif x:\n    import torch\nassert True if torch.cuda.is_available() else "
-        b"torch.device(torch.cuda.get_per_process_memory_fraction), '\xa5'\n",
+        b"torch.device(torch.cuda.get_per_process_memory_fraction), 'x'\n",
     ),
     "a byte that is no UTF-8, on a line that goes": ("requirements.txt", b"flash-attn  # por\xa3er\nnumpy\n"),
 }
