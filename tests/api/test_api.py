@@ -162,7 +162,7 @@ def test_a_source_that_does_not_parse_stays() -> None:
 
 def test_other_kinds_of_files() -> None:
     result = porter.rewrite_source("export CUDA_VISIBLE_DEVICES=0\n", filename="run.sh")
-    assert result.text == "export NEURON_RT_VISIBLE_CORES=0\n"
+    assert result.source == "export NEURON_RT_VISIBLE_CORES=0\n"
     assert [finding.code for finding in result.applied] == ["PRT801"]
 
 
