@@ -20,6 +20,8 @@ def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | Non
     outline = ctx.outline()
     block = outline.block(site.start)
     marks = {s.statement.start: s for s in ctx.sites if s.name in (_PUSH, _POP) and s.statement and s.statement.alone}
+    here = {outline.span(statement).start for statement in block}
+    elsewhere = [mark for start, mark in marks.items() if start not in here]
     pairs: list[tuple[Site, Site]] = []
     opened: list[Site] = []
     for statement in block:
@@ -30,7 +32,7 @@ def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | Non
             if not opened:
                 return None
             pairs.append((opened.pop(), mark))
-    if opened or not pairs:
+    if opened or not pairs or any(a.start < s.start < b.start for a, b in pairs for s in elsewhere):
         return None
     edits = _indented(pairs, ctx)
     for pair in pairs:
