@@ -89,7 +89,7 @@ class Names:
             told = [r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified]
             modern = [r for r in found if r.qualified.startswith("torch.amp.")]  # what Neuron's PyTorch takes
             best = next(iter(modern or told or filter(self._tells, found)), best)
-        return Reference(best.qualified, best.alias, certain=len(qualified) == 1 and not others)
+        return Reference(best.qualified, best.alias, certain=best.certain and len(qualified) == 1 and not others)
 
     def _tells(self, reference: Reference) -> bool:
         """Whether a name is worth a site. One that is assigned has its own, where it is assigned."""

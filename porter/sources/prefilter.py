@@ -25,7 +25,7 @@ _PYTHON = (
     b"CUDA_VISIBLE_DEVICES",  # where a program sets it, no other file may ask for the device too early
 )
 # Parts that many words share: the words are looked for only in files that hold the part.
-_SHARED = (b"CUDA", b"_STATUS_", b"_offload", b"flash_attention_")
+_SHARED = (b"CUDA", b"_BUILD", b"_STATUS_", b"_offload", b"flash_attention_")
 # Lower case, as are the bytes they are looked for in. What the scanners know beside the catalogue: where one row
 # answers for many spellings, all of them are here.
 _CONFIGURATION = (

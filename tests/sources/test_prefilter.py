@@ -57,6 +57,7 @@ def test_no_rule_fires_in_a_file_that_is_rejected(path: Path, catalogue: Catalog
         "import importlib\nimportlib.import_module('flash_attn')",
         "import pynvml",
         "import os\nos.environ['TORCH_FR_BUFFER_SIZE'] = '1'",
+        "class Builder(Base):\n    BUILD_VAR = 'DS_BUILD_FUSED_ADAM'  # read from the environment elsewhere",
         "import subprocess\nsubprocess.run(['nsys', 'profile'])",
         "import os\nos.system('deepspeed --num_gpus 8 train.py')",
         "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '0'",
