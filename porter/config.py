@@ -51,6 +51,7 @@ DEFAULT_EXCLUDE = (
     "venv",
 )
 COMMAND_LINE = "command line"
+_RELEASE = re.compile(r"2\.(?:[6-9]|[1-9]\d+)|(?:[3-9]|[1-9]\d+)\.\d+")
 COMPUTED = ("root", "targets")  # fields of `Settings` that are no keys
 DEFAULT_FAIL_ON = (Verdict.AUTO, Verdict.REVIEW, Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN)
 DEFAULT_SEVERITY = {"unused-suppression": Severity.WARNING}
@@ -112,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     baseline: str | None = None  # findings that `check` knows; absolute once loaded
     baseline_strict: bool = False  # `check` also fails on entries that have no finding any more
     output_format: OutputFormat = "full"
-    min_torch: Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")] = "2.6"  # that `portable` code is to run with
+    min_torch: str = "2.6"  # the oldest release that `portable` code is to run with
     jobs: Annotated[int, msgspec.Meta(ge=0)] = 0  # processes; 0: as many as the work is worth
     seconds_per_file: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 30  # of processor time; 0: any
     cache: bool = True
@@ -285,7 +286,10 @@ def _convert(table: dict[str, Any], where: str) -> Settings:
     if isinstance(table.get("verify"), dict):
         _check_keys(table["verify"], Verify, f"{where}: [tool.porter.verify]")
     try:
-        return msgspec.convert(table, Settings)
+        settings = msgspec.convert(table, Settings)
+        if not _RELEASE.fullmatch(settings.min_torch):
+            raise ConfigError(f"{where}: `min-torch`: `2.6`, the first release with torch.accelerator, or a later one")
+        return settings
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         key = path.strip("`").lstrip(".") or "tool.porter"

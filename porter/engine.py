@@ -24,6 +24,7 @@ from porter.sources.kinds import kind_of
 if TYPE_CHECKING:
     from porter.judge import Judge, Judged
     from porter.rewrite.apply import Result
+    from porter.rewrite.helper import Helper
     from porter.rewrite.patch import Change
     from porter.rewrite.units import Unit
 
@@ -87,11 +88,19 @@ class Memory(Protocol):
 class Run:
     """What both passes of a run, and the rounds of a rewrite, have in common."""
 
-    def __init__(self, settings: Settings, cache: Memory | None, *, audit: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, cache: Memory | None, *, audit: bool = False, helper: str | None = None
+    ) -> None:
         """Raises ConfigError."""
         from porter import catalog, rules
 
         self.settings, self.cache, self.audit = settings, cache, audit
+        self.helper: Helper | None = None
+        if helper is not None:
+            from porter.rewrite.helper import Helper
+
+            self.helper = Helper(relative(helper, ""))
+            self.helper.check()
         try:
             self.catalogue = catalog.load([Path(name) for name in settings.catalogue])
         except catalog.CatalogueError as error:
@@ -140,7 +149,9 @@ class Run:
 
         merged = merge(tasks, facts, lens(self.setup), self.first_pass)
         borrowed = Borrowed(merged.borrowers, self.catalogue, self.settings.target)
-        judge = Judge(self.settings, self.catalogue, self.rules, self.enabled, merged.project, borrowed, self.audit)
+        judge = Judge(
+            self.settings, self.catalogue, self.rules, self.enabled, merged.project, borrowed, self.audit, self.helper
+        )
         return judge, merged.facts
 
     def enter(self, task: Task, facts: Facts, judge: Judge, report: Report) -> Judged | None:
@@ -221,20 +232,23 @@ def rewrite(
     stdin: tuple[str, bytes] | None = None,
     safe_only: bool = False,
     annotate: bool = False,
+    helper: str | None = None,
     progress: Progress | None = None,
 ) -> RewriteReport:
     """What the files below ``paths`` become when all fixes are applied. Writes no file: see `porter.rewrite.apply`.
 
     What is rewritten is looked at again, so that a second rewrite of the files changes nothing. ``safe_only`` leaves
-    out verdict review; ``annotate`` adds a comment where a person must decide. Raises ConfigError.
+    out verdict review; ``annotate`` adds a comment where a person must decide. ``helper`` is a module to write, for
+    files to take from it what asks for the device. Raises ConfigError.
     """
     started = time.perf_counter()
     tasks, problems = _tasks(paths, settings, stdin)
     cache = _cache(settings, stdin)
-    this = Run(settings, cache)
+    this = Run(settings, cache, helper=helper)
     facts = this.first_pass(tasks, cache.digests(tasks) if cache else [None] * len(tasks), progress)
     report = Report(problems=problems)
     files = rewritten(this, tasks, facts, report, safe_only=safe_only, annotate=annotate)
+    files = [*_helper(this, files), *files]
     if cache:
         cache.save()
     report.problems.sort(key=_place)
@@ -287,6 +301,17 @@ def rewritten(
     files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report, only)}
     _repeat(this, tasks, facts, files, change)
     return [file for file in files.values() if file.changes or file.dropped]
+
+
+def _helper(this: Run, files: Sequence[FileChange]) -> list[FileChange]:
+    """The helper, where files import what it does not define yet."""
+    from porter.rewrite.patch import Change
+
+    made = this.helper.written((file.path, file.after) for file in files) if this.helper is not None else None
+    if this.helper is None or made is None:
+        return []
+    before, after = made
+    return [FileChange(this.helper.path, before, after, (Change(0, len(before), after),), [], [])]
 
 
 def _change(judged: Judged, apply: Callable[..., Result], seconds: float, report: Report) -> FileChange:

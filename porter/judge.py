@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +24,9 @@ from porter.sources import decode
 from porter.sources.source import Source
 from porter.sources.suppress import Suppressions, suppressions
 from porter.targets import TARGETS
+
+if TYPE_CHECKING:
+    from porter.rewrite.helper import Helper
 
 _TEXTS = ("string", "device", "backend", "environment")
 
@@ -46,6 +50,7 @@ class Judge(msgspec.Struct, frozen=True):
     project: Project
     borrowed: Borrowed
     audit: bool  # whether what is dismissed is to be told
+    helper: Helper | None = None
 
     def judge(self, task: Task, facts: Facts) -> Judged | Problem | None:
         """The findings of one file; None where it has no sites, a problem where it is not what was analysed."""
@@ -64,6 +69,8 @@ class Judge(msgspec.Struct, frozen=True):
         ctx = Context(
             source, target, self.catalogue, self.project, module, sites, target.edits, in_test, self.settings.min_torch
         )
+        if self.helper is not None and target.definitions:
+            ctx.borrowing = self.helper.borrowing(source.path)
         quiet = cache(partial(suppressions, source))
         answers = list(self._answers(found, ctx, quiet))
         judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
@@ -90,7 +97,7 @@ class Judge(msgspec.Struct, frozen=True):
             from porter.rewrite import names, needs
 
             joined = presence.join(ctx.source, names.settle(ctx.source, judgements, dismissed))
-            spelled = needs.supply(ctx.source, joined, ctx.target.definitions, presence.hindrance(ctx))
+            spelled = needs.supply(ctx.source, joined, ctx.target.definitions, presence.hindrance(ctx), ctx.borrowing)
             stuck = [before.edited and not after.edited for before, after in zip(joined, spelled, strict=True)]
             if not any(stuck):
                 return spelled

@@ -125,6 +125,9 @@ def test_options_replace_or_extend(tmp_path: Path) -> None:
         ("select = [1]", "`select[0]`: expected `str`, got `int`"),
         ("per-file-ignores = {a = 'PRT1'}", "`per-file-ignores[...]`: expected `list`, got `str`"),
         ("jobs = -1", "`jobs`: expected `int` >= 0"),
+        ("min-torch = '2.5'", "`min-torch`: `2.6`, the first release with torch.accelerator, or a later one"),
+        ("min-torch = 'new'", "`min-torch`: `2.6`, the first release with torch.accelerator, or a later one"),
+        ("min-torch = 2.9", "`min-torch`: expected `str`, got `float`"),
         ("a = 1\njobs = = 2", "is not valid TOML: Invalid value (at line 2, column 8)"),
     ],
 )

@@ -43,6 +43,7 @@ class Wishes(NamedTuple):
     annotate: bool
     strip_annotations: bool
     force: bool
+    helper: str | None
 
     def agree(self, stdin: object) -> None:
         """Raise `click.UsageError` where they contradict one another."""
@@ -73,6 +74,7 @@ class Wishes(NamedTuple):
             for name in ("safe_only", "annotate", "strip_annotations")
             if getattr(self, name)
         ]
+        flags += ["--helper", self.helper] if self.helper else []
         target = ["--target", *common.target] if common.target else []
         return Command(shlex.join(["porter", "rewrite", "--write", *target, *flags, *paths]), "change the files")
 
@@ -91,6 +93,12 @@ class Wishes(NamedTuple):
 @click.option("--safe-only", is_flag=True, help="Only what keeps its behaviour: leave out verdict review.")
 @click.option("--annotate", is_flag=True, help="Leave a comment where a person must decide.")
 @click.option("--strip-annotations", is_flag=True, help="Take those comments away, and do nothing else.")
+@click.option(
+    "--helper",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="For `portable`: a module to write, with functions that ask for the device.",
+)
 @click.option("--force", is_flag=True, help="Change files also where that mixes with changes that are not committed.")
 def command(common: Common, paths: tuple[str, ...], **given: Any) -> int:
     """Rewrite the CUDA uses in PATHS (default: here) for the target.
@@ -107,6 +115,8 @@ def command(common: Common, paths: tuple[str, ...], **given: Any) -> int:
     settings = common.settings(paths)
     stdin = common.stdin(paths)
     wishes.agree(stdin)
+    if wishes.helper and settings.target != "portable":
+        raise click.UsageError("--helper is for --target portable")
     if wishes.interactive:
         from porter.cli.interactive import check_terminal
 
@@ -118,7 +128,13 @@ def command(common: Common, paths: tuple[str, ...], **given: Any) -> int:
         else:
             safe_only, annotate = wishes.safe_only, wishes.annotate
             result = engine.rewrite(
-                paths, settings, stdin=stdin, safe_only=safe_only, annotate=annotate, progress=progress
+                paths,
+                settings,
+                stdin=stdin,
+                safe_only=safe_only,
+                annotate=annotate,
+                helper=wishes.helper,
+                progress=progress,
             )
     files = _changed(result)
     problems = unreported(result.report)

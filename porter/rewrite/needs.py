@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
 
 import msgspec
 
 from porter.model import Effort, Verdict
 from porter.rewrite.imports import Names
-from porter.rules.base import Judgement, TextEdit
+from porter.rules.base import Borrowing, Judgement, TextEdit
 from porter.sources.source import Source
 
 # Modules that must be imported to be there, and the name that programs give them.
@@ -50,16 +50,21 @@ class _Need(msgspec.Struct, frozen=True, order=True):
 
 
 def supply(
-    source: Source, judgements: Sequence[Judgement], definitions: Mapping[str, str], hindrance: str = ""
+    source: Source,
+    judgements: Sequence[Judgement],
+    definitions: Mapping[str, str],
+    hindrance: str = "",
+    borrowing: Borrowing | None = None,
 ) -> list[Judgement]:
     """Spell what is `named` in the judgements' edits, and add what the file lacks for it.
 
     ``definitions`` has the names that the target lets files define, with their expressions; ``hindrance`` is why they
-    cannot. A judgement whose names cannot be had is left to a person, and so is its group.
+    cannot. Names of the helper begin with ``@``; with ``borrowing``, what would be defined comes from there too. A
+    judgement whose names cannot be had is left to a person, and so is its group.
     """
     if not any(_MARKED.search(edit.text) for j in judgements for edit in j.edits):
         return list(judgements)
-    speller = _Speller(source, judgements, definitions, hindrance)
+    speller = _Speller(source, judgements, definitions, hindrance, borrowing)
     spelled: list[tuple[Judgement, frozenset[_Need]]] = []
     stuck: dict[str, str] = {}
     for judgement in judgements:
@@ -93,10 +98,16 @@ class _Speller:
     """How one file spells names, and what it needs for them."""
 
     def __init__(
-        self, source: Source, judgements: Iterable[Judgement], definitions: Mapping[str, str], hindrance: str = ""
+        self,
+        source: Source,
+        judgements: Iterable[Judgement],
+        definitions: Mapping[str, str],
+        hindrance: str = "",
+        borrowing: Borrowing | None = None,
     ):
         self._source = source
         self._hindrance = hindrance
+        self._borrowing = borrowing
         self._definitions = definitions
         try:
             self._tree = ast.parse(source.text.decode())
@@ -106,7 +117,9 @@ class _Speller:
         edits = list(dict.fromkeys(edit for j in judgements for edit in j.edits))
         self._replaced = [edit for edit in edits if edit.end > edit.start]
         self._once = self._whole_values(edits)
-        self._first = min((e.start for e in edits if any(n in definitions for n in _MARKED.findall(e.text))), default=0)
+        self._first = min(
+            (e.start for e in edits if any(n in definitions or n[0] == "@" for n in _MARKED.findall(e.text))), default=0
+        )
         self._known: dict[str, tuple[str, tuple[_Need, ...]]] = {}
 
     def spell(self, judgement: Judgement) -> tuple[Judgement, frozenset[_Need]]:
@@ -127,7 +140,7 @@ class _Speller:
         end = "\r\n" if b"\r\n" in text else "\n"
         for at, group in groupby(sorted(needs), key=lambda need: need.at):
             wanted = list(group)
-            imports = [need.line for need in wanted if not need.defines]
+            imports = _merged(need.line for need in wanted if not need.defines)
             defined = [need.line for need in wanted if need.defines]
             added = "".join(f"\n{line}" if at else f"{line}\n" for line in imports)
             if defined:
@@ -142,6 +155,8 @@ class _Speller:
             raise _Taken("this Python cannot read the file's imports")
         if qualified.startswith("!"):
             return "", self._local(qualified[1:])[1]
+        if self._borrowing is not None and (qualified.startswith("@") or qualified in self._definitions):
+            return self._borrow(qualified.lstrip("@"), self._borrowing)
         home = _home(qualified) if qualified not in self._definitions else qualified
         imported = self._imported(qualified, home)
         if imported is not None:
@@ -150,6 +165,29 @@ class _Speller:
             self._known[home] = self._define(home) if home in self._definitions else self._import(home)
         name, needs = self._known[home]
         return name + qualified[len(home) :], needs
+
+    def _borrow(self, name: str, borrowing: Borrowing) -> tuple[str, tuple[_Need, ...]]:
+        """What to write for a name of the helper: the name, or that of its module before it, where it is taken."""
+        assert self._names is not None
+        if self._hindrance and name in self._definitions:
+            raise _Taken(self._hindrance)
+        if name in self._once:
+            return self._define(name)
+        module = borrowing.module
+        known = self._names.modules.get(f"{module}.{name}")
+        if known is not None:
+            return known, ()
+        local = self._free(name)
+        renamed = f" as {local}" if local != name else ""
+        return local, (_Need(self._after_imports(), False, f"from {module} import {name}{renamed}"),)
+
+    def _free(self, name: str) -> str:
+        """A name that the file has no other use for. Raises _Taken."""
+        assert self._names is not None
+        free = next((n for n in (name, f"{name}_TYPE", f"PORTED_{name}") if not self._names.taken(n)), None)
+        if free is None:
+            raise _Taken(f"`{name}` means something else in this file")
+        return free
 
     def _imported(self, qualified: str, home: str) -> str | None:
         """``qualified`` through an import that the file has: that of the longest part of it."""
@@ -185,9 +223,7 @@ class _Speller:
                         return local, needs
         if self._hindrance:
             raise _Taken(self._hindrance)
-        free = next((n for n in (name, f"{name}_TYPE", f"PORTED_{name}") if not self._names.taken(n)), None)
-        if free is None:
-            raise _Taken(f"`{name}` means something else in this file")
+        free = self._free(name)
         at = max((self._after_imports(), *(need.at for need in needs)))
         return free, (*needs, _Need(at, True, f"{free} = {expression}"))
 
@@ -259,6 +295,17 @@ class _Speller:
         assert end is not None
         touched = any(e.start <= end.end() <= e.end for e in self._replaced)
         return None if touched else end.end()
+
+
+def _merged(lines: Iterable[str]) -> Iterator[str]:
+    """Imports, with the names that come from one module in one line."""
+    for module, group in groupby(lines, key=lambda line: line.partition(" import ")[0]):
+        alike = list(group)
+        if not module.startswith("from "):
+            yield from alike
+            continue
+        names = sorted(line.partition(" import ")[2] for line in alike)
+        yield f"{module} import {', '.join(names)}"
 
 
 def _home(qualified: str) -> str:

@@ -104,6 +104,13 @@ REASONS = {
 }
 
 
+class Borrowing(msgspec.Struct, frozen=True):
+    """What a file may import from the helper that `porter rewrite --helper` writes: see `porter.rewrite.helper`."""
+
+    module: str
+    names: frozenset[str]
+
+
 class Context(msgspec.Struct):
     """What a rule may ask about the file and the repository around a site."""
 
@@ -116,6 +123,7 @@ class Context(msgspec.Struct):
     edits: bool = True  # whether porter rewrites for this target; if not, auto and review come without edits
     in_test: Callable[[], bool] = lambda: False  # whether the file is a test, by the settings
     min_torch: str = "2.6"  # the oldest PyTorch that the result is to run with
+    borrowing: Borrowing | None = None
     _outline: Outline | None = None
     _nesting: Nesting | None = None
 

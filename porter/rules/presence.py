@@ -7,6 +7,7 @@ the device its name is all that changes; elsewhere the edit brings the test alon
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,13 +16,14 @@ import msgspec
 from msgspec.structs import replace
 
 from porter.catalog.schema import Answer
-from porter.index.site import Site
-from porter.rules.base import Context, Edits, Judgement, TextEdit
+from porter.index.site import Call, Site
+from porter.rules.base import Context, Edits, Judgement, TextEdit, named
 from porter.rules.placement.flags import flag, follows, reads
 from porter.rules.spelling import expression
 from porter.sources.source import Source
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_GENERAL = b"accelerator.is_available()"
 _TEST = "\ue002"  # in an edit: a test for the device, which `join` writes
 _PRESENT = "torch.accelerator.is_available()"
 _ONLY = re.compile(rb"assert[\s(]+(?:[\w.]+\s+==\s*)?")
@@ -55,6 +57,8 @@ def spelled(answer: Answer, ctx: Context) -> str:
 
 def replaced(site: Site, answer: Answer, ctx: Context) -> Replaced:
     """The answer's replacement, written for the site."""
+    if (borrowed := _borrowed(site, answer, ctx)) is not None:
+        return borrowed
     new = spelled(answer, ctx)
     if not new:
         return Replaced(why=f"`{answer.replacement}` came with PyTorch {answer.since}: raise `min-torch` to have it")
@@ -67,25 +71,48 @@ def replaced(site: Site, answer: Answer, ctx: Context) -> Replaced:
         return Replaced(rename, name)
     if site.call is None:
         return Replaced(why=f"without a device `{new}` raises, and CUDA's does not: see where it is called")
-    if _stands_alone(site, ctx):
-        assert site.statement is not None
-        return Replaced(rename, (*name, *ctx.edit(site.statement.start, site.statement.start, _TEST)))
+    if (test := behind(site, ctx)) is not None:
+        return Replaced(rename, (*name, *test))
     if not site.editable or answer.absent == "None":
         return Replaced(why=f"without a device `{new}` raises: put `if {_PRESENT}:` around it")
-    opening, closing = ("", "") if site.parent in _LOOSE else ("(", ")")
+    return Replaced(rename, (*name, *or_else(site, site.call, answer.absent, ctx)))
+
+
+def behind(site: Site, ctx: Context) -> Edits | None:
+    """The edit that puts the site's statement behind a test for the device; None where it is more than the call."""
+    statement = site.statement
+    if statement is None or not _stands_alone(site, ctx):
+        return None
+    return ctx.edit(statement.start, statement.start, _TEST)
+
+
+def or_else(site: Site, call: Call, absent: str, ctx: Context) -> Edits:
+    """The call where a device is, and another value where none is; in brackets where the expression around binds."""
     from porter.rewrite.calls import quote
 
-    absent = quote(ctx.source.text, site, answer.absent[1:-1]) if answer.absent.startswith('"') else answer.absent
-    otherwise = f" if {expression(_PRESENT)} else {absent}{closing}"
-    around = [TextEdit(site.call.end, site.call.end, otherwise)]
-    if opening:
-        around.insert(0, TextEdit(site.call.start, site.call.start, opening))
-    return Replaced(rename, (*name, *around))
+    value = quote(ctx.source.text, site, absent[1:-1]) if absent.startswith('"') else absent
+    test = f" if {expression(_PRESENT)} else {value}"
+    if site.parent in _LOOSE:
+        return ctx.edit(call.end, call.end, test)
+    return (*ctx.edit(call.start, call.start, "("), *ctx.edit(call.end, call.end, f"{test})"))
+
+
+def _borrowed(site: Site, answer: Answer, ctx: Context) -> Replaced | None:
+    """The call of the helper's function, which needs no test; None where there is none, or the file has the name."""
+    name, borrowing = site.name.rpartition(".")[2], ctx.borrowing
+    if borrowing is None or name not in borrowing.names or not answer.absent:
+        return None
+    if site.call is None or site.alias is not None or not site.editable:
+        return None
+    has_name = re.search(rb"(?<![\w.])" + name.encode() + rb"\b", ctx.source.text) is not None
+    if has_name and ctx.project.resolve(f"{ctx.module}.{name}", ctx.module) != f"{borrowing.module}.{name}":
+        return None
+    return Replaced(edits=ctx.edit(site.start, site.end, named(f"@{name}")))
 
 
 def is_present(site: Site, ctx: Context) -> bool:
     """Whether the site runs only where a device is. Where its test stays CUDA's, so does the site."""
-    if any(guard.kind in _ASKS for guard in site.guards):
+    if any(guard.kind in _ASKS for guard in site.guards) or _is_asked_for(site, ctx):
         return True
     tests = [s for s in ctx.sites if s.end <= site.start and (s.name in _ASKING or s.use == "compare")]
     if any(follows(site, test, ctx) or _asserted(test, site, ctx) for test in tests):
@@ -93,6 +120,16 @@ def is_present(site: Site, ctx: Context) -> bool:
     held = [ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind == "mention"]
     names = {name for test in tests if held and (name := flag(test, ctx)) is not None}
     return any(_HOLDS.fullmatch(text) and reads(name).search(text) for text in held for name in names)
+
+
+def _is_asked_for(site: Site, ctx: Context) -> bool:
+    """Whether the program asks `torch.accelerator` for a device around the site."""
+    if _GENERAL not in ctx.source.text:
+        return False
+    outline = ctx.outline()
+    around = [*outline.around(site.start), *outline.expressions(site.start, site.end)]
+    tests = (node.test for node in around if isinstance(node, ast.If | ast.IfExp))
+    return any(_GENERAL.decode() in ast.unparse(t) and not outline.span(t).holds(site.start) for t in tests)
 
 
 def _asserted(test: Site, site: Site, ctx: Context) -> bool:
@@ -135,16 +172,19 @@ def join(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
     """
     unit, starts = _unit(source), sorted({e.start: j for j in judgements for e in j.edits if e.text == _TEST}.items())
     before: dict[int, str] = {}
-    group: dict[int, str] = {}
-    first, last = 0, None
+    head: dict[int, int] = {}  # where the run of a statement starts
+    runs: dict[int, str] = {}  # the group of a run, by its start
+    first, last, label = 0, None, None
     for start, judgement in starts:
         indent = _indent(source, start)
-        shared = last is not None and last.group is None is judgement.group and _next_line(source, last, start, indent)
-        first = first if shared else start
+        alike = None in (label, judgement.group) or label == judgement.group
+        shared = last is not None and alike and _next_line(source, last, start, indent)
+        first, label = (first, label or judgement.group) if shared else (start, judgement.group)
         before[start] = unit if shared else _behind(indent, unit)
-        group[start] = f"present:{first}"
+        runs[first] = label or f"present:{first}"
+        head[start] = first
         last = judgement
-    runs = Counter(group.values())
+    sizes = Counter(head.values())
 
     def written(judgement: Judgement) -> Judgement:
         at = next((e.start for e in judgement.edits if e.text == _TEST), None)
@@ -152,7 +192,7 @@ def join(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
             return judgement
         edits = [TextEdit(at, at, before[at]) if e.text == _TEST else e for e in judgement.edits]
         edits += _indented(source, judgement, unit)
-        together = group[at] if runs[group[at]] > 1 else judgement.group
+        together = runs[head[at]] if sizes[head[at]] > 1 else judgement.group
         return replace(judgement, edits=tuple(sorted(edits)), group=together)
 
     return [written(judgement) for judgement in judgements]

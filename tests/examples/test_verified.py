@@ -61,10 +61,15 @@ REMEDY = "UPDATE=1 make examples"
 each = pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
 
 
-def verify(sample: Sample, folder: Path, cases: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The outcomes of a sample's cases on the simulated device, with oracles of their own."""
+def verify(
+    sample: Sample, folder: Path, cases: Iterable[str] = (), *, port: Path | None = None
+) -> list[dict[str, Any]]:
+    """The outcomes of a sample's cases, or of another port's, on the simulated device, with oracles of their own."""
     copy = folder / sample.name
     shutil.copytree(sample.folder, copy, ignore=shutil.ignore_patterns("__pycache__", ".porter_oracle"))
+    if port is not None:
+        shutil.rmtree(copy / "port")
+        shutil.copytree(port, copy / "port")
     command = [sys.executable, "-m", "porter", "verify", str(copy), "--backend", "sim", "--format", "json", "--quiet"]
     command += [argument for case in cases for argument in ("--case", case)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -104,8 +104,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _anywhere(site: Site, row: Row, ctx: Context, message: str, group: str | None) -> Judgement:
     """A test that is to hold on every accelerator: that the device is not the CPU."""
-    if finds_device(site, ctx):
+    calls = [s.call for s in ctx.sites if s.call is not None and s.name.endswith(".GradScaler")]
+    scaled = any(call.start <= site.start and site.end <= call.end for call in calls)
+    if scaled or finds_device(site, ctx):
         advice = "left as it is: where a program finds its device, it means CUDA by this"
+        if scaled:
+            advice = "left as it is: scaling is for the float16 that autocast takes on CUDA"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice, group=group)
     if told := others(site, ctx):
         advice = f"the file tells {told} apart as well: say which devices this is for"

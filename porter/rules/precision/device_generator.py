@@ -60,7 +60,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _holds_cuda(site: Site, ctx: Context) -> bool:
-    """Whether the argument is a variable that this file sets to a CUDA device."""
+    """Whether the argument is a variable that a CUDA device of this file may be in, by an option or another way."""
     argument = next((a for a in site.call.arguments if a.start == site.start), None) if site.call is not None else None
     if argument is None or argument.place is None:
         return False
@@ -69,6 +69,8 @@ def _holds_cuda(site: Site, ctx: Context) -> bool:
     for other in ctx.sites:
         if other.kind != "device" or other.statement is None or other.use == "compare":
             continue
+        if ctx.project.feeds(other.place, argument.place, ctx.module):
+            return True
         if other.place == argument.place or sets.match(ctx.source.text, other.statement.start):
             return True
     return False

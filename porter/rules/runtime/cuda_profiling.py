@@ -87,9 +87,9 @@ def _activity(site: Site, row: Row, ctx: Context) -> Judgement:
     """``[ProfilerActivity.CPU, ProfilerActivity.CUDA]`` loses the second; alone it becomes the first."""
     text = ctx.source.text
     ahead = before(site, ctx)
-    if ctx.target.keeps_cuda and _OPEN.search(ahead) and not ahead.rstrip().endswith(b"("):
-        if _CLOSE.match(text, site.end):
-            return by_hand(site, row, ctx, "alone it raises where CUDA is not: add `ProfilerActivity.CPU`")
+    alone = _OPEN.search(ahead) and not ahead.rstrip().endswith(b"(") and _CLOSE.match(text, site.end)
+    if ctx.target.keeps_cuda and alone:
+        return by_hand(site, row, ctx, "alone it raises where CUDA is not: add `ProfilerActivity.CPU`")
     if ctx.answer(row).verdict is not Verdict.REVIEW or not ctx.edits:
         return judgement(site, row, ctx)
     if _OPEN.search(ahead) and _CLOSE.match(text, site.end):

@@ -33,9 +33,10 @@ from __future__ import annotations
 import msgspec
 
 from porter.catalog.schema import Row
-from porter.index.site import Call, Site
+from porter.index.site import Call, Receiver, Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.presence import replaced
+from porter.rules.presence import behind, is_present, or_else, replaced
 from porter.rules.table import action_of, by_hand, judgement
 from porter.rules.uses import asks_class, judge_use, through_choice
 
@@ -44,6 +45,7 @@ _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blo
 _REFUSED = "interprocess"
 _HANDLES = (".cuda_stream", ".ipc_handle")
 _ELAPSED = "torch.cuda.Event.elapsed_time"
+_TIMING = (_ELAPSED, "torch.cuda.Event.record", "torch.cuda.Event.wait")
 
 
 @rule("PRT203", "cuda-stream")
@@ -51,6 +53,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a stream or event; constructors take keywords only on Neuron."""
     if site.kind == "argument" or _only_for_its_handle(site, ctx) or through_choice(site, ctx):
         return Dismissed(site, "part")
+    if site.name in _TIMING and ctx.target.keeps_cuda and site.call is not None and site.receiver is not None:
+        return _timed(site, site.call, site.receiver, row, ctx)
     name = site.name.rpartition(".")[2]
     constructs = name in _PARAMETERS and action_of(ctx.answer(row)) in ("rename", "callee")
     if not constructs or site.role in ("import", "annotation"):
@@ -69,7 +73,7 @@ def _only_for_its_handle(site: Site, ctx: Context) -> bool:
 
 
 def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tuple[str, ...]) -> Judgement:
-    group = _timed_with(site, ctx)
+    group = _timed_with(site.place, ctx)
     positional = [a for a in call.arguments if a.keyword is None]
     refused = call.get(_REFUSED) is not None or parameters[len(positional) - 1 : len(positional)] == (_REFUSED,)
     if call.unpacked or refused or len(positional) > len(parameters):
@@ -91,14 +95,26 @@ def _constructed(site: Site, call: Call, row: Row, ctx: Context, parameters: tup
     return judgement(site, row, ctx, edits=(*new.edits, *edits), rename=new.rename, group=group)
 
 
-def _timed_with(site: Site, ctx: Context) -> str | None:
+def _timed(site: Site, call: Call, receiver: Receiver, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """What the events of a CPU cannot do: ``start.record()`` goes behind a test, ``elapsed_time`` is 0 there."""
+    edits = or_else(site, call, "0.0", ctx) if site.name == _ELAPSED else behind(site, ctx)
+    if "torch.cuda" not in receiver.why:  # made by `torch.Event`, whatever the device
+        return Dismissed(site, "agnostic")
+    if edits is None or not ctx.edits or is_present(site, ctx) or not site.editable:
+        return Dismissed(site, "agnostic")
+    message = f"`{site.name.rpartition('.')[2]}()` raises on the CPU, whose events have no time"
+    group = _timed_with(receiver.place, ctx)
+    return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, edits=edits, group=group)
+
+
+def _timed_with(place: str | None, ctx: Context) -> str | None:
     """The group of events that an event is timed with: those that ``elapsed_time`` leads to, by their places."""
     pairs = [
         {s.receiver.place, *(a.place for a in s.call.arguments)}
         for s in ctx.sites
         if s.name == _ELAPSED and s.receiver is not None and s.call is not None
     ]
-    together = {site.place}
+    together = {place}
     for _ in pairs:
         together = together.union(*(pair for pair in pairs if pair & together))
     places = sorted(place for place in together if place is not None)
