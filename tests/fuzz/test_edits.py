@@ -21,9 +21,10 @@ from tests.fuzz.test_programs import SMALL
 # Rules that change the shape of what is around a use, and what of it.
 FURTHER = {
     "PRT104": "an `if` that guards nothing any more",
-    "PRT108": "the same, and the flag that holds the answer",
-    "PRT201": "the same",
-    "PRT202": "the same",
+    "PRT105": "a tensor type that a flag chooses, and what is made of it",
+    "PRT108": "an `if` that guards nothing any more, and the flag that holds the answer",
+    "PRT201": "an `if` that guards nothing any more",
+    "PRT202": "an `if` that guards nothing any more",
     "PRT204": "capture and replay of a graph",
     "PRT205": "ranges that are opened in one statement and closed in another",
     "PRT208": "the test for a name and its use",
