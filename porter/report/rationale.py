@@ -181,9 +181,10 @@ def _told(finding: Finding, facts: _Facts) -> tuple[str, str, str]:
 
 
 def _check(finding: Finding) -> str:
-    """What its advice says beyond what to write."""
-    rest = finding.advice[len(first_sentence(finding.advice)) :].strip()
-    return rest or (_sentence(MEANINGS[Verdict.REVIEW]) if finding.verdict is Verdict.REVIEW else "")
+    """What its advice says beyond what to write. Where it says no more, a review is of that."""
+    written = first_sentence(finding.advice)
+    rest = finding.advice[len(written) :].strip()
+    return rest or (f"{written} Numerics, order or semantics may differ." if finding.verdict is Verdict.REVIEW else "")
 
 
 def _sentence(text: str) -> str:

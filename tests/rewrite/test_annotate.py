@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from porter.model import Verdict
+from porter import engine
+from porter.config import load
+from porter.model import TARGETS, Verdict
 from porter.rewrite.annotate import comments, strip
-from porter.rewrite.apply import apply
+from porter.rewrite.apply import apply, stripped
 from porter.sources.source import Source
+from tests.ecosystem.invariants import working_in
 from tests.rewrite.helpers import applied, finding, source_of
 from tests.rewrite.test_apply import notebook
 
@@ -105,3 +111,50 @@ def test_notebooks_keep_their_magics() -> None:
 )
 def test_other_files(kind: str, before: str, line: int, after: str | None) -> None:
     assert annotated(source_of(before.encode(), kind), (line, None)).text.decode() == (after or before)
+
+
+LINES = [
+    "x = 1",
+    "if x:",
+    "    y = f(",
+    "        1)",
+    "    pass",
+    "@a",
+    "def g():",
+    "\treturn 2",
+    "# note",
+    "",
+    "s = '''",
+    "'''",
+]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(LINES), min_size=1, max_size=12),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sets(st.integers(1, 12), max_size=6),
+    st.sampled_from(["python", "notebook", "shell", "requirements", "yaml"]),
+)
+def test_what_is_annotated_and_stripped_is_as_it_was(
+    lines: list[str], end: str, ends: bool, places: set[int], kind: str
+) -> None:
+    text = end.join(lines) + (end if ends else "")
+    source = source_of(notebook(text, "z = 3") if kind == "notebook" else text.encode(), kind)
+    cell = 0 if kind == "notebook" else None
+    findings = [finding(verdict=Verdict.MANUAL, line=line, cell=cell) for line in sorted(places)]
+    result = apply(source, findings, [None] * len(findings), annotate=True)
+    assert stripped(source_of(result.after, kind)).after == source.raw
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_examples_lose_their_comments_again(target: str) -> None:
+    chosen = load(isolated=True, overrides={"target": target, "cache": False})
+    with working_in(Path(__file__).parents[2] / "examples"):
+        plain = {file.path: file.after for file in engine.rewrite(["."], chosen).files}
+        noted = [file for file in engine.rewrite(["."], chosen, annotate=True).files if file.changes]
+        assert any(b"# TODO(porter) PRT" in file.after for file in noted)
+        for file in noted:
+            kind = next(task.kind for task in engine._tasks([file.path], chosen, None)[0])
+            assert stripped(source_of(file.after, kind)).after == plain.get(file.path, file.before), file.path
