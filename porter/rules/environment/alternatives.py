@@ -6,11 +6,14 @@ import re
 
 from porter.index.site import Site
 from porter.rules.base import Context
+from porter.rules.environment.conditions import chooses_device
 
 _WORDS = r"(?:^|[/_.-])({})(?=[/_.-]|$)"
-_CUDA = re.compile(_WORDS.format(r"cuda\d*|cu\d{2,3}|n?gpus?|multi_?gpu|nvidia|nccl|[abhv][12]00"), re.I)
+_CUDA = re.compile(
+    _WORDS.format(r"cuda\d*|cu\d{2,3}|n?gpus?|multi_?gpu|nvidia|nccl|tensorrt|trt|trtllm|[abhv][12]00"), re.I
+)
 _DEVICE = re.compile(_WORDS.format(r"neuron|neuronx|trn\d?|trainium|inf2"), re.I)
-_OTHER = re.compile(_WORDS.format(r"cpu|rocm|hip|amd|xpu|npu|tpu|xla|mps|hpu|gaudi|habana"), re.I)
+_OTHER = re.compile(_WORDS.format(r"cpu|rocm|hip|amd|intel|xpu|npu|ascend|tpu|xla|mps|hpu|gaudi|habana|musa|mlu"), re.I)
 _SERVICE = re.compile(
     r"(?:^|/)(?:\.github|\.circleci|\.buildkite|\.gitlab|\.azure[\w-]*)/"
     r"|(?:^|/)(?:\.gitlab-ci|\.travis|azure-pipelines|cloudbuild|buildspec)[\w-]*\.ya?ml$"
@@ -22,14 +25,20 @@ _NEAR = 3  # parts of the path, from its end, that name the file
 
 
 def served(ctx: Context) -> str | None:
-    """Why the file needs no port: there is one for Neuron beside it."""
+    """Why the file needs no port: it is for Neuron already, or there is one for Neuron beside it."""
+    if _DEVICE.search(_near(ctx)):
+        return "by its name it is for Neuron already"
     sister = _sister(ctx, _DEVICE)
     return f"`{sister}` beside it is for Neuron" if sister is not None else None
 
 
+def _near(ctx: Context) -> str:
+    return "/".join(ctx.source.path.split("/")[-_NEAR:])
+
+
 def elsewhere(ctx: Context) -> str | None:
     """The word in the file's name by which it is for another device than CUDA's."""
-    found = _OTHER.search("/".join(ctx.source.path.split("/")[-_NEAR:]))
+    found = _OTHER.search(_near(ctx)) or _DEVICE.search(_near(ctx))
     return found[1] if found is not None else None
 
 
@@ -42,10 +51,11 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the file is made by a tool: change what it is made from, and make it again"
     if (other := elsewhere(ctx)) is not None:
         return f"by its name (`{other}`) it is for another device: leave it as it is"
-    place = "/".join([*path.split("/")[-_NEAR:], *site.scope.split(".")])
-    named = _CUDA.search(place)
+    named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
     if named is not None:
         return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
+    if site.statement is not None and (chosen := chooses_device(ctx.source.shown, site.start)) is not None:
+        return f"line {ctx.source.line(chosen)} chooses the device that it is for: add a branch beside it"
     sister = _sister(ctx, _OTHER)
     if sister is not None:
         return f"`{sister}` beside it is for another device: write one for this device, too, and leave this one"

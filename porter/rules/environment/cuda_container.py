@@ -39,14 +39,16 @@ _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNO
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue."""
     result = write(site, row, ctx, _option if site.name.startswith("--") else _image)
-    return msgspec.structs.replace(result, group=_container(site)) if isinstance(result, Judgement) else result
+    return msgspec.structs.replace(result, group=_container(site, ctx)) if isinstance(result, Judgement) else result
 
 
-def _container(site: Site) -> str | None:
-    """What the site is a part of: an image, and the devices that it is given, change together."""
+def _container(site: Site, ctx: Context) -> str | None:
+    """What the site is a part of: an image, and the devices that it is given, change together, and so do stages."""
     if site.statement is not None:
         return f"container {site.statement.start}"
-    service = site.detail.split(".")[:2]
+    if ctx.source.kind == "docker":
+        return "stages"
+    service = site.scope.split(".")[:2]
     return ".".join(service) if service[0] == "services" else None
 
 

@@ -57,6 +57,7 @@ from porter.rules.table import judgement
 
 _BUILDS = frozenset(["torch", "torchvision", "torchaudio", "torchcodec"])
 _INDEX = "https://download.pytorch.org/whl/cu"
+_OTHER_INDEX = re.compile(rb"download\.pytorch\.org/whl/(?:\w+/)?(?:cpu|xpu|rocm)")
 _NAME = re.compile(rb"[\w.-]+(?:\[[\w,.-]*\])?")
 # Keys under which requirements stand that are installed on request only.
 _EXTRA = re.compile(
@@ -101,6 +102,9 @@ def _on_request(site: Site, ctx: Context) -> str | None:
 def _wanted(site: Site, name: str, ctx: Context) -> bool:
     """Whether a build that does not say CUDA has to change: by its release, or as the index has builds for CUDA."""
     if "+" in site.detail or elsewhere(ctx) is not None:  # torch==2.6.0+cpu
+        return False
+    start, end = _span(site)
+    if _OTHER_INDEX.search(ctx.source.shown[start:end]):
         return False
     if name == "torch":
         return shuts_out(site.detail, ctx.target.torch) or (_has_room(site, ctx) and bool(_beside(site, ctx, _INDEX)))
@@ -171,8 +175,13 @@ def _written(site: Site, packages: list[str], indexes: list[str], ctx: Context, 
 
 def _has(site: Site, indexes: list[str], ctx: Context) -> bool:
     """Whether the command, or the file, names the vendor's index already."""
-    start, end = (site.statement.start, site.statement.end) if site.statement is not None else (0, None)
+    start, end = _span(site)
     return bool(indexes) and indexes[0].encode() in ctx.source.shown[start:end]
+
+
+def _span(site: Site) -> tuple[int, int | None]:
+    """Where the requirement's command stands, or its file."""
+    return (site.statement.start, site.statement.end) if site.statement is not None else (0, None)
 
 
 def _unpinned(site: Site, _: str, ctx: Context) -> Edits | None:

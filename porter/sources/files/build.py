@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from porter.index.site import Site
 from porter.sources.files.commands import scan_shell
 from porter.sources.files.values import is_cuda_variable
 from porter.sources.files.view import BLANKS, View
 
 _ASSIGNMENT = re.compile(r"[ ]*(?:export[ \t]+|override[ \t]+)?([A-Za-z_]\w*)[ \t]*(?:[:?+!]{0,3}=)", re.ASCII)
+_TARGET = re.compile(r"([\w./-]+)[ \t]*:(?!=)", re.ASCII)
 _PREFIX = BLANKS + "@+-"  # of a recipe line
 
 # CMake constructs and what they match. Each is reported once a file.
@@ -30,14 +33,18 @@ _NAMES = tuple(_CMAKE)
 
 
 def scan_make(view: View) -> Iterator[Site]:
-    """A Makefile: variables, and the shell text of recipes and values."""
+    """A Makefile: variables, and the shell text of recipes and values, in the scope of their target."""
+    target = ""
     seen: set[str] = set()
     for begin, end in _logical_lines(view):
         assignment = _ASSIGNMENT.match(view.text, begin, end)
         if assignment and is_cuda_variable(assignment[1]):
             yield view.site("environment", assignment[1], *assignment.span(1), role="store")
         value = view.text[assignment.end() if assignment else begin : end].lstrip(_PREFIX)
-        yield from scan_shell(view.cut(end - len(value), end), seen)
+        if found := _TARGET.match(view.text, begin, end):
+            target = found[1]
+        for site in scan_shell(view.cut(end - len(value), end), seen):
+            yield msgspec.structs.replace(site, scope=target)
 
 
 def _logical_lines(view: View) -> Iterator[tuple[int, int]]:

@@ -63,19 +63,20 @@ def scan_items(view: View, items: Iterable[Item]) -> Iterator[Site]:
 
 def item_sites(view: View, item: Item) -> Iterator[Site]:
     """The sites of one value and its key."""
-    key = item.path[-1] if item.path else ""
+    key, scope = item.path[-1] if item.path else "", ".".join(item.path[:-1])
     if key.lower() in _SCRIPTS:
         yield from scan_shell(view.cut(item.start, item.end))
     elif item.block:
         if key.endswith(".sh"):
             yield from scan_shell(view.cut(item.start, item.end))
     elif variable := _variable(item, key):
-        yield view.site("environment", variable.value, variable.start, variable.end, role="store", detail=item.value)
+        detail = item.value
+        yield view.site("environment", *variable, role="store", scope=scope, detail=detail)
     elif name := _resource(item, key):
         start, end = (item.key.start, item.key.end) if name == key else (item.start, item.end)
-        yield view.site("resource", name, start, end, detail=".".join(item.path))
+        yield view.site("resource", name, start, end, scope=scope, detail=".".join(item.path))
     elif name := _container(item, key):
-        yield view.site("container", name, item.start, item.end, detail=".".join(item.path))
+        yield view.site("container", name, item.start, item.end, scope=scope, detail=".".join(item.path))
     elif found := setting(item.path, item.value):
         yield view.site(
             "config",
@@ -83,6 +84,7 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
             item.start,
             item.end,
             place=f"k:{key.replace('-', '_')}",
+            scope=scope,
             detail=".".join(item.path),
             certain=found.certain,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from porter.index.site import Site
 from porter.sources.files.commands import command_sites, scan_shell
 from porter.sources.files.images import image_name
@@ -22,24 +24,39 @@ _COMMANDS = frozenset(["RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD"])
 
 
 def scan_docker(view: View) -> Iterator[Site]:
-    """The sites of a Dockerfile."""
+    """The sites of a Dockerfile, each in the scope of its stage, as that is named."""
+    stage = ""
     values: dict[str, str] = {}  # of ARG and ENV
     stages = {"scratch"}
     seen: set[str] = set()
     for name, part in instructions(view):
         if name == "FROM":
-            yield from _base(part, values, stages)
-        elif name in ("ARG", "ENV"):
-            yield from _variables(part, values, seen)
-        elif name == "COPY":
-            for word in _WORD.finditer(part.text):
-                if word.group().startswith("--from="):
-                    yield from _image(part, Word(word.group()[7:], word.start() + 7, word.end()), values)
-        elif name in _COMMANDS and part.text.startswith("["):
-            words = [Word(item.value, item.start, item.end) for item in read_json(part.text)]
-            yield from command_sites(part, Command(words, [], listed=True), seen)
-        elif name in _COMMANDS:
-            yield from scan_shell(part, seen)
+            stage = _stage(part)
+        for site in _instruction_sites(name, part, values, stages, seen):
+            yield msgspec.structs.replace(site, scope=stage)
+
+
+def _stage(part: View) -> str:
+    words = part.text.split()
+    return words[-1] if len(words) > 2 and words[-2].lower() == "as" else ""
+
+
+def _instruction_sites(
+    name: str, part: View, values: dict[str, str], stages: set[str], seen: set[str]
+) -> Iterator[Site]:
+    if name == "FROM":
+        yield from _base(part, values, stages)
+    elif name in ("ARG", "ENV"):
+        yield from _variables(part, values, seen)
+    elif name == "COPY":
+        for word in _WORD.finditer(part.text):
+            if word.group().startswith("--from="):
+                yield from _image(part, Word(word.group()[7:], word.start() + 7, word.end()), values)
+    elif name in _COMMANDS and part.text.startswith("["):
+        words = [Word(item.value, item.start, item.end) for item in read_json(part.text)]
+        yield from command_sites(part, Command(words, [], listed=True), seen)
+    elif name in _COMMANDS:
+        yield from scan_shell(part, seen)
 
 
 def instructions(view: View) -> Iterator[tuple[str, View]]:
@@ -78,8 +95,8 @@ def _base(part: View, values: dict[str, str], stages: set[str]) -> Iterator[Site
     words = [Word(m.group(), *m.span()) for m in _WORD.finditer(part.text) if not m.group().startswith("--")]
     if words and words[0].value.lower() not in stages:
         yield from _image(part, words[0], values)
-    if len(words) > 2 and words[1].value.lower() == "as":
-        stages.add(words[2].value.lower())
+    if stage := _stage(part):
+        stages.add(stage.lower())
 
 
 def _image(part: View, word: Word, values: dict[str, str]) -> Iterator[Site]:
