@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from tempfile import TemporaryFile
+from threading import Event, Timer
 from typing import IO
 
 _OPTIONS = (
     *("--no-pager", "--literal-pathspecs"),
     *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "core.quotePath=false"),
 )
+PATIENCE = 300  # seconds: whatever is called `.gitattributes` is read, and a FIFO never ends
 _KEPT = re.compile("GIT_(?:CONFIG|CEILING|DISCOVERY|EXEC)_")  # of git's variables: how to ask, not what
 _SET = {
     "LC_ALL": "C",
@@ -87,12 +89,14 @@ class Git:
                 )
             except OSError as error:
                 raise GitError(f"git cannot be run: {(error.strerror or str(error)).lower()}") from error
-            with process:
+            with _patience(process) as stopped, process:
                 try:
                     yield process
                 except BaseException:
                     process.kill()
                     raise
+            if stopped.is_set():
+                raise GitError(f"git was stopped after {PATIENCE:g} s: it may wait for a file that is none")
             if process.returncode:
                 said.seek(0)
                 lines = os.fsdecode(said.read()).strip().splitlines() or [f"git failed with {process.returncode}"]
@@ -117,6 +121,24 @@ class Git:
             raise
         words = os.fsdecode(found).split("\0")
         return [name for scope, name in zip(words[::2], words[1::2], strict=False) if scope not in _OWN]
+
+
+@contextmanager
+def _patience(process: subprocess.Popen[bytes]) -> Iterator[Event]:
+    """Kill a process that does not come to its end; the event tells whether that was so."""
+    stopped = Event()
+
+    def stop() -> None:
+        stopped.set()
+        process.kill()
+
+    timer = Timer(PATIENCE, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield stopped
+    finally:
+        timer.cancel()
 
 
 def work_tree(path: str, known: dict[str, str | None]) -> str | None:

@@ -17,6 +17,8 @@ from porter import engine
 from porter.cache import Cache
 from porter.config import load
 from porter.engine import Report
+from porter.gate.changes import Changes
+from porter.gate.git import GitError
 
 CUDA = 'import torch\n\nd = torch.device("cuda")\n'
 GIT = ("git", "-c", "user.name=porter", "-c", "user.email=porter@example.org")
@@ -186,6 +188,18 @@ def test_git_that_waits_is_not_waited_for(name: str, monkeypatch: pytest.MonkeyP
     Path("mine.py").write_text(CUDA)
     monkeypatch.setattr("porter.sources.discover._GIT_SECONDS", 0.5)
     assert look() == ["mine.py"]
+
+
+def test_git_that_waits_while_lines_are_compared_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    git("init", "-q")
+    Path("mine.py").write_text(CUDA)
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+    Path("mine.py").write_text(CUDA * 2)
+    os.mkfifo(".gitattributes")
+    monkeypatch.setattr("porter.gate.git.PATIENCE", 0.5)
+    with pytest.raises(GitError, match="git was stopped after"):
+        Changes(["."], "HEAD").touch(engine.run(["mine.py"], load(isolated=True)).findings[0])
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
