@@ -74,7 +74,8 @@ def save_series(patches: Sequence[tuple[str, Patch]], base: Path, folder: str) -
         raise Failure(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from error
     for number, (name, patch) in enumerate(patches, 1):
         findings = [finding for part in patch.parts for piece in part.pieces for finding in piece.findings]
-        subject = f"{patch.label}: {breakdown(tally(findings)) or 'new'} in {plural(len(patch.parts), 'file')}"
+        what = f"{breakdown(tally(findings))} in " if findings else ""
+        subject = f"{patch.label}: {what}{plural(len(patch.parts), 'file')}"
         head = f"{subject}\n\nPatch {number} of {len(patches)} by porter rewrite; each needs those before it.\n\n"
         parts = (
             unified(_inside(part.file.path, base), part.before, part.changes, created=part.created)

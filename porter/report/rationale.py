@@ -49,8 +49,8 @@ def render(patches: Sequence[tuple[str, Patch]], target: str, what: str, catalog
             yield f"# {markup.code(name)}\n\n"
         for part in patch.parts:
             yield f"## {markup.code(part.file.path)}\n\n"
-            if part.created:
-                yield "A new file, which the others use.\n\n"
+            if not any(piece.findings for piece in part.pieces):
+                yield f"{'A new file' if part.created else 'A file'}, which the others use.\n\n"
             for one in explained[id(part)]:
                 yield from _section(one, facts)
     yield from facts.sources()

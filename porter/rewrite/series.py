@@ -14,7 +14,7 @@ from porter.rewrite.patch import Change, between, splice
 from porter.rewrite.pieces import Divided, Piece, changes_of
 
 _UNFIT = re.compile(r"[^\w.-]+")
-_NEW = "new-files"
+_HELPER = "helper"  # a file without CUDA uses of its own, which the others import
 
 
 class Key(NamedTuple):
@@ -92,7 +92,7 @@ def _parts(file: Divided, key_of: Callable[[Divided, Piece], Key]) -> Iterator[t
 
 def _by_rule(_: Divided, piece: Piece) -> Key:
     lead = piece.lead
-    return Key(1, f"{lead.code} {lead.name}") if lead is not None else Key(0, _NEW)
+    return Key(1, f"{lead.code} {lead.name}") if lead is not None else Key(0, _HELPER)
 
 
 def _by_file(file: Divided, _: Piece) -> Key:
@@ -102,7 +102,7 @@ def _by_file(file: Divided, _: Piece) -> Key:
 def _by_verdict(_: Divided, piece: Piece) -> Key:
     lead = piece.lead
     if lead is None:
-        return Key(0, _NEW)
+        return Key(0, _HELPER)
     if piece.comments:
         return Key(3, "comments")
     return Key(2, str(lead.verdict)) if lead.verdict is Verdict.REVIEW else Key(1, str(lead.verdict))

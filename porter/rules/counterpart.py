@@ -34,7 +34,8 @@ def judge_counterpart(site: Site, row: Row, ctx: Context) -> Judgement | Dismiss
     if may_be_missing(site, ctx):
         return by_hand(site, row, ctx, "its import may fail: porter does not see whether this still runs then")
     if site.call is None:
-        if not (signature.stated or signature.renamed or signature.otherwise) or asks_class(site, ctx) or site.role == "annotation":
+        same = not (signature.stated or signature.renamed or signature.otherwise)
+        if same or asks_class(site, ctx) or site.role == "annotation":
             return judgement(site, row, ctx, rename=name)
         return by_hand(site, row, ctx, "not called here: porter does not see its arguments")
     if not ctx.edits:

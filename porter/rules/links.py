@@ -36,7 +36,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 
 def _groups(results: list[Judgement]) -> list[Judgement]:
-    """What changes together in a script: where a variable is set, and read. `porter.rewrite.names` does it in Python."""
+    """What changes together in a script: where a variable is set, and read. In Python, `rewrite.names` does it."""
     lines = {r.group: r.site.line for r in reversed(results) if r.group and not r.edited}
 
     def held(result: Judgement) -> Judgement:

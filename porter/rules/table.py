@@ -113,9 +113,10 @@ def _arguments(site: Site, row: Row, ctx: Context) -> Edits | None:
     for other in ctx.sites:
         if other.kind == "argument" and other.call == site.call and other.line == site.line:
             found = ctx.catalogue.find(other.kind, other.name)
-            if found is not None and found.rule == row.rule and _changes(other, found, ctx):
-                if not _argument(other, site.call, ctx.answer(found).replacement, editor) and other is site:
-                    return None
+            if found is None or found.rule != row.rule or not _changes(other, found, ctx):
+                continue
+            if not _argument(other, site.call, ctx.answer(found).replacement, editor) and other is site:
+                return None
     return editor.edits()
 
 

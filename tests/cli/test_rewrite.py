@@ -331,7 +331,7 @@ def test_a_new_file_is_written(helper: bytes) -> None:
 
 def test_a_new_file_is_in_the_patch_and_first_in_a_series(helper: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rewrite", "--patch", "port", "--split-by", "rule", "--explain-patch", "port.md", "--isolated"]) == 0
-    assert sorted(path.name for path in Path("port").iterdir())[0] == "01-new-files.patch"
+    assert sorted(path.name for path in Path("port").iterdir())[0] == "01-helper.patch"
     assert "## `new/helper.py`\n\nA new file, which the others use.\n" in Path("port.md").read_text()
     assert main(["rewrite", "--isolated", "--no-cache"]) == 0
     patch = capsys.readouterr().out

@@ -36,8 +36,10 @@ _LEADING = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 # Names that rules write where the catalogue has another for the same thing.
 _ALIKE = {
     "torch.autocast": ("torch.amp.autocast",),  # one class
-    "torch.tensor": ("torch.empty",),  # a tensor type is called with values, or with sizes
+    "torch.tensor": ("torch.empty", "torch.Tensor"),  # a tensor type is called with values or sizes, or annotates
 }
+# What seeds the device seeds it alone, and what seeds all generators does, too.
+_SEEDS = dict.fromkeys(("torch.cuda.manual_seed", "torch.cuda.manual_seed_all"), "torch.manual_seed")
 
 
 class Broken(NamedTuple):
@@ -63,9 +65,10 @@ class Held(NamedTuple):
 
 
 def hold(change: FileChange, catalogue: Catalogue, target: str) -> Held | None:
-    """Ask about one file; None where it is no Python file that libcst can read."""
-    sources = [decode.decode(raw, change.path, "python") for raw in (change.before, change.after)]
-    before, after = sources
+    """Ask about one file; None where it is no Python file in UTF-8 that libcst can read."""
+    if not change.path.endswith(".py"):
+        return None
+    before, after = (decode.decode(raw, change.path, "python") for raw in (change.before, change.after))
     if isinstance(before, Problem) or isinstance(after, Problem) or before.text != before.raw:
         return None
     try:
@@ -109,7 +112,7 @@ class _Comparison:
             old, new = self._old(span), self._new(place)
             if old[:4] == new[:4]:
                 counts["the same"] += 1
-            elif kind := self._wrong(old, new, edited):
+            elif kind := self._wrong(span, old, new, edited):
                 broken.append(self._broken(span[0], kind, str(old), str(new)))
             else:
                 counts["as claimed"] += 1
@@ -131,15 +134,21 @@ class _Comparison:
         moved = start + self.growth[n]
         first = self.changes[n] if n < len(self.changes) else None
         if first is None or first.start >= end:
+            ahead = start + self.growth[n - 1], moved + end - start  # what is written right before it joins it
+            if n and self.changes[n - 1].start == start and ahead in self.after.chains:
+                return ahead, True
             return (moved, moved + end - start), False
         if first.start < start or first.end > end or moved not in self.longest:
             return None, True
         return (moved, self.longest[moved]), True
 
-    def _wrong(self, old: Meaning, new: Meaning, edited: bool) -> str | None:
+    def _wrong(self, span: Span, old: Meaning, new: Meaning, edited: bool) -> str | None:
         """What is wrong with a name that stands for something new."""
-        if not edited and not new.names and not new.others:
-            return "orphan"
+        redefined = any(self._touched(source) for source in old.sources)
+        if not new.names and not new.others:
+            return None if self._unseen(span) else "orphan"
+        if (old.others and redefined) or (not old.names and edited):
+            return None  # a value, made in another way
         if not edited and old.others != new.others:
             return "captured"
         gone, come = old.names - new.names, new.names - old.names
@@ -148,10 +157,15 @@ class _Comparison:
             return None
         return "claim" if edited else "captured"
 
+    def _touched(self, span: Span) -> bool:
+        """Whether something changes there."""
+        n = bisect_right(self.ends, span[0])
+        return n < len(self.changes) and self.changes[n].start < span[1]
+
     def _claims(self, name: str) -> set[str]:
         """What the catalogue and the target say that a name becomes, as far as that is a name."""
         target = TARGETS[self.target]
-        known = {"torch.cuda": target.runtime, "torch.device": target.current}
+        known = {"torch.cuda": target.runtime, "torch.device": target.current, **_SEEDS}
         row, rest = self.catalogue.find("symbol", name), ""
         texts = [known.get(name, "")]
         while row is None and "." in name:
@@ -160,24 +174,42 @@ class _Comparison:
             row = self.catalogue.find("symbol", name)
         if row is not None:
             answer: Answer = getattr(row, self.target)
-            texts += [answer.replacement, answer.older]
+            texts += [answer.replacement, answer.older, *(row.signature.otherwise.values() if row.signature else ())]
         found = [match.group() for match in map(_LEADING.match, texts) if match]
         names = {alias for name in found for alias in (name, *_ALIKE.get(name, ()))}
         return {(name if "." in name else f"builtins.{name}") + rest for name in names}
 
     def _written(self, met: set[int], counts: Counter[str]) -> Iterator[tuple[int, str, str, str]]:
-        """What is wrong with the names that edits wrote."""
+        """What is wrong with the names that edits wrote, or moved."""
+        unseen = {self._root(span) for span in self.before.read if self._unseen(span)}
         for span in self.after.read:
             if span[0] in met:
                 continue
-            meaning = self.after.meaning(self.after.chains[span])
+            meaning = self._new(span)
             text = self.sources[1].text[slice(*span)].decode()
             if not meaning.names and not meaning.others:
-                yield span[0], "unbound", "", text
+                if text.partition(".")[0].strip() not in unseen:
+                    yield span[0], "unbound", "", text
             elif self.after.at_module_level(self.after.chains[span]) and min(meaning.origins, default=0) > span[0]:
                 yield span[0], "late", "", text
             else:
                 counts["written"] += 1
+
+    def _unseen(self, span: Span) -> bool:
+        """Whether libcst does not see all that defines a name: it is nothing to it, or needs itself to be assigned."""
+        meaning, root, text = self._old(span), self._root(span), self.sources[0].text
+        if meaning.names or not meaning.sources:
+            return not meaning.names and not meaning.others
+        return all(
+            any(
+                start <= first and last <= end and text[first:last].decode() == root
+                for first, last in self.before.chains
+            )
+            for start, end in meaning.sources
+        )
+
+    def _root(self, span: Span) -> str:
+        return self.sources[0].text[slice(*span)].decode().partition(".")[0].strip()
 
     def _broken(self, at: int, kind: str, old: str, new: str, side: int = 0) -> Broken:
         source = self.sources[side]

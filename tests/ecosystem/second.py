@@ -35,7 +35,12 @@ class Meaning(NamedTuple):
     followed: frozenset[str] = frozenset()  # by import, through assignments of plain names
     own: frozenset[str] = frozenset()  # functions and classes of the file, with its module in front, and of Python
     others: frozenset[str] = frozenset()  # described: values that no name leads to
-    origins: frozenset[int] = frozenset()  # where the imported names, and the values assigned to others, start
+    sources: frozenset[Span] = frozenset()  # of all this: names in import statements, and values that are assigned
+
+    @property
+    def origins(self) -> frozenset[int]:
+        """Where the sources start."""
+        return frozenset(start for start, _ in self.sources)
 
     @property
     def names(self) -> frozenset[str]:
@@ -74,8 +79,10 @@ class SecondOpinion:
         level = len(name) - len(rest)
         if not level:
             return name
-        parts = self.package.split(".") if self.package else [""]
-        return ".".join([*parts[: len(parts) - (level - 1)], rest])
+        if not self.package:
+            return f".{rest}"  # beside no package: no name to import it by
+        parts = self.package.split(".")
+        return ".".join(filter(None, [*parts[: len(parts) - (level - 1)], rest]))
 
     def meaning(self, chain: Chain) -> Meaning:
         """What a chain may stand for."""
@@ -96,7 +103,8 @@ class SecondOpinion:
             value = node.annotation.annotation
             scope = made[0].scope.parent
         elif isinstance(value, cst.Call):
-            value, scope = value.func, made[0].scope
+            value = value.func
+            scope = self._scopes.get(value)
         else:
             return frozenset()
         return self._meaning(value, scope, 0).imported if isinstance(value, Chain) and is_chain(value) else frozenset()
@@ -108,10 +116,12 @@ class SecondOpinion:
         for assignment in scope[root] if scope is not None else ():
             node = assignment.node if isinstance(assignment, Assignment) else None
             value = self._values.get(node) if node is not None else None
+            if value is not None:
+                found["sources"].add(self.span(value))
             if isinstance(assignment, ImportAssignment):
                 names = assignment.get_qualified_names_for(name)
                 found["imported"].update(self.absolute(n.name) for n in names if n.source is QualifiedNameSource.IMPORT)
-                found["origins"].update(self._aliases(assignment))
+                found["sources"].update(self._aliases(assignment))
             elif isinstance(assignment, BuiltinAssignment):
                 found["own"].add(f"builtins.{name}")
             elif isinstance(node, (cst.FunctionDef, cst.ClassDef)):
@@ -120,21 +130,20 @@ class SecondOpinion:
             elif isinstance(value, Chain) and is_chain(value) and depth < _DEPTH:
                 if isinstance(value, cst.Name) and value.value == "None":
                     continue  # says nothing of what else it may be
-                through = self._meaning(value, assignment.scope, depth + 1)
+                through = self._meaning(value, self._scopes.get(value), depth + 1)
                 found["followed"].update(".".join(filter(None, [name, rest])) for name in through.names)
                 found["others"] |= through.others
-                found["origins"].add(self.span(value)[0])
             else:
                 found["others"].add(_described(assignment))
         return Meaning(**{field: frozenset(values) for field, values in found.items()})
 
-    def _aliases(self, assignment: ImportAssignment) -> Iterator[int]:
-        """Where the parts of an import statement start that bind the name."""
+    def _aliases(self, assignment: ImportAssignment) -> Iterator[Span]:
+        """The parts of an import statement that bind the name."""
         names = assignment.node.names if isinstance(assignment.node, (cst.Import, cst.ImportFrom)) else ()
         for alias in names if not isinstance(names, cst.ImportStar) else ():
             bound = alias.evaluated_alias or alias.evaluated_name.partition(".")[0]
             if bound == assignment.name.partition(".")[0]:
-                yield self.span(alias)[0]
+                yield self.span(alias)
 
 
 def opinion_on(source: Source) -> SecondOpinion:

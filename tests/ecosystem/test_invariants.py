@@ -6,36 +6,71 @@ from pathlib import Path
 
 import pytest
 
+from porter.catalog import load as load_catalogue
 from porter.config import load
+from porter.engine import FileChange
 from porter.model import TARGETS
-from tests.ecosystem.invariants import prove
-from tests.literate import parse
+from tests.ecosystem.conftest import ROOT
+from tests.ecosystem.invariants import outside, parses, prove
+from tests.ecosystem.renames import hold
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = {target: load(isolated=True, overrides={"target": target}) for target in TARGETS}
+
+
+def names_broken(changes: tuple[FileChange, ...], target: str) -> list[str]:
+    """What the rewritten files' names stand for, and should not."""
+    held = [hold(change, load_catalogue(), target) for change in changes]
+    return [str(broken) for result in held if result is not None for broken in result.broken]
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("example", sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir()))
 def test_examples(example: str, target: str) -> None:
     proof = prove(ROOT / "examples" / example, SETTINGS[target])
+    assert proof.changes
     assert proof.broken == []
-    assert proof.changes or target != "neuron", "an example that porter does not change is none"
-
-
-@pytest.fixture(scope="module")
-def snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All files of all literate cases, a folder for each case."""
-    tree = tmp_path_factory.mktemp("snippets")
-    for page in sorted((ROOT / "tests").glob("[rt]*/**/*.md")):
-        for number, case in enumerate(parse(page.read_text(encoding="utf-8"))):
-            for file in case.files:
-                path = tree / page.stem / str(number) / file.path
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(file.content, encoding="utf-8", newline="")
-    return tree
+    assert names_broken(proof.changes, target) == []
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_snippets(snippets: Path, target: str) -> None:
-    assert prove(snippets, SETTINGS[target]).broken == []
+    proof = prove(snippets, SETTINGS[target])
+    assert proof.broken == []
+    assert names_broken(proof.changes, target) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (b"one X three", None),
+        (b"one two three", None),  # an edit that is not made
+        (b"one two three, four", 7),
+        (b"One X three", 0),
+        (b"one X threE", 7),
+        (b"one three", 7),
+        (b"", 0),
+    ],
+)
+def test_changes_outside_of_edits(after: bytes, expected: int | None) -> None:
+    assert outside(b"one two three", after, [(4, 7), (5, 6)]) == expected
+
+
+def test_insertions_are_edits_too() -> None:
+    assert outside(b"ab", b"XaYbZ", [(0, 0), (1, 1), (2, 2)]) is None
+    assert outside(b"ab", b"XaYb", [(0, 0), (2, 2)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("a.py", b"x = 1", b"x = "),
+        ("a.py", b"def f(): return 1", b"return 1"),  # parses, and does not compile
+        ("a.json", b"{}", b"{"),
+        ("a.toml", b"a = 1", b"a = "),
+        ("a.yaml", b"a: [1]", b"a: [1"),
+        ("a.sh", b"if true; then false; fi", b"if true; then false"),
+    ],
+)
+def test_what_a_file_must_be(path: str, good: bytes, bad: bytes) -> None:
+    assert parses(path, good) is None
+    assert parses(path, bad)

@@ -173,7 +173,7 @@ def test_verdicts_come_in_the_order_of_trust() -> None:
     result = apply(source_of(before), found, [None] * 3, annotate=True)
     new = Divided("new.py", b"", pieces(b"", [Unit((), (), (Change(0, 0, b"x = 1\n"),))]), created=True)
     patches = series([Divided("m.py", before, pieces(before, result.units)), new], "verdict")
-    assert [patch.label for patch in patches] == ["new-files", "auto", "review", "comments"]
+    assert [patch.label for patch in patches] == ["helper", "auto", "review", "comments"]
     assert [part.created for patch in patches for part in patch.parts] == [True, False, False, False]
 
 

@@ -21,7 +21,7 @@ class _OutOfSight(Exception):
 
 
 def drawn_on_cpu(site: Site, ctx: Context) -> Edits | None:
-    """The edits for a generator that is told its device at ``site``, and for all that draws from it; None if unknown."""
+    """The edits for a generator that is told its device at ``site``, and for all that draws from it; or None."""
     from porter.rewrite.calls import CallEditor
 
     outline, call = ctx.outline(), site.call
