@@ -39,7 +39,7 @@ if triton is not None:
 
     class _RMSNorm(torch.autograd.Function):
         @staticmethod
-        @torch.amp.custom_fwd(device_type="neuron")
+        @torch.cuda.amp.custom_fwd
         def forward(ctx, x, weight, eps):
             shape, n = x.shape, x.shape[-1]
             x = x.contiguous().view(-1, n)
@@ -51,7 +51,7 @@ if triton is not None:
             return y.view(shape)
 
         @staticmethod
-        @torch.amp.custom_bwd(device_type="neuron")
+        @torch.cuda.amp.custom_bwd
         def backward(ctx, dy):
             x, weight, r = ctx.saved_tensors
             shape = dy.shape

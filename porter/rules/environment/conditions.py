@@ -8,7 +8,7 @@ from typing import NamedTuple
 _DEVICES = re.compile(rb"cuda|gpu|nvidia|rocm|(?<![a-z])(?:hip|cpu|xpu|npu|tpu|mps|hpu)(?![a-z])", re.IGNORECASE)
 _LINE = re.compile(rb"[^\n]*\n?")
 _PART = re.compile(
-    rb"""[\s@-]*(?:
+    rb"""\s*(?:[@-]{1,2}\s*)?(?:
         (?P<comment>\#)
       | (?P<function>(?:function\s+)?[\w-]+\s*\(\))
       | (?P<end>fi\b|esac\b|\}\s*$)
