@@ -12,16 +12,17 @@ from porter.index.site import Guard
 
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
 _VENDOR = re.compile(
-    r"(?:^|[^a-z]|(?<![a-z])n(?=gpu))(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu)s?(?:[^a-z]|$)",
+    r"(?:^|[^a-z]|(?<![a-z])n(?=gpu))"
+    r"(neuronx?|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl)s?(?:[^a-z]|$)",
     re.I,
 )
-VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu", re.I)
+VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl", re.I)
 OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
 _PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b")
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
 _VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
 _VERSION_FLAG = re.compile(r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|is_torch_\w*(?:ge|greater)", re.I)
-_SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa"})
+_SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa", "xccl", "hccl", "cncl", "mccl"})
 _NEURON = frozenset({"neuron", "neuronx"})
 Qualify = Callable[[ast.expr], "str | None"]
 
@@ -180,6 +181,42 @@ def whole(conditions: list[Condition], has_else: bool, start: int, end: int) -> 
     """The guard on a chain's own tests: where it serves Neuron or several vendors, they stay."""
     guard = arm(conditions, 0, has_else, start, end)
     return guard if guard is not None and guard.kind in ("handled", "vendors") else None
+
+
+def row(body: list[ast.stmt], first: int, classify: Callable[[ast.expr], Condition]) -> tuple[int, frozenset[str]]:
+    """Where the row of ``if``s ends that starts at ``first``, and the accelerators that it tells apart.
+
+    Such a row is a chain by other means: each ``if`` leaves the block, or all compare one value with words.
+    """
+    last, subject = first, None
+    vendors: set[str] = set()
+    if not isinstance(body[min(first + 1, len(body) - 1)], ast.If):
+        return last, frozenset()
+    while last < len(body) and isinstance(node := body[last], ast.If) and not node.orelse:
+        compared = _subject(node.test)
+        if not exits(node.body) and (compared is None or (last > first and compared != subject)):
+            break
+        subject = compared
+        vendors |= classify(node.test).vendors
+        last += 1
+    return last, frozenset(vendors) if last - first > 1 and vendors & (_SERVER | _NEURON) else frozenset()
+
+
+def in_row(told: Condition, node: ast.If, vendors: frozenset[str], start: int, end: int) -> Guard | None:
+    """The guard on one ``if`` of a row: that for CUDA stays beside those for others."""
+    if not vendors or told.vendors or not (told.mentions or told.cuda > 0 or _subject(node.test) is not None):
+        return None
+    return Guard("handled" if vendors & _NEURON else "vendors", start, end, tuple(sorted(vendors)), exits(node.body))
+
+
+def _subject(test: ast.expr) -> str | None:
+    """What a test, or the first part of one, compares with a word."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        test = test.values[0]
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=str())]):
+            return ast.unparse(left)
+    return None
 
 
 def exits(body: list[ast.stmt]) -> bool:

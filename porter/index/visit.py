@@ -24,13 +24,18 @@ class Visitor(Expressions):
     def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
         """Walks at once: see ``found``, and ``flow`` for edges and marks."""
         super().__init__(tree, binder, inference, watch, source)
+        self.row: frozenset[str] = frozenset()  # what the row of ``if``s tells apart that is being visited
         self.block(tree.body)
 
     def block(self, body: list[ast.stmt]) -> None:
         """Visit statements of one block."""
         saved = self.statement, self.siblings, self.guards
-        for node in body:
+        after, vendors = 0, frozenset[str]()
+        for i, node in enumerate(body):
             self.statement, self.siblings = node, len(body)
+            if i >= after and isinstance(node, ast.If):
+                after, vendors = guards.row(body, i, self.condition)
+            self.row = vendors if i < after else frozenset()
             handler = _STATEMENTS.get(type(node))
             if handler is not None:
                 handler(self, node)
@@ -107,6 +112,7 @@ class Visitor(Expressions):
         conditions, has_else = guards.chain(node, self.condition)
         start, end = self.span(node.test)
         saved = self.guards
+        self._add(guards.in_row(conditions[0], node, self.row, start, end))
         self._add(guards.whole(conditions, has_else, start, end))
         self._arms(node, conditions, has_else, 0)
         self.guards = saved
