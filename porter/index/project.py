@@ -174,6 +174,16 @@ class Project:
         return found
 
     @cached_property
+    def variables(self) -> dict[str, set[str]]:
+        """The modules that speak of each environment variable."""
+        found: dict[str, set[str]] = {}
+        for module in self._summaries:
+            for site in self.sites(module):
+                if site.kind == "environment":
+                    found.setdefault(site.name, set()).add(module)
+        return found
+
+    @cached_property
     def late_choice(self) -> tuple[str, Site] | None:
         """Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site."""
         for module in self._summaries:

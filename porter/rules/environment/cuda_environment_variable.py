@@ -21,6 +21,9 @@ os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
 becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the variable and what reads it change
 together.
 
+Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be ranges:
+it stays, with all that the file says of the variable. So does a test that sets it for a program that porter cannot see.
+
 ## What to do
 
 Check the value of what was renamed: a list of GPUs is not a list of cores. Delete variables without a counterpart, or
@@ -39,7 +42,9 @@ from porter.model import Verdict
 from porter.rewrite.calls import replace_in_string
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.environment.write import in_python, named, write
+from porter.rules.placement.flags import flag
 from porter.rules.table import action_of, by_hand, judgement
+from porter.rules.uses import before, function_around
 
 # What follows the name where the variable is set to no device at all.
 _READS = re.compile(rb"get(?:env)?\(\s*\Z")
@@ -47,6 +52,15 @@ _HIDES_ALL = re.compile(rb"""\s*(?:\]\s*)?[=,:]\s*(['"])(?:-1)?\1""")
 _SET_TO_NONE = re.compile(
     rb"""=(["']?)(?:-1)?\1(?=[\s;&#,})]|\Z)"""  # in a shell
     rb"""|["']?(?:[ \t]*:|[ \t]+[:?]?=)[ \t]*(["']?)(?:-1)?\2[ \t]*(?=[\r\n#,}]|\Z)"""
+)
+_READ = re.compile(rb"(?:get(?:env)?\(|pop\(|\[)\s*\Z")
+_STORE = re.compile(rb"\s*\]\s*=(?!=)")
+_APART = rb"\.(?:r?split|replace|r?partition|strip|isdigit|isnumeric|count)\("
+_TAKEN = re.compile(_APART + rb"|\]\s*\[")
+_COUNTED = re.compile(rb"\b(?:int|len|map|literal_eval)\([^()]*(?:os\.)?(?:environ|getenv)[\w.]*[(\[]\s*\Z")
+_PATCHED = re.compile(rb"\b(?:setenv|delenv)\(\s*\Z|patch\.dict\([^)]*\Z")
+_RANGES = (
+    "takes the list apart, where cores may be a range (`0-3`): port it first, and all that sets the variable with it"
 )
 _HIDDEN = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
 _LAUNCHER = re.compile(
@@ -76,8 +90,39 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     text = ctx.source.text
     if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
         return by_hand(site, row, ctx, _HIDDEN)
+    if answer.replacement.endswith("_VISIBLE_CORES"):
+        if (line := next((s.line for s in ctx.sites if _alike(s, site) and _takes_apart(s, ctx)), None)) is not None:
+            where = "this" if line == site.line else f"line {line}"
+            return by_hand(site, row, ctx, f"{where} {_RANGES}")
+        if (
+            ctx.in_test()
+            and _PATCHED.search(before(site, ctx))
+            and ctx.project.variables.get(site.name) == {ctx.module}
+        ):
+            return by_hand(site, row, ctx, "nothing that porter sees reads what this test sets: change both together")
     edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
+
+
+def _alike(site: Site, other: Site) -> bool:
+    return site.kind == other.kind and site.name == other.name
+
+
+def _takes_apart(site: Site, ctx: Context) -> bool:
+    """Whether the program reads the variable at a site, and looks for numbers in it."""
+    text, statement = ctx.source.text, site.statement
+    if statement is None or not _READ.search(before(site, ctx)) or _STORE.match(text, site.end):
+        return False
+    if _TAKEN.search(text, site.end, statement.end) or _COUNTED.search(text, statement.start, site.start):
+        return True
+    name = flag(site, ctx)
+    if name is None:
+        return False
+    used = re.compile(
+        rb"(?<![\w.])%b(?:%b|\s*\[)|\b(?:int|len|literal_eval|map)\((?:\w+,\s*)?%b\b"
+        % (re.escape(name), _APART, re.escape(name))
+    )
+    return used.search(function_around(site, ctx)) is not None
 
 
 def _stays(site: Site, replacement: str, ctx: Context) -> str:
