@@ -14,6 +14,7 @@ from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, served
 from porter.rules.kernels.known import stands_alone
+from porter.rules.placement.anywhere import is_compared
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
@@ -39,6 +40,8 @@ _BY_USE = {
 def rule_name(site: Site, row: Row, ctx: Context) -> str:
     """The rule that judges a site."""
     if site.kind == "device":
+        if ctx.target.keeps_cuda and is_compared(site, ctx):
+            return "cuda-device-comparison"
         return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
     if site.role == "dynamic" and site.name.startswith("torch.cuda"):
         return "dynamic-cuda-access"

@@ -20,6 +20,9 @@ _KINDS = re.compile(r"(?<![a-z])(?:mps|xpu|npu|hpu|xla|tpu|mlu|musa)(?![a-z])")
 _OPPOSITE = {ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in"}
 _WRITTEN = {ast.Eq: rb"==", ast.NotEq: rb"!=", ast.In: rb"\bin\b", ast.NotIn: rb"\bnot\s+in\b"}
 _LOOSE = (ast.BoolOp, ast.IfExp, ast.Call, ast.keyword, ast.Assign)
+# What stands around a device that is made to be compared: `x.device == torch.device("cuda")`.
+_THEN_COMPARED = re.compile(rb"\s*\)(?:\.type)?\s*[!=]=")
+_COMPARED_BEFORE = re.compile(rb"[!=]=\s*(?:\w+\.)*device\(\s*\Z")
 _QUOTED = re.compile(r"([\"'])cuda(:?)\1")
 
 
@@ -36,8 +39,18 @@ def finds_device(site: Site, ctx: Context) -> bool:
     return name.isidentifier() and found.search(ctx.source.text) is not None
 
 
+def is_compared(site: Site, ctx: Context) -> bool:
+    """Whether a device is made to be compared: ``x.device == torch.device("cuda")``, or the types of both."""
+    if site.detail != "`torch.device()`":
+        return False
+    text = ctx.source.text
+    if not (_THEN_COMPARED.match(text, site.end) or _COMPARED_BEFORE.search(text, max(0, site.start - 40), site.start)):
+        return False
+    return _test(site, ctx) is not None
+
+
 def is_exact(site: Site, ctx: Context) -> bool:
-    """Whether "not the CPU" is true of the same devices: not where a string is compared that may have a number."""
+    """Whether "not the CPU" is true of the same devices: not where what is compared may have a number."""
     test = _test(site, ctx)
     if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq):
         sides = (test.left, test.comparators[0])
@@ -80,12 +93,15 @@ def has_arm(site: Site, ctx: Context) -> str:
 
 def _test(site: Site, ctx: Context) -> ast.Compare | ast.Call | None:
     """The comparison, or the call of ``startswith``, that the literal is an operand of."""
-    around = ctx.outline().expressions(site.start, site.end)
-    match around[-2:]:
-        case [ast.Compare(ops=[op]) as test, ast.Constant()] if type(op) in _OPPOSITE:
-            return test
-        case [ast.Call(func=ast.Attribute(attr="startswith"), args=[_], keywords=[]) as call, ast.Constant()]:
+    match ctx.outline().expressions(site.start, site.end):
+        case [*_, ast.Call(func=ast.Attribute(attr="startswith"), args=[_], keywords=[]) as call, ast.Constant()]:
             return call
+        case (
+            [*_, ast.Compare(ops=[op]) as test, ast.Constant()]
+            | [*_, ast.Compare(ops=[op]) as test, ast.Call(args=[_], keywords=[]), ast.Constant()]
+            | [*_, ast.Compare(ops=[op]) as test, ast.Attribute(attr="type"), ast.Call(args=[_]), ast.Constant()]
+        ) if type(op) in _OPPOSITE:
+            return test
     return None
 
 

@@ -65,13 +65,14 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
     found = ctx.project.holds(site.place, "device", ctx.module)
-    known = found is not None or _DEVICE.search(site.detail) is not None
+    known = found is not None or site.use != "compare" or _DEVICE.search(site.detail) is not None
     searched = _SEARCHED.search(before(site, ctx)) is not None
     if searched and not known:
         return Dismissed(site, "text")
     literal = site.name.removesuffix("{}") if _is_prefix(site, ctx) else site.name
     verb, done = ("look for", "searched for") if searched else ("compare with", "compared with")
-    message = f'`{site.detail}` is {done} `"{literal}"`' if site.detail else f'a comparison with `"{literal}"`'
+    subject = site.detail if site.use == "compare" else ""
+    message = f'`{subject}` is {done} `"{literal}"`' if subject else f'a comparison with `"{literal}"`'
     write = f'{verb} `"{literal.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
     group = together(site)
     if searched and _PUT_IN_PLACE.match(ctx.source.text, site.end):
