@@ -22,9 +22,7 @@ _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
 )
-_ROCM = re.compile(
-    rb"(?<!not )torch\.version\.hip(?: is not None)? and\b|\band (?!not )torch\.version\.hip\b(?! is None)"
-)
+_ROCM = re.compile(r"(?:bool\()?torch\.version\.hip(?: is not None)?\)?")
 _PRODUCTS = re.compile(
     r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
     re.I,
@@ -73,7 +71,7 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     """What the test's own statement says of other accelerators, and of whoever asks."""
     if knows_neuron(site, ctx):
         return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
-    if _ROCM.search(statement_of(site, ctx)):
+    if _asks_for_rocm(site, ctx):
         return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
@@ -85,6 +83,15 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if flagged := next((s for s in _following(site, ctx) if _rule_of(s, ctx) == "cuda-backend-flag"), None):
         return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     return None
+
+
+def _asks_for_rocm(site: Site, ctx: Context) -> bool:
+    """``torch.version.hip and torch.cuda.is_available()``."""
+    around = ctx.outline().expressions(site.start, site.end)
+    parts = (
+        part for node in around if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) for part in node.values
+    )
+    return any(_ROCM.fullmatch(ast.unparse(part)) for part in parts)
 
 
 def _behind(site: Site, ctx: Context) -> Hold | None:
@@ -222,7 +229,7 @@ def _asserted(site: Site) -> bool:
 
 def _blocks(site: Site, ctx: Context) -> bool:
     """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
-    if any(guard.kind in ("vendors", "handled") for guard in site.guards):
+    if site.kind != "string" and any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return True
     if site.kind == "device":
         return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site, ctx)
