@@ -20,6 +20,7 @@ from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_STATE = re.compile(r"generator|rng", re.IGNORECASE)
 _CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
 
 
@@ -35,10 +36,10 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(r.edited for r in results):
         return results
-    keepers = [*_imports(results, ctx), *_launches(results, ctx)]
-    keepers += _helpers(keepers, ctx)
+    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx)]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx)]
+    keepers += _helpers(keepers, ctx)
 
     def held(result: Judgement) -> Judgement:
         keeper = next((k for k in keepers if k.span.holds(result.site.start)), None)
@@ -101,11 +102,15 @@ def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
 
 
 def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
-    """Private functions of the file that nothing calls but what is kept, and such helpers themselves."""
+    """Private functions and classes of the file that nothing uses but what is kept, and such helpers themselves.
+
+    In a test nobody else is presumed to use any of them.
+    """
     if not keepers:
         return []
-    outline = ctx.outline()
-    private = {n.name: n for n in outline.tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("_")}
+    outline, alone = ctx.outline(), ctx.in_test()
+    defined = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef))
+    private = {n.name: n for n in defined if alone or n.name.startswith("_")}
     named = [n for n in ast.walk(outline.tree) if isinstance(n, ast.Name) and n.id in private]
     uses = {name: [outline.span(n).start for n in named if n.id == name] for name in private}
     found: list[Keeper] = []
@@ -119,6 +124,17 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
         if not fresh:
             return found
         found += fresh
+
+
+def _keyed(ctx: Context) -> Iterator[Keeper]:
+    """Classes and functions that file generators or their states under ``f"cuda:{index}"``: the name stays CUDA's."""
+    outline = ctx.outline()
+    for site in ctx.sites:
+        if site.kind == "device" and site.name == "cuda:{}" and (site.use == "key" or site.parent == "Target"):
+            around = outline.around(site.start)
+            home = next((n for n in around if isinstance(n, ast.ClassDef | ast.FunctionDef)), None)
+            if home is not None and _STATE.search(ast.unparse(home)):
+                yield Keeper(outline.span(home), f"line {site.line} keeps a state as `cuda:` and a number: port both")
 
 
 def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:

@@ -21,8 +21,9 @@ os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
 becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the variable and what reads it change
 together.
 
-Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be ranges:
-it stays, with all that the file says of the variable. So does a test that sets it for a program that porter cannot see.
+Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be
+ranges: it stays, with all that the file says of the variable. So does a test that sets it for a program that porter
+cannot see.
 
 ## What to do
 
