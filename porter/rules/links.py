@@ -12,10 +12,11 @@ import re
 from porter.index.facts import PYTHON
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.around import surrounded
+from porter.rules.around import helpers_behind, surrounded
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, follows, reads
+from porter.rules.placement.reach import leads_to
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
@@ -141,10 +142,16 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     staying = [r for r in results if not r.edited and r.verdict in STAYS]
 
     def held(result: Judgement) -> Judgement:
-        if result.rule not in _TESTS or not result.edited:
+        of_backend = ctx.target.keeps_cuda and _tests_backend(result)
+        if not (result.rule in _TESTS or of_backend) or not result.edited:
             return result
         name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
         behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
+        if behind is None and of_backend:
+            behind = next((s for s in staying if leads_to(result.site, s.site, ctx)), None)
+        if behind is None and ctx.in_test():
+            spans = list(helpers_behind(result.site, ctx))
+            behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
         if behind is None and name is not None:
             behind = next((s for s in staying if _by_flag(name, result.site, s.site, ctx)), None)
         if behind is None:
@@ -176,7 +183,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
-    tests = [r for r in results if not r.edited and (r.rule in _TESTS or _tests_backend(r))]
+    tests = [r for r in results if not r.edited and (_is_test(r) or _tests_backend(r))]
     flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
@@ -189,7 +196,8 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
-            if (result.edited or stays) and (flagged or _opens(test.site, result.site, _OPENED)):
+            asked = ctx.target.keeps_cuda and _tests_backend(test) and leads_to(test.site, result.site, ctx)
+            if (result.edited or stays) and (flagged or asked or _opens(test.site, result.site, _OPENED)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 if result.edited:
@@ -215,6 +223,12 @@ def _positive(condition: bytes) -> bytes:
 
 def _tests_backend(result: Judgement) -> bool:
     return result.rule == "nccl-backend" and result.site.use == "compare"
+
+
+def _is_test(result: Judgement) -> bool:
+    """Whether a judgement is about a test of the device: by what it is, or by how many there are."""
+    counts = result.site.name == "torch.cuda.device_count" and result.site.parent in ("Compare", "BoolOp", "test")
+    return result.rule in _TESTS or counts
 
 
 def _opens(test: Site, site: Site, kinds: frozenset[str]) -> bool:

@@ -10,25 +10,31 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from porter.catalog.schema import Answer
+from porter.index.guards import condition as told
+from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.rules.base import Context, Edits, Judgement, TextEdit, named
-from porter.rules.placement.flags import flag, follows, reads
+from porter.rules.placement.flags import flag, follows
 from porter.rules.spelling import expression
 from porter.sources.source import Source
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_GENERAL = b"accelerator.is_available()"
+# Tests for a device that are not CUDA's: `torch.accelerator.is_available()`, `device.type != "cpu"`.
+_GENERAL = re.compile(
+    r"^[\w.]*accelerator\.is_available\(\)$| (?:!=|not in) (?:[\w.]+\()?'(?:cpu|gloo)'|^'cpu' (?:!=|not in) "
+    r"|^not [\w.()]+\.startswith\('cpu'"
+)
+_PERHAPS = re.compile(rb"accelerator\.is_available|[\"'](?:cpu|gloo)[\"']")  # in a file that has such tests
 _TEST = "\ue002"  # in an edit: a test for the device, which `join` writes
 _PRESENT = "torch.accelerator.is_available()"
 _ONLY = re.compile(rb"assert[\s(]+(?:[\w.]+\s+==\s*)?")
 _ASKING = ("torch.cuda.is_available", "torch.Tensor.is_cuda")
-_HOLDS = re.compile(rb"[\w.]+(?:\s+and\s+[\w.]+)*")  # what holds only where each of its names does
 _ASKS = frozenset({"cuda", "after"})  # guards behind which there is a device
 _LOOSE = frozenset({"", "AnnAssign", "Assign", "Call", "Dict", "Expr", "FormattedValue", "List", "Return", "keyword"})
 _INDENT = re.compile(rb"^([ \t]+)(?:(?!#)\S)", re.M)
@@ -112,24 +118,48 @@ def _borrowed(site: Site, answer: Answer, ctx: Context) -> Replaced | None:
 
 def is_present(site: Site, ctx: Context) -> bool:
     """Whether the site runs only where a device is. Where its test stays CUDA's, so does the site."""
-    if any(guard.kind in _ASKS for guard in site.guards) or _is_asked_for(site, ctx):
+    if any(guard.kind in _ASKS for guard in site.guards):
         return True
     tests = [s for s in ctx.sites if s.end <= site.start and (s.name in _ASKING or s.use == "compare")]
     if any(follows(site, test, ctx) or _asserted(test, site, ctx) for test in tests):
         return True
-    held = [ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind == "mention"]
-    names = {name for test in tests if held and (name := flag(test, ctx)) is not None}
-    return any(_HOLDS.fullmatch(text) and reads(name).search(text) for text in held for name in names)
-
-
-def _is_asked_for(site: Site, ctx: Context) -> bool:
-    """Whether the program asks `torch.accelerator` for a device around the site."""
-    if _GENERAL not in ctx.source.text:
+    if not tests and _PERHAPS.search(ctx.source.text) is None:
         return False
+    around = list(_conditions(site, ctx))
+    if any(_GENERAL.search(ast.unparse(part)) for condition in around for part in _all_of(condition)):
+        return True
+    return any(_holds(test, condition, site, ctx) for test in tests for condition in around)
+
+
+def _conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
+    """The tests of the branches and choices that lead to the site."""
     outline = ctx.outline()
-    around = [*outline.around(site.start), *outline.expressions(site.start, site.end)]
-    tests = (node.test for node in around if isinstance(node, ast.If | ast.IfExp))
-    return any(_GENERAL.decode() in ast.unparse(t) and not outline.span(t).holds(site.start) for t in tests)
+    for node in (*outline.around(site.start), *outline.expressions(site.start, site.end)):
+        if isinstance(node, ast.If | ast.IfExp):
+            body = node.body if isinstance(node.body, list) else [node.body]
+            if any(outline.span(part).holds(site.start) for part in body):
+                yield node.test
+
+
+def _all_of(condition: ast.expr) -> list[ast.expr]:
+    """The parts of a condition that all hold where it does."""
+    both = isinstance(condition, ast.BoolOp) and isinstance(condition.op, ast.And)
+    return condition.values if both else [condition]  # type: ignore[attr-defined]
+
+
+def _holds(test: Site, condition: ast.expr, site: Site, ctx: Context) -> bool:
+    """Whether a condition says that ``test`` holds: it is a part of it, or the name of its answer is."""
+    outline = ctx.outline()
+    if test.kind == "backend":
+        parts = (p for p in _all_of(condition) if isinstance(p, ast.Compare) and isinstance(p.ops[0], ast.Eq))
+        return any(outline.span(part).holds(test.start) for part in parts)
+    name = flag(test, ctx)
+    if name is None or not any(dotted(part) == name.decode() for part in _all_of(condition)):
+        return False
+    match outline.around(test.start):
+        case [*_, ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value)] if told(value, dotted).cuda > 0:
+            return name.startswith(b"self.") or f"{site.scope}.".startswith(f"{test.scope}." if test.scope else "")
+    return False
 
 
 def _asserted(test: Site, site: Site, ctx: Context) -> bool:

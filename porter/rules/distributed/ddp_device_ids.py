@@ -28,7 +28,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Argument, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import judge_none_elsewhere
+from porter.rules.placement.devices import ON_ACCELERATOR, judge_none_elsewhere
 from porter.rules.table import judge_by_row, judgement
 
 
@@ -46,7 +46,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
             edits = CallEditor(ctx.source.text, site.call).remove(argument).edits()
             return judgement(site, row, ctx, note="it is the one of `device_ids` anyway", edits=edits)
-        return judge_none_elsewhere(site, row, ctx, '!= "cpu"')
+        return judge_none_elsewhere(site, row, ctx, ON_ACCELERATOR)
     if not _is_fixed(ast.parse(f"({text})", mode="eval").body):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="works as it is with the local rank")
     message = f"`{site.name.rpartition('(')[2][:-1]}={' '.join(text.split())}` names devices by number"

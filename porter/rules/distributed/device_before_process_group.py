@@ -37,7 +37,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
-from porter.rules.placement.devices import judge_none_elsewhere
+from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.presence import behind_test, is_present, spelled
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
@@ -49,7 +49,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.target.backend_module:
         return _told(site, row, ctx) if is_start(site) else judge_by_row(site, row, ctx)
     if site.kind == "argument" and ctx.target.keeps_cuda:
-        return judge_none_elsewhere(site, row, ctx, '== "cuda"')
+        return judge_none_elsewhere(site, row, ctx, ON_CUDA)
     if is_start(site):
         return _started(site, row, ctx)
     if not site.name.endswith(".set_device"):

@@ -39,6 +39,7 @@ from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
+from porter.rules.distributed.backends import knows_others, needs_nccl, not_gloo
 from porter.rules.placement.branches import together
 from porter.rules.placement.devices import argument_around, torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
@@ -72,8 +73,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     message = f'process group backend `"{site.name}"`'
     found = _evidence(site, ctx)
     if site.use == "compare" and found is not None and ctx.target.keeps_cuda:
-        advice = "true where CUDA is the device, as before"
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice)
+        return _anywhere(site, row, ctx, message)
     if found is None:
         if site.use in ("", "text") or _TALKS.search(site.detail):
             return Dismissed(site, "text")
@@ -90,6 +90,17 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     verdict = Verdict.AUTO if found.certain and "," not in site.name and not by_name else Verdict.REVIEW
     edits = _edits(site, ctx) if ctx.edits and site.editable else None
     return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits)
+
+
+def _anywhere(site: Site, row: Row, ctx: Context, message: str) -> Judgement:
+    """A test that is to hold for the backend of every accelerator: that it is not the CPU's."""
+    if needs_nccl(site, ctx) or knows_others(ctx):
+        advice = "true where CUDA is the device, as before"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice)
+    advice = 'compare with `"gloo"`: another backend is that of the accelerator'
+    edits = not_gloo(site, ctx) if ctx.edits and site.editable else None
+    note = "true of `mpi` and `ucc` as well"
+    return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, note=note, edits=edits)
 
 
 def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -117,7 +128,8 @@ def _entry(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.detail == '"backend"' and (found := _evidence(site, ctx)) is not None:
         edits = _edits(site, ctx) if ctx.edits and site.editable else None
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, note=found.why, edits=edits)
-    advice = f'add an entry for `"{ctx.target.device}"` with `"{ctx.target.backend}"`, if devices are its keys'
+    other = f'`"{ctx.target.device}"` with `"{ctx.target.backend}"`' if ctx.target.device else "every other device"
+    advice = f"add an entry for {other}, if devices are its keys"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
 
 

@@ -21,11 +21,18 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.distributed.backends import asked_of_nccl
+from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
+from porter.rules.table import action_of, judge_by_row, judgement
 
 
 @rule("PRT506", "unsupported-collective")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue; what only NCCL takes is for CUDA alone."""
+    if site.kind == "argument" and action_of(ctx.answer(row)) == "rule":
+        if asked_of_nccl(site, ctx):
+            return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="passed only to NCCL")
+        return judge_none_elsewhere(site, row, ctx, ON_CUDA)
     return judge_by_row(site, row, ctx)

@@ -62,14 +62,18 @@ def on_accelerator(site: Site, ctx: Context) -> Edits | None:
     """The test with `cpu` for `cuda`, and the opposite of what it asks. None where it has another shape."""
     quoted = _QUOTED.fullmatch(ctx.text(site.start, site.end))
     test = _test(site, ctx)
-    if quoted is None or test is None:
+    if quoted is None or (quoted[2] and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq)):
         return None
-    word = TextEdit(site.start, site.end, f"{quoted[1]}cpu{quoted[1]}")
-    if isinstance(test, ast.Compare):
-        if quoted[2] and isinstance(test.ops[0], ast.Eq | ast.NotEq):
-            return None
-        return _operator(test, word, ctx)
-    return _negated(test, word, site, ctx)
+    return opposite(site, f"{quoted[1]}cpu{quoted[1]}", ctx)
+
+
+def opposite(site: Site, literal: str, ctx: Context) -> Edits | None:
+    """The opposite test, of another literal. None where it is no test of one value."""
+    test = _test(site, ctx)
+    if test is None:
+        return None
+    word = TextEdit(site.start, site.end, literal)
+    return _operator(test, word, ctx) if isinstance(test, ast.Compare) else _negated(test, word, site, ctx)
 
 
 def has_arm(site: Site, ctx: Context) -> str:

@@ -12,6 +12,7 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named
 from porter.rules.placement.branches import knows_neuron, together, vendors
 from porter.rules.placement.evidence import evidence, is_text
+from porter.rules.presence import is_present
 from porter.rules.spelling import device_literal, in_place_of
 from porter.rules.table import judgement
 
@@ -27,6 +28,7 @@ _WHOLE = (
 )
 _SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
+ON_ACCELERATOR, ON_CUDA = '!= "cpu"', '== "cuda"'  # of the device that the program finds
 
 
 def torch_name(ctx: Context) -> str | None:
@@ -97,10 +99,12 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
 
 
 def judge_none_elsewhere(site: Site, row: Row, ctx: Context, holds: str) -> Judgement:
-    """An argument that only some devices take: it becomes None where the device that is found does not hold up."""
+    """An argument that only some devices take: it becomes None where ``holds`` is not true of the device found."""
     value = ast.parse(f"({ctx.text(site.start, site.end)})", mode="eval").body
     if isinstance(value, ast.IfExp):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen by a condition of its own")
+    if holds == ON_ACCELERATOR and is_present(site, ctx):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="passed only where a device is")
     edits = ctx.edit(site.end, site.end, f" if {named('DEVICE')} {holds} else None") if ctx.edits else ()
     bare = site.editable and not isinstance(value, ast.Lambda | ast.NamedExpr)
     return judgement(site, row, ctx, edits=edits if bare else None)

@@ -11,6 +11,7 @@ from porter.index.outline import Outline, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel
+from porter.rules.placement.flags import flag
 
 _HOPS = 4  # modules between a name and the one that imports what needs CUDA
 _COMMANDS = frozenset({"cuda-launch-command"})  # `nvidia-smi` and the like
@@ -23,9 +24,9 @@ class Reached(msgspec.Struct, frozen=True):
     needs: str
 
 
-def reached(site: Site, flag: bytes | None, ctx: Context) -> Reached | None:
-    """What the arms that the test at ``site`` opens, itself or by the name ``flag``, use and needs CUDA elsewhere."""
-    nodes = (node for arm in arms(site, flag, ctx.outline()) for node in arm)
+def reached(site: Site, name: bytes | None, ctx: Context) -> Reached | None:
+    """What needs CUDA of all that the arms use which the test at ``site`` opens, by itself or by its answer's ``name``."""
+    nodes = (node for arm in arms(site, name, ctx.outline()) for node in arm)
     return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
 
 
@@ -38,11 +39,17 @@ def used(node: ast.AST, scope: str, ctx: Context) -> Reached | None:
     return None
 
 
-def arms(site: Site, flag: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
     """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
     yield from outline.arms(site.start)
-    if flag is not None:
-        yield from outline.arms_of(flag.decode(), site.start)
+    if name is not None:
+        yield from outline.arms_of(name.decode(), site.start)
+
+
+def leads_to(test: Site, site: Site, ctx: Context) -> bool:
+    """Whether a site runs only where a test holds, by itself or by the name that its answer is given."""
+    spans = (ctx.outline().span(node) for arm in arms(test, flag(test, ctx), ctx.outline()) for node in arm)
+    return any(span.holds(site.start) for span in spans)
 
 
 def _names(node: ast.AST, scope: str, ctx: Context) -> Iterator[tuple[str, str]]:

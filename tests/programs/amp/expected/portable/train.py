@@ -39,6 +39,5 @@ for step, x in enumerate(inputs):
         print(f"step {step + 1} loss {loss.item():.4f} norm {norm.item():.4f}")
 
 if amp:
-    print(f"peak memory {(torch.get_device_module().max_memory_allocated() if torch.accelerator.is_available() else 0) / 2**20:.1f} MiB")
-    if torch.accelerator.is_available():
-        torch.get_device_module().empty_cache()
+    print(f"peak memory {torch.get_device_module().max_memory_allocated() / 2**20:.1f} MiB")
+    torch.get_device_module().empty_cache()

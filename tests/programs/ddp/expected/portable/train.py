@@ -16,9 +16,8 @@ DEVICE = torch.accelerator.current_accelerator().type if torch.accelerator.is_av
 def setup(backend: str) -> int:
     local_rank = int(os.environ["LOCAL_RANK"])
     dist.init_process_group(backend=backend)
-    if backend == "nccl":
-        if torch.accelerator.is_available():
-            torch.get_device_module().set_device(local_rank)
+    if backend != "gloo":
+        torch.get_device_module().set_device(local_rank)
     return local_rank
 
 
@@ -35,7 +34,7 @@ def main() -> None:
     args = parser.parse_args()
 
     local_rank = setup(args.backend)
-    device = torch.device(f"{DEVICE}:{local_rank}" if args.backend == "nccl" else "cpu")
+    device = torch.device(f"{DEVICE}:{local_rank}" if args.backend != "gloo" else "cpu")
     torch.manual_seed(dist.get_rank())
 
     model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1)).to(device)
