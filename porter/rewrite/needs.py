@@ -16,7 +16,8 @@ import msgspec
 
 from porter.model import Effort, Verdict
 from porter.rewrite.imports import Names
-from porter.rules.base import Borrowing, Judgement, TextEdit
+from porter.rules.base import Borrowing, Judgement, TextEdit, named
+from porter.rules.spelling import FOUND
 from porter.sources.source import Source
 
 # Modules that must be imported to be there, and the name that programs give them.
@@ -34,6 +35,7 @@ _MODULES = {
 _MARKED = re.compile("\ue000([^\ue001]*)\ue001")
 _HEAD = re.compile(rb"(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))?[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*|#![^\r\n]*")
 _LINE_END = re.compile(rb"\r?\n")
+_IDIOM = re.compile(rb"\s+if [\w.]+\.is_available\(\) else [\"']cpu[\"']")
 _TORCH = re.compile(r"\btorch(?=\.)")
 
 
@@ -120,6 +122,8 @@ class _Speller:
         self._first = min(
             (e.start for e in edits if any(n in definitions or n[0] == "@" for n in _MARKED.findall(e.text))), default=0
         )
+        wanted = {name for edit in edits for name in _MARKED.findall(edit.text)}
+        self._names_device = "DEVICE" in wanted and "DEVICE" not in self._once and not hindrance
         self._known: dict[str, tuple[str, tuple[_Need, ...]]] = {}
 
     def spell(self, judgement: Judgement) -> tuple[Judgement, frozenset[_Need]]:
@@ -131,8 +135,14 @@ class _Speller:
             needs.update(found)
             return spelled
 
-        edits = [TextEdit(e.start, e.end, _MARKED.sub(local, e.text)) for e in judgement.edits]
+        edits = [TextEdit(e.start, e.end, _MARKED.sub(local, self._short(e))) for e in judgement.edits]
         return msgspec.structs.replace(judgement, edits=tuple(edits)), frozenset(needs)
+
+    def _short(self, edit: TextEdit) -> str:
+        """The text of an edit, with the name for the device where the file has it above, but for PyTorch's own idiom."""
+        if FOUND not in edit.text or not self._names_device or edit.start < self._first:
+            return edit.text
+        return edit.text if _IDIOM.match(self._source.text, edit.end) else edit.text.replace(FOUND, named("DEVICE"))
 
     def lines(self, needs: Iterable[_Need]) -> dict[int, TextEdit]:
         """By place, the lines to add there, one edit for all that need some of them."""

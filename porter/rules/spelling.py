@@ -11,6 +11,8 @@ from porter.rules.base import Context, Edits, named, needing
 _NAME = re.compile(r"(?<![\w.\"'])(torch(?:_xla)?(?:\.\w+)*)")
 # A literal by itself: prefix, quotes, and what begins with the device type.
 _LITERAL = re.compile(r"(?P<prefix>[rRuUfF]{0,2})(?P<quotes>\"\"\"|\'\'\'|\"|\')cuda(?P<rest>[^\"\'\\\\]*)(?P=quotes)")
+# The type of the device that is there, where one is.
+FOUND = named("torch.accelerator.current_accelerator") + "().type"
 # Where a device is chosen, its type may stand in place of a name for it.
 _CHOICES = frozenset({"AnnAssign", "Assign", "Return"})
 _IS_AVAILABLE = re.compile(rb"\bcuda\.is_available\(\)")
@@ -52,7 +54,7 @@ def device_literal(site: Site, ctx: Context) -> Edits | None:
     found = _LITERAL.fullmatch(ctx.text(site.start, site.end))
     if found is None:
         return None
-    device = named("torch.accelerator.current_accelerator") + "().type" if _chosen(site, ctx) else named("DEVICE")
+    device = FOUND if _chosen(site, ctx) else named("DEVICE")
     if not found["rest"]:
         return ctx.edit(site.start, site.end, device)
     if len(found["prefix"]) > 1 or site.parent in ("FormattedValue", "JoinedStr"):

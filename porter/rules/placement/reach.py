@@ -25,7 +25,7 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 def reached(site: Site, name: bytes | None, ctx: Context) -> Reached | None:
-    """What needs CUDA of all that the arms use which the test at ``site`` opens, by itself or by its answer's ``name``."""
+    """What needs CUDA of what the arms use that the test at ``site`` opens, by itself or by its answer's ``name``."""
     nodes = (node for arm in arms(site, name, ctx.outline()) for node in arm)
     return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
 

@@ -29,7 +29,7 @@ def main() -> None:
     if torch.accelerator.is_available():
         dist.init_process_group(dist.get_default_backend_for_device(DEVICE))
         torch.get_device_module().set_device(rank)
-        device = torch.accelerator.current_accelerator().type
+        device = DEVICE
     else:
         dist.init_process_group("gloo")
         device = "cpu"
