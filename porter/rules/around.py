@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from porter.index.outline import Span, dotted
+from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
@@ -124,6 +125,23 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
         if not fresh:
             return found
         found += fresh
+
+
+def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
+    """The functions and classes of the file that are used where the decorator holds that a test stands in."""
+    outline = ctx.outline()
+    skipped = next((n for n in outline.around(test.start) if outline.span(n).start > test.start), None)
+    if skipped is None:
+        return
+    defined = {
+        n.name: n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n is not skipped
+    }
+    pending: list[ast.AST] = [skipped]
+    while pending:
+        names = {n.id for n in ast.walk(pending.pop()) if isinstance(n, ast.Name)} & defined.keys()
+        for found in [defined.pop(name) for name in sorted(names)]:
+            pending.append(found)
+            yield outline.span(found)
 
 
 def _keyed(ctx: Context) -> Iterator[Keeper]:

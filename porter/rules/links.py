@@ -143,7 +143,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         of_backend = ctx.target.keeps_cuda and _tests_backend(result)
-        if not (result.rule in _TESTS or of_backend) or not result.edited:
+        if not (_is_test(result) or of_backend) or not result.edited:
             return result
         name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
         behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
