@@ -31,9 +31,16 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
     if ctx.source.kind not in PYTHON:
         return _groups(results)
-    for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _conditions, _bodies):
-        results = hold(results, ctx)
-    return results
+    while True:
+        edited = _edited(results)
+        for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _conditions, _bodies):
+            results = hold(results, ctx)
+        if _edited(results) == edited:  # each may leave the other half of what another has seen to
+            return results
+
+
+def _edited(results: list[Judgement]) -> int:
+    return sum(result.edited for result in results)
 
 
 def _groups(results: list[Judgement]) -> list[Judgement]:
