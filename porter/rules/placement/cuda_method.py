@@ -13,7 +13,8 @@
 The receiver must be a tensor, a module or something else of PyTorch: by its constructor, its annotation, what the
 function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
 do their calls. If nothing says what the receiver is, porter says so and leaves the call. One that passes
-`non_blocking`, which tensors and modules take, is edited for review if no class of the repository has a method `cuda`.
+`non_blocking`, which tensors and modules take, or whose receiver is indexed by axes, `x[None]` or `x[:, 0]`, as tensors
+are, is edited for review if no class of the repository has a method `cuda`.
 
 An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
 also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
@@ -48,7 +49,8 @@ from porter.rules.table import by_hand, judgement
 _DOTTED = re.compile(r"[\w.]+")
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
-_PRESUMED = "nothing says what the receiver is, but of what has a `cuda()`, tensors and modules take `non_blocking`"
+_BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
+_PRESUMED = "nothing says what the receiver is, but of what has a `cuda()`, {}"
 
 
 @rule("PRT102", "cuda-method")
@@ -62,9 +64,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _reference(site, row, ctx)
     if site.receiver is None:
         return by_hand(site, row, ctx, "called through its class")
-    taken = site.call is not None and site.call.get("non_blocking") is not None
-    presumed = taken and not ctx.project.method_somewhere("cuda")
-    if site.kind == "method" and not presumed:
+    presumed = _presumed(site, ctx) if site.kind == "method" else None
+    if site.kind == "method" and presumed is None:
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
     what = site.name.rpartition(".")[0].rpartition(".")[2] or "Tensor"
@@ -80,9 +81,19 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         verdict=Verdict.AUTO if named is None and site.certain and site.kind != "method" else Verdict.REVIEW,
         message=message,
         advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "write `.to(device)`",
-        note=f"the receiver is {site.receiver.why}" if site.kind != "method" else _PRESUMED,
+        note=_PRESUMED.format(presumed) if presumed is not None else f"the receiver is {site.receiver.why}",
         edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
+
+
+def _presumed(site: Site, ctx: Context) -> str | None:
+    """What speaks for PyTorch where nothing says what the receiver is; None where nothing does."""
+    if site.call is None or site.receiver is None or ctx.project.method_somewhere("cuda"):
+        return None
+    if site.call.get("non_blocking") is not None:
+        return "tensors and modules take `non_blocking`"
+    index = _BY_AXES.search(ctx.text(site.receiver.start, site.receiver.end))
+    return f"tensors are indexed by `{index[0]}`" if index is not None else None
 
 
 def _reference(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
