@@ -15,7 +15,9 @@ from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
 
 _STEPS = 400  # places followed per question: a value that travels further is not followed by readers either
+EXTENSION = "torch.utils.cpp_extension.CUDAExtension"
 _HOPS = 6  # re-exports followed
+_SETTERS = (".setdefault()`", ".putenv()`", ".update()`")
 _LOADS = 200  # files without CUDA that are read for the sake of others, in one run
 
 
@@ -174,23 +176,27 @@ class Project:
         return found
 
     @cached_property
-    def variables(self) -> dict[str, set[str]]:
-        """The modules that speak of each environment variable."""
-        found: dict[str, set[str]] = {}
+    def told(self) -> dict[str, list[tuple[str, Site]]]:
+        """Environment variables, and calls that build extensions, by name: module and site."""
+        found: dict[str, list[tuple[str, Site]]] = {}
         for module in self._summaries:
             for site in self.sites(module):
-                if site.kind == "environment":
-                    found.setdefault(site.name, set()).add(module)
+                if site.kind == "environment" or (site.call is not None and site.name == EXTENSION):
+                    found.setdefault(site.name, []).append((module, site))
         return found
 
     @cached_property
     def late_choice(self) -> tuple[str, Site] | None:
         """Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site."""
-        for module in self._summaries:
-            for site in self.sites(module):
-                if site.name == "CUDA_VISIBLE_DEVICES" and site.kind == "environment" and site.scope and _is_set(site):
-                    return self._paths.get(module, module), site
-        return None
+        chosen = self.told.get("CUDA_VISIBLE_DEVICES", ())
+        are_set = ((m, s) for m, s in chosen if s.scope and (s.parent == "Target" or s.detail.endswith(_SETTERS)))
+        return next(((self._paths.get(module, module), site) for module, site in are_set), None)
+
+    @cached_property
+    def extensions(self) -> set[str]:
+        """The modules that the repository builds from CUDA C++, by the name that programs import."""
+        names = (site.call.get("name", 0) for _, site in self.told.get(EXTENSION, ()) if site.call is not None)
+        return {name.literal for name in names if name is not None and isinstance(name.literal, str)}
 
     # -- classes -------------------------------------------------------------------------------
 
@@ -391,8 +397,3 @@ def _packages(folder: str) -> tuple[str, list[str]]:
         found.insert(0, path.name)
         path = path.parent
     return path.name, found
-
-
-def _is_set(site: Site) -> bool:
-    """Whether an environment variable is given a value, rather than read."""
-    return site.parent == "Target" or site.detail.endswith((".setdefault()`", ".putenv()`", ".update()`"))

@@ -88,6 +88,8 @@ def _qualified(name: str, scope: str, ctx: Context) -> str | None:
 
 def _needs(name: str, ctx: Context) -> str | None:
     """What the code called ``name`` uses, whatever the device, and has no equivalent: in it, or to load its file."""
+    if (built := _built(name, ctx)) is not None:
+        return built
     module = ctx.project.owner(name)
     if not module:
         return None
@@ -96,6 +98,11 @@ def _needs(name: str, ctx: Context) -> str | None:
     within = name[len(module) + 1 :]
     inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
     return next((site.name for site in inside if not site.guards and _stays(site, ctx)), None)
+
+
+def _built(name: str, ctx: Context) -> str | None:
+    """The extension of the repository, made of CUDA C++, that a name is of."""
+    return next((e for e in sorted(ctx.project.extensions) if f"{name}.".startswith(f"{e}.")), None)
 
 
 def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
@@ -107,6 +114,7 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
         found = next((s.name for s in own if is_kernel(s, ctx) and not s.name.startswith("torch.")), None)
         summary = ctx.project.summary(module)
         for target in summary.required if summary is not None and found is None and hops else ():
+            found = found or _built(ctx.project.resolve(target, module), ctx)
             owner = ctx.project.owner(ctx.project.resolve(target, module))
             found = found or (_to_load(owner, ctx, hops - 1) if owner else None)
         known[module] = found
