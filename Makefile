@@ -15,7 +15,7 @@ show = @printf '\n$$ %s\n\n' '$(1)'; PATH="$(abspath $(BIN)):$$PATH" $(1)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format catalogue docs ecosystem fuzz examples integrations programs slow opdb huggingface xla clean
+.PHONY: help demo test lint format catalogue docs ecosystem bench fuzz examples integrations programs slow opdb huggingface xla clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ docs: $(VENV)/dev  ## make the pages of rules and catalogue in docs/ again
 
 ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
 	$(BIN)/python -m tests.ecosystem
+
+bench: $(VENV)/dev  ## what porter costs on real trees, beside ruff, ast-grep, git grep and TorchFix; UPDATE=1 writes the page
+	$(BIN)/python -m tests.benchmarks $(if $(UPDATE),--update)
 
 fuzz: $(VENV)/dev  ## arbitrary programs and damaged files, for ten minutes: TIME=3600 CORPUS="folder folder"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(TIME),600) --seed $(or $(SEED),$(shell date +%j)) --corpus $(CORPUS)

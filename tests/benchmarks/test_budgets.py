@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.tree import grow
-from tests.ecosystem.speed import ENVIRONMENT, PORTER, best, cost
+from tests.benchmarks.cost import ENVIRONMENT, PORTER, best, cost
+from tests.benchmarks.generated import grow
 
 
 @pytest.fixture(scope="module")
