@@ -20,6 +20,10 @@ _OWN_KERNEL = re.compile(
     r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
 )
 
+# An argument, a variable or a key that says whether an optimizer's step is fused: `fused=`, `use_fused =`, `"fused":`.
+_FUSED = re.compile(rb"\b\w*fused\w*\s*=(?!=)|[\"']fused[\"']\]?\s*[:=](?!=)")
+FUSED = "left as it is: it asks for an optimizer's fused step, which is not there"
+
 _DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XPU|Npu|NPU|Hpu|HPU")
 
 
@@ -29,6 +33,14 @@ def is_kernel(site: Site, ctx: Context) -> bool:
     if row is None or row.rule not in KERNELS:
         return False
     return ctx.answer(row).verdict in STAYS or (row.signature is not None and may_be_missing(site, ctx))
+
+
+def asks_for_fused(site: Site, ctx: Context) -> bool:
+    """Whether a test decides that an optimizer's step is fused, which the target does not have."""
+    row, statement = ctx.catalogue.find("argument", "torch.optim.AdamW(fused)"), site.statement
+    if row is None or statement is None or ctx.answer(row).verdict is Verdict.PORTABLE:
+        return False
+    return _FUSED.search(ctx.source.text, statement.start, statement.end) is not None
 
 
 def brings_kernels(site: Site, ctx: Context) -> bool:

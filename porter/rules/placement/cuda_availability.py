@@ -34,7 +34,9 @@ import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.kernels.known import FUSED, asks_for_fused
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.table import judge_by_row, judgement
@@ -49,6 +51,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "import":
         return judge_use(site, row, ctx)
     group = together(site)
+    if asks_for_fused(site, ctx):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, group=group)
     if (chosen := _chosen(site, ctx)) is not None:

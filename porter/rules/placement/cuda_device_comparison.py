@@ -43,6 +43,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.kernels.known import FUSED, asks_for_fused
 from porter.rules.placement.anywhere import finds_device, is_exact, on_accelerator, others
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
@@ -69,6 +70,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     searched = _SEARCHED.search(before(site, ctx)) is not None
     if searched and not known:
         return Dismissed(site, "text")
+    if asks_for_fused(site, ctx):
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED)
     literal = site.name.removesuffix("{}") if _is_prefix(site, ctx) else site.name
     verb, done = ("look for", "searched for") if searched else ("compare with", "compared with")
     subject = site.detail if site.use == "compare" else ""
