@@ -49,7 +49,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_device(site, row, ctx, f'`map_location` is `"{site.name}"`')
     if site.kind != "argument" or argument_around(site, ctx) is not None:
         return Dismissed(site, "agnostic")
-    if not devices_inside(site, ctx):
+    if not any("cuda" in inner.name for inner in devices_inside(site, ctx)):
         return Dismissed(site, "agnostic") if ctx.target.loads else _unknown(site, row, ctx)
     message = f"`map_location` of `{site.name.partition('(')[0]}()` is on CUDA"
     if ctx.target.keeps_cuda:

@@ -32,6 +32,8 @@ torch.neuron.set_device(local_rank)
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Answer, Row
 from porter.index.site import Site
 from porter.model import Verdict
@@ -41,6 +43,7 @@ from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.presence import behind_test, is_present, spelled
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import function_around
 
 
 @rule("PRT504", "device-before-process-group")
@@ -48,6 +51,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``set_device`` by the process group that comes behind it, and a process group by what comes before."""
     if ctx.target.backend_module:
         return _told(site, row, ctx) if is_start(site) else judge_by_row(site, row, ctx)
+    if site.kind == "argument" and _may_be_none(site, ctx) and not ctx.target.keeps_cuda:
+        return by_hand(site, row, ctx, f"`{site.detail}` may be None here, which is right: see where it is not")
     if site.kind == "argument" and ctx.target.keeps_cuda:
         return judge_none_elsewhere(site, row, ctx, ON_CUDA)
     if is_start(site):
@@ -64,6 +69,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         f"`torch.cuda.set_device()` before `{helper.scope}()`, which creates the process group in line {helper.line}"
     )
     return by_hand(site, row, ctx, "move it behind that call, or delete it", message=message)
+
+
+def _may_be_none(site: Site, ctx: Context) -> bool:
+    """Whether an argument is a variable of the function that starts out as None."""
+    starts = re.compile(rb"\b%b\s*(?::[^=\n]*)?=\s*None\b" % re.escape(site.detail.encode()))
+    return site.detail.isidentifier() and starts.search(function_around(site, ctx)) is not None
 
 
 def _told(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
