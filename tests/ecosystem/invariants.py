@@ -4,9 +4,11 @@
 2. A rewritten file parses and compiles where the original does.
 3. ``git apply`` takes the patch, and the tree is then exactly what was announced.
 4. Nothing changes but what the edit of a finding replaces.
-5. A second rewrite changes nothing.
-6. Scanned again, by another number of processes, the same findings come out; a look into files that the prefilter
-   rejects adds none but those that say that all is well.
+5. A second rewrite, which knows the first one's cache, changes nothing.
+6. Scanned again, by another number of processes or from the cache, the same findings come out; a look into files that
+   the prefilter rejects adds none but those that say that all is well.
+7. Nothing is named that has no name on the target: no empty string in the words of a finding, or for an argument that
+   its edits write.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -33,6 +36,7 @@ import yaml
 from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report
+from porter.gate.gate import judge
 from porter.model import Finding, Verdict
 from porter.rewrite.patch import unified
 
@@ -42,11 +46,16 @@ else:
     import tomli as tomllib
 
 
+_SAYS_NOTHING = re.compile(r"(?<!`)`(\"\"|'')?`(?!`)")
+_WRITES_NOTHING = re.compile(r"\w=(\"\"|'')(?![\"'])")
+
+
 class Proof(NamedTuple):
     """What porter made of a tree, and in which ways that breaks a rule of the list above."""
 
     report: Report  # of all files that mention CUDA, with what is no finding
     findings: list[Finding]  # that users see
+    errors: int  # that fail a check
     changes: tuple[FileChange, ...]
     patch: bytes
     broken: list[str]
@@ -62,22 +71,28 @@ def prove(tree: Path, settings: Settings) -> Proof:
             try:
                 return prove_here(settings)
             except Exception:
-                return Proof(Report(), [], (), b"", [f"crash\n{traceback.format_exc()}"], 0.0)
+                return Proof(Report(), [], 0, (), b"", [f"crash\n{traceback.format_exc()}"], 0.0)
 
 
 def prove_here(settings: Settings) -> Proof:
     """Scan and rewrite the working directory, where files may be changed."""
-    alone, shared = (msgspec.structs.replace(settings, cache=False, jobs=jobs) for jobs in (1, 2))
+    settings = msgspec.structs.replace(settings, cache_dir=str(Path.cwd() / ".porter_cache"))
+    alone, shared, known = (
+        msgspec.structs.replace(settings, cache=cache, jobs=jobs) for cache, jobs in ((False, 1), (True, 2), (True, 1))
+    )
     start = cpu_seconds()
     report = engine.run(["."], alone, audit=True)
     seconds = cpu_seconds() - start
     changes, seen = rewrite(shared)
     broken = [complaint for change in changes for complaint in complaints(change, seen)]
     broken += [f"{path}: other findings the second time" for path in differing(report, seen)]
+    remembered = engine.run(["."], known).findings
+    broken += [f"{found.path}: other findings from the cache" for found in {*remembered} ^ {*seen.findings}]
+    broken += filter(None, map(nameless, seen.findings))
     patch = b"".join(unified(c.path, c.before, c.changes, created=not Path(c.path).exists()) for c in changes)
     broken += applied(changes, patch)
-    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(alone)[0]]
-    return Proof(report, seen.findings, changes, patch, broken, seconds)
+    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(known)[0]]
+    return Proof(report, seen.findings, len(judge(seen.findings, settings).errors), changes, patch, broken, seconds)
 
 
 def rewrite(settings: Settings) -> tuple[tuple[FileChange, ...], Report]:
@@ -91,6 +106,16 @@ def differing(audited: Report, seen: Report) -> list[str]:
     looked, found = Counter(audited.findings), Counter(seen.findings)
     more = [finding for finding in looked - found if finding.verdict is not Verdict.PORTABLE]
     return sorted({finding.path for finding in [*more, *(found - looked)]})
+
+
+def nameless(finding: Finding) -> str | None:
+    """What a finding says or writes without a name, if anything."""
+    written = [edit.text for edit in finding.fix.edits] if finding.fix else []
+    if _SAYS_NOTHING.search(f"{finding.message} {finding.advice}") or any(map(_WRITES_NOTHING.search, written)):
+        return (
+            f"{finding.path}:{finding.line}: {finding.code} names nothing: {finding.message} {finding.advice} {written}"
+        )
+    return None
 
 
 def complaints(change: FileChange, report: Report) -> Iterator[str]:

@@ -20,7 +20,8 @@ from tests.ecosystem.invariants import Proof
 PATH = Path(__file__).with_name("state.txt")
 _HEAD = """\
 # What porter makes of the pinned projects: `make ecosystem` compares, `make ecosystem UPDATE=1` writes.
-# package target findings (digest) patch (digest) files and hunks that change, then findings by rule and verdict
+# package target findings (digest) patch (digest) files and hunks that change, findings that fail a check, all findings
+# by rule and verdict
 """
 
 Key = tuple[str, str]  # package as name==version, target
@@ -35,6 +36,7 @@ class Line(msgspec.Struct, frozen=True):
     patch: str  # digest
     files: int
     hunks: int
+    errors: int  # findings that fail a check
     counts: Mapping[str, int]  # "PRT101:auto" -> how many
 
     @property
@@ -43,8 +45,9 @@ class Line(msgspec.Struct, frozen=True):
         return self.package, self.target
 
     def __str__(self) -> str:
-        fields = [*self.key, self.findings, self.patch, f"files={self.files}", f"hunks={self.hunks}"]
-        return " ".join([*fields, *(f"{name}={count}" for name, count in sorted(self.counts.items()))])
+        numbers = {"files": self.files, "hunks": self.hunks, "errors": self.errors, **dict(sorted(self.counts.items()))}
+        fields = [*self.key, self.findings, self.patch, *(f"{name}={count}" for name, count in numbers.items())]
+        return " ".join(fields)
 
 
 def line(package: str, target: str, proof: Proof) -> Line:
@@ -52,7 +55,8 @@ def line(package: str, target: str, proof: Proof) -> Line:
     found = sorted(map(_place, proof.findings))
     counts = Counter(f"{finding.code}:{finding.verdict}" for finding in proof.findings)
     hunks = len(re.findall(rb"^@@ ", proof.patch, re.MULTILINE))
-    return Line(package, target, _digest(repr(found).encode()), _digest(proof.patch), len(proof.changes), hunks, counts)
+    digests = _digest(repr(found).encode()), _digest(proof.patch)
+    return Line(package, target, *digests, len(proof.changes), hunks, proof.errors, counts)
 
 
 def _place(finding: Finding) -> tuple[object, ...]:
@@ -71,8 +75,8 @@ def parse(text: str) -> dict[Key, Line]:
         if row and not row.startswith("#"):
             package, target, findings, patch, *fields = row.split()
             counts = {name: int(count) for name, count in (field.split("=") for field in fields)}
-            files, hunks = counts.pop("files"), counts.pop("hunks")
-            lines[package, target] = Line(package, target, findings, patch, files, hunks, counts)
+            totals = [counts.pop(name) for name in ("files", "hunks", "errors")]
+            lines[package, target] = Line(package, target, findings, patch, *totals, counts)
     return lines
 
 
@@ -95,6 +99,8 @@ def changes(old: Line | None, new: Line) -> Iterator[str]:
             yield f"{name.replace(':', ' ')} {before} -> {after}"
     if old.findings != new.findings and old.counts == new.counts:
         yield "the same number of findings in other places, or of other symbols"
+    if old.errors != new.errors:
+        yield f"{old.errors} -> {new.errors} findings that fail a check"
     if (old.files, old.hunks) != (new.files, new.hunks):
         yield f"{old.hunks} -> {new.hunks} hunks in {old.files} -> {new.files} files"
     elif old.patch != new.patch:
