@@ -8,7 +8,7 @@ steps, and that a loop of this file calls, hands its step on to that loop. Nothi
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -305,8 +305,8 @@ class _Reader:
         return None
 
     def _calls_model(self, loop: Loop) -> bool:
-        """Whether a loop calls a module: one that is known, or a variable."""
-        for node in (node for statement in loop.body for node in ast.walk(statement)):
+        """Whether a loop itself, and none within it, calls a module: one that is known, or a variable."""
+        for node in _outside_loops(loop.body):
             if isinstance(node, ast.Call):
                 if isinstance(node.func, ast.Name) and self._facts.is_variable(node.func, self._body.owner):
                     return True
@@ -317,6 +317,14 @@ class _Reader:
 
 def _innermost(event: _Event) -> Loop | None:
     return event.loops[-1] if event.loops else None
+
+
+def _outside_loops(block: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All nodes of a block but for the bodies of its loops."""
+    for node in block:
+        yield node
+        inner = ast.iter_child_nodes(node)
+        yield from _outside_loops(n for n in inner if not (isinstance(node, Loop) and n in (*node.body, *node.orelse)))
 
 
 def _own_parts(statement: ast.stmt) -> Iterator[ast.AST]:
@@ -334,7 +342,9 @@ def _is_without_gradients(node: ast.expr) -> bool:
 def _goes_along(statement: ast.stmt) -> bool:
     """Whether a statement behind an optimizer's step belongs to it: ``scaler.update()``, ``scheduler.step()``."""
     call = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _ALONG
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return False
+    return call.func.attr in _ALONG and not (call.func.attr == "update" and call.args)  # no meter: `time.update(x)`
 
 
 def _leaves(statement: ast.stmt, event: ast.Call) -> bool:

@@ -9,11 +9,13 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import accumulate, takewhile
 
 import msgspec
 
 CONTEXT = 3
+_SMALL = 64  # lines that are compared one by one: what neighbouring changes leave alone is no change
 LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # git knows no newline but this one; others are part of the line
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 _ESCAPED = re.compile(rb'[\x00-\x1f\x7f"\\]')
@@ -188,6 +190,10 @@ def _block(
     base = starts[first]
     moved = [Change(c.start - base, c.end - base, c.new) for c in changes]
     old, new = lines[first:last], LINE.findall(splice(before[base : starts[last]], moved))
+    if max(len(old), len(new)) <= _SMALL:
+        compared = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        yield from (_Block(first + a, first + b, new[c:d]) for kind, a, b, c, d in compared if kind != "equal")
+        return
     head = sum(1 for _ in takewhile(_same, zip(old, new, strict=False)))
     tail = sum(1 for _ in takewhile(_same, zip(old[head:][::-1], new[head:][::-1], strict=False)))
     if head + tail < max(len(old), len(new)):

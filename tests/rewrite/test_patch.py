@@ -69,6 +69,12 @@ def test_git_finds_the_file(path: str) -> None:
     assert applied_by_git(path, b"a\n", unified(path, b"a\n", [Change(0, 1, b"b")])) == b"b\n"
 
 
+def test_lines_between_two_insertions_are_no_change() -> None:
+    before = b"a\nb\nc\nd\n"
+    patch = unified("x.py", before, [Change(2, 2, b"new\n"), Change(5, 5, b"\nother")])
+    assert patch.splitlines()[4:] == [b" a", b"+new", b" b", b" c", b"+other", b" d"]
+
+
 def test_lines_that_stay_are_no_hunk() -> None:
     before = b"a\nb\nc\n"
     assert unified("m.py", before, []) == b""
