@@ -106,6 +106,13 @@ class Outline:
                 if inner in block:
                     yield outer, block[: block.index(inner)]
 
+    def blocks(self, offset: int) -> Iterator[list[ast.stmt]]:
+        """The blocks around a place, within the outermost function, innermost first."""
+        around = self.around(offset)
+        inner = next((i for i, n in enumerate(around) if isinstance(n, Function)), len(around))
+        for outer, statement in zip(around[inner:-1][::-1], around[inner + 1 :][::-1], strict=True):
+            yield from (block for block in _blocks(outer) if statement in block)
+
     def block(self, offset: int) -> list[ast.stmt]:
         """The block that the innermost statement at a place stands in; empty where none does."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]

@@ -219,6 +219,8 @@ def cuda_to(text: bytes, call: Call, device: str, value: str | None = None) -> E
 def is_cuda_to(text: bytes, site: Site, device: str, operator: str = "==") -> Edits | None:
     """``x.is_cuda`` as ``x.device.type == "neuron"``, in parentheses where the context binds tighter.
 
+    ``not x.is_cuda`` becomes ``x.device.type != "neuron"``.
+
     ``device`` is the device type without quotes. None for ``x.is_cuda()``, which is no tensor's, for a name that
     is not spelled ``.is_cuda``, and inside an f-string's own braces, where ``=`` has another meaning.
     """
@@ -229,9 +231,13 @@ def is_cuda_to(text: bytes, site: Site, device: str, operator: str = "==") -> Ed
     if site.parent in ("FormattedValue", "JoinedStr", "Interpolation", "TemplateStr"):
         return None
     start = site.receiver.start if site.receiver and site.start > site.receiver.start else site.start
+    negated = re.search(rb"\bnot +\Z", text[max(0, start - 16) : start]) if site.parent == "UnaryOp" else None
+    if negated is not None:
+        operator = "!=" if operator == "==" else "=="
     test = TextEdit(site.end - len(name), site.end, f"device.type {operator} {quote(text, site, device)}")
-    negated = site.parent == "UnaryOp" and re.search(rb"\bnot\s+\Z", text[max(0, start - 16) : start]) is not None
-    if site.parent not in _BINDS_TIGHTER or negated:
+    if negated is not None:
+        return (TextEdit(max(0, start - 16) + negated.start(), start, ""), test)
+    if site.parent not in _BINDS_TIGHTER:
         return (test,)
     return (TextEdit(start, start, "("), TextEdit(test.start, test.end, test.text + ")"))
 

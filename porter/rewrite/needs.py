@@ -139,7 +139,7 @@ class _Speller:
         return msgspec.structs.replace(judgement, edits=tuple(edits)), frozenset(needs)
 
     def _short(self, edit: TextEdit) -> str:
-        """The text of an edit, with the name for the device where the file has it above, but for PyTorch's own idiom."""
+        """The text of an edit, with the name for the device where the file has it above; not of PyTorch's own idiom."""
         if FOUND not in edit.text or not self._names_device or edit.start < self._first:
             return edit.text
         return edit.text if _IDIOM.match(self._source.text, edit.end) else edit.text.replace(FOUND, named("DEVICE"))

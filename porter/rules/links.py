@@ -14,6 +14,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
 from porter.rules.base import Context, Judgement
+from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, follows, reads
 from porter.rules.placement.reach import leads_to
@@ -146,7 +147,9 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
+    kept = [r.site for r in results if not r.edited and r.rule in _TESTS and r.verdict is Verdict.PORTABLE]
     staying = [r for r in results if not r.edited and r.verdict in STAYS]
+    staying = [r for r in staying if not any(_opens(test, r.site, _OPENED) for test in kept)]
 
     def held(result: Judgement) -> Judgement:
         of_backend = ctx.target.keeps_cuda and _tests_backend(result)
@@ -229,7 +232,7 @@ def _positive(condition: bytes) -> bytes:
 
 
 def _tests_backend(result: Judgement) -> bool:
-    return result.rule == "nccl-backend" and result.site.use == "compare"
+    return result.rule == "nccl-backend" and tests_nccl(result.site)
 
 
 def _is_test(result: Judgement) -> bool:

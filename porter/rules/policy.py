@@ -58,7 +58,7 @@ def guarded(site: Site) -> bool:
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
 _CUDA_BY_NAME = re.compile(
     r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
-    r"|(?:is|has|num|check|get)_cuda\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
+    r"|(?:is|has|num|check|get)_cuda\w*|only_?(?:cuda|CUDA)\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
 
 
@@ -95,9 +95,9 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
+    if ctx.target.keeps_cuda and (vendor := _another(ctx) or _cuda_beside_others(ctx)) is not None:
+        return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
     if (vendor := _another(ctx)) is not None:
-        if ctx.target.keeps_cuda:
-            return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
         return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
     if ctx.source.kind not in PYTHON:
         return _file(result, ctx)
@@ -131,6 +131,15 @@ def _another(ctx: Context) -> str | None:
     if sister is None or not ctx.project.has(f"{package}.cuda_{sister[2]}".lstrip(".")):
         return None
     return sister[1]
+
+
+def _cuda_beside_others(ctx: Context) -> str | None:
+    """Whether a file is CUDA's own: `accelerators/cuda.py` beside `accelerators/mps.py`."""
+    package, _, name = ctx.module.rpartition(".")
+    if name != "cuda":
+        return None
+    sisters = ("cpu", "mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")
+    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in sisters) else None
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:

@@ -208,7 +208,7 @@ def test_cuda_method_with_a_value_for_its_device() -> None:
     ("source", "parent", "expected"),
     [
         ("if x.is_cuda: pass", "If", 'if x.device.type == "neuron": pass'),
-        ("y = not x.is_cuda", "UnaryOp", 'y = not x.device.type == "neuron"'),
+        ("y = not x.is_cuda", "UnaryOp", 'y = x.device.type != "neuron"'),
         ("y = ~x.is_cuda", "UnaryOp", 'y = ~(x.device.type == "neuron")'),
         ("y = a and x.is_cuda", "BoolOp", 'y = a and x.device.type == "neuron"'),
         ("y = x.is_cuda == z", "Compare", 'y = (x.device.type == "neuron") == z'),

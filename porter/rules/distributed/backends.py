@@ -21,14 +21,19 @@ _QUOTED = re.compile(r"([\"'])nccl\1")
 
 def asked_of_nccl(site: Site, ctx: Context) -> bool:
     """Whether the site runs only where NCCL is the backend, by a test that the program makes."""
-    return any(leads_to(test, site, ctx) for test in ctx.sites if _tests(test) and test.start != site.start)
+    return any(leads_to(test, site, ctx) for test in ctx.sites if tests_nccl(test) and test.start != site.start)
 
 
-def needs_nccl(test: Site, ctx: Context) -> bool:
-    """Whether what a test for NCCL leads to is about NCCL, rather than about the device that goes with it."""
+def goes_with_device(test: Site, ctx: Context) -> bool:
+    """Whether what a test for NCCL leads to is about the device that goes with it, rather than about NCCL."""
     outline = ctx.outline()
-    spans = (outline.span(node) for arm in arms(test, flag(test, ctx), outline) for node in arm)
-    return any(_NCCL.search(ctx.source.text, span.start, span.end) for span in spans)
+    spans = [outline.span(node) for arm in arms(test, flag(test, ctx), outline) for node in arm]
+    if any(_NCCL.search(ctx.source.text, span.start, span.end) for span in spans):
+        return False
+    placed = (
+        s for s in ctx.sites if s.kind == "device" or s.name.startswith("torch.cuda.") or s.name.endswith(".cuda")
+    )
+    return any(span.holds(site.start) for site in placed for span in spans)
 
 
 def knows_others(ctx: Context) -> bool:
@@ -42,7 +47,7 @@ def not_gloo(test: Site, ctx: Context) -> Edits | None:
     return opposite(test, f"{quoted[1]}gloo{quoted[1]}", ctx) if quoted is not None else None
 
 
-def _tests(site: Site) -> bool:
+def tests_nccl(site: Site) -> bool:
     """Whether a site is NCCL's name in a comparison."""
     return (site.kind == "backend" and site.use == "compare") or (
         site.parent == "Compare" and site.name.endswith("Backend.NCCL")

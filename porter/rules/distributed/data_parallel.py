@@ -49,17 +49,14 @@ is reported: the launch changes with it, which no rewrite of a line can do.
 
 from __future__ import annotations
 
-import re
-
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.counterpart import judge_counterpart
+from porter.rules.placement.flags import counted
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
-
-_COUNTS = re.compile(rb"\bcuda\.device_count\(\)|\bn_?(?:gpu|device)s?\b", re.I)
 
 
 @rule("PRT502", "data-parallel")
@@ -67,7 +64,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge what splits a batch, not questions about it."""
     if asks_class(site, ctx):
         return Dismissed(site, "agnostic")
-    if ctx.target.keeps_cuda and any(_COUNTS.search(ctx.source.text, g.start, g.end) for g in site.guards):
+    if ctx.target.keeps_cuda and counted(site, ctx):
         advice = "left as it is: it runs only where there are several devices of one process"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     if row.signature is not None and site.role != "import":

@@ -39,7 +39,7 @@ from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
-from porter.rules.distributed.backends import knows_others, needs_nccl, not_gloo
+from porter.rules.distributed.backends import goes_with_device, knows_others, not_gloo
 from porter.rules.placement.branches import together
 from porter.rules.placement.devices import argument_around, torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
@@ -94,7 +94,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _anywhere(site: Site, row: Row, ctx: Context, message: str) -> Judgement:
     """A test that is to hold for the backend of every accelerator: that it is not the CPU's."""
-    if needs_nccl(site, ctx) or knows_others(ctx):
+    if knows_others(ctx) or not goes_with_device(site, ctx):
         advice = "true where CUDA is the device, as before"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=advice)
     advice = 'compare with `"gloo"`: another backend is that of the accelerator'

@@ -77,13 +77,25 @@ def opposite(site: Site, literal: str, ctx: Context) -> Edits | None:
 
 
 def has_arm(site: Site, ctx: Context) -> str:
-    """Another kind of device that the site's own condition, or an arm beside it, is for; empty where none is.
+    """The other devices, as text, for which there is an arm beside the site's own condition; empty where none is.
 
-    Arms that do nothing but choose a device do no harm: what they choose is what the program finds anyway.
+    It may be an arm of the same chain, or of a test that stands beside or around it in the function. Arms that do
+    nothing but choose a device do no harm: what they choose is what the program finds anyway.
     """
-    statement = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.If)), None)
-    if statement is None or not ctx.outline().span(statement.test).holds(site.start):
+    outline = ctx.outline()
+    around = outline.around(site.start)
+    own = next((n for n in reversed(around) if isinstance(n, ast.If) and outline.span(n.test).holds(site.start)), None)
+    if own is not None and (found := _arm(own)):
+        return found
+    if outline.function(site.start) is None:
         return ""
+    inner = [node for node in around if node is not own]
+    beside = (s for block in outline.blocks(site.start) for s in block if s is not own)
+    return next((found for s in (*inner, *beside) if isinstance(s, ast.If) and (found := _arm(s))), "")
+
+
+def _arm(statement: ast.If) -> str:
+    """The devices beside CUDA and the CPU that a chain has an arm for, unless all that it does is to choose one."""
     tests, bodies = [statement.test], [statement.body]
     while len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
         statement = statement.orelse[0]
@@ -91,8 +103,22 @@ def has_arm(site: Site, ctx: Context) -> str:
         bodies.append(statement.body)
     if all(len(body) == 1 and isinstance(body[0], ast.Assign | ast.AnnAssign | ast.Return) for body in bodies):
         return ""
-    words = (match.group() for test in tests for match in _KINDS.finditer(ast.unparse(test)))
-    return next(words, "")
+    words = [match.group() for test in tests for match in _KINDS.finditer(ast.unparse(test))]
+    if words:
+        return f"`{words[0]}`"
+    last = statement.orelse[-1:]
+    is_left = bool(last) and not isinstance(last[0], ast.Raise)
+    return "other devices" if is_left and {"cpu", "cuda"} <= {_compared(test) for test in tests} else ""
+
+
+def _compared(test: ast.expr) -> str:
+    """The text that a test compares something with, or looks for in it."""
+    match test:
+        case ast.Compare(left=ast.Constant(str(text)), ops=[ast.In() | ast.Eq()]):
+            return text
+        case ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(str(text))]):
+            return text
+    return ""
 
 
 def _test(site: Site, ctx: Context) -> ast.Compare | ast.Call | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 import msgspec
 
+from porter.index.guards import exits
 from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Verdict
@@ -14,7 +16,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
-from porter.rules.placement.flags import flag, reads, statement_of
+from porter.rules.placement.flags import counted, flag, reads, statement_of
 from porter.rules.placement.reach import arms, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -33,6 +35,8 @@ _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
 _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _AND = re.compile(rb"\band\b")
+# Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
+_OWN_FLAG = re.compile(rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)")
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -76,13 +80,31 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
     if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
-        advice = f"beside it stands an arm for `{other}`, which would never be reached: say which devices this is for"
+        advice = f"beside it stands an arm for {other}, which would never be reached: say which devices this is for"
         return Hold(Verdict.MANUAL, advice)
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
-    if flagged := next((s for s in _following(site, ctx) if _rule_of(s, ctx) == "cuda-backend-flag"), None):
+    asked = (*_following(site, ctx), *_left_alike(site, ctx))
+    if flagged := next((s for s in asked if _rule_of(s, ctx) == "cuda-backend-flag"), None):
         return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
+    if own := _OWN_FLAG.search(statement_of(site, ctx)):
+        name = own.group().decode()
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
     return None
+
+
+def _left_alike(site: Site, ctx: Context) -> Iterator[Site]:
+    """What the conditions ask that stand above the test's own, and leave the function as it does."""
+    above = next(ctx.outline().before(site.start), (None, []))[1]
+    here = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.If)), None)
+    if here is None or here.orelse or not exits(here.body):
+        return
+    left = [ast.dump(statement) for statement in here.body]
+    for statement in reversed(above):
+        if not isinstance(statement, ast.If) or [ast.dump(s) for s in statement.body] != left:
+            return
+        span = ctx.outline().span(statement.test)
+        yield from (s for s in ctx.sites if span.holds(s.start))
 
 
 def _asks_for_rocm(site: Site, ctx: Context) -> bool:
@@ -96,8 +118,10 @@ def _asks_for_rocm(site: Site, ctx: Context) -> bool:
 
 def _behind(site: Site, ctx: Context) -> Hold | None:
     """What runs only where the test holds."""
+    if any(guard.kind in ("vendors", "handled") for guard in site.guards):
+        return None  # the chain around it decides
     followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
-    blocker = next((s for s in followers if _blocks(s, ctx)), None)
+    blocker = next((s for s in followers if _blocks(s, ctx) or _splits(s, site, ctx)), None)
     if blocker is not None:
         what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
@@ -251,3 +275,11 @@ def _blocks(site: Site, ctx: Context) -> bool:
     ):
         return True
     return verdict in STAYS and site.kind in ("symbol", "string") and (row.rule in KERNELS or "cuda" in site.name)
+
+
+def _splits(site: Site, test: Site, ctx: Context) -> bool:
+    """Whether the site splits batches over GPUs right behind a test: the program does without where that fails."""
+    if not ctx.target.keeps_cuda or _rule_of(site, ctx) != "data-parallel" or site.role != "call":
+        return False
+    guards = [g for g in site.guards if g.start <= test.start and test.end <= g.end]
+    return bool(guards) and guards[0] is site.guards[0] and not counted(site, ctx)

@@ -10,6 +10,7 @@ from porter.rules.base import Context
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _SEVERAL = re.compile(rb"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
 _AND = re.compile(rb"\band\b")
+_COUNTS = re.compile(rb"\bcuda\.device_count\(\)|\bn_?(?:gpu|device)s?\b", re.I)
 
 
 def flag(site: Site, ctx: Context) -> bytes | None:
@@ -42,3 +43,8 @@ def follows(site: Site, test: Site, ctx: Context) -> bool:
 def statement_of(site: Site, ctx: Context) -> bytes:
     """The text of the site's own statement; empty where it has none."""
     return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
+
+
+def counted(site: Site, ctx: Context) -> bool:
+    """Whether the site runs only where there are several GPUs of one process, as the program counts them."""
+    return any(_COUNTS.search(ctx.source.text, g.start, g.end) for g in site.guards)

@@ -62,14 +62,14 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _again(site: Site, ctx: Context) -> _Edited | None:
     """A seed that `torch.manual_seed` has been given just before, and with it every device: once is enough.
 
-    Behind a test the call becomes `torch.manual_seed` as well, elsewhere it goes.
+    The call goes. Where a test has nothing else behind it, it becomes `torch.manual_seed` as well.
     """
     call, statement = site.call, site.statement
     if call is None or statement is None or not statement.alone or len(call.arguments) != 1 or not site.editable:
         return None
     if not _is_seeded(site, ctx.text(call.arguments[0].start, call.arguments[0].end), ctx):
         return None
-    if site.guards:
+    if site.guards and all(_is_seed(other) for other in ctx.outline().block(site.start)):
         return {"rename": "torch.manual_seed"}
     from porter.rewrite.calls import delete_statement
 
@@ -90,6 +90,13 @@ def _is_seeded(site: Site, seed: str, ctx: Context) -> bool:
                 return False
         if not isinstance(outer, ast.If):
             return False
+    return False
+
+
+def _is_seed(statement: ast.AST) -> bool:
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(attr="manual_seed" | "manual_seed_all"))):
+            return True
     return False
 
 

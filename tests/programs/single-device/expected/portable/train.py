@@ -46,7 +46,6 @@ def main() -> None:
     device = torch.device(DEVICE if use_cuda else "cpu")
     torch.manual_seed(0)
     if use_cuda:
-        torch.manual_seed(0)
         torch.backends.cudnn.benchmark = True
 
     kwargs = {"num_workers": 0, "pin_memory": True} if use_cuda else {}
