@@ -55,7 +55,25 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             advice=f"left as it is: without CUDA it is 0, which keeps line {split.line} from driving several devices",
             note="" if tested else "see what else the number decides",
         )
+    if (launch := _launch(site, ctx)) is not None:
+        advice = f"ask `torch_xla.runtime.world_size()` in the processes that line {launch.line} starts"
+        note = "none of them could start once this process has counted devices"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=note)
     return judge_use(site, row, ctx)
+
+
+def _launch(site: Site, ctx: Context) -> Site | None:
+    """The call that starts processes, each with a device, where counting would take the devices before them."""
+    if site.name != "torch.cuda.device_count" or site.role != "call":
+        return None
+    for other in ctx.sites:
+        row = ctx.catalogue.find(other.kind, other.name)
+        if row is None or row.rule != "data-parallel" or row.signature is None or other.call is None:
+            continue
+        inside = other.call.start <= site.start and site.end <= other.call.end
+        if not inside and ctx.answer(row).verdict is Verdict.REVIEW:
+            return other
+    return None
 
 
 def _split(site: Site, ctx: Context) -> Site | None:
