@@ -37,7 +37,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(r.edited for r in results):
         return results
-    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx)]
+    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx), *_derived(ctx)]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx)]
     keepers += _helpers(keepers, ctx)
@@ -88,6 +88,15 @@ def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         for launch in re.finditer(rb"(?<![\w.])" + name + rb"\[", text):
             why = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a Triton kernel"
             yield from _function(launch.start(), f"{why}: port both together", ctx)
+
+
+def _derived(ctx: Context) -> Iterator[Keeper]:
+    """Classes whose base is a package's for CUDA: ``class Calibrator(trt.IInt8Calibrator)``."""
+    for site in ctx.sites:
+        if site.role == "base" and is_kernel(site, ctx):
+            home = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.ClassDef)), None)
+            if home is not None:
+                yield Keeper(ctx.outline().span(home), f"`{home.name}` is a `{site.name}`, which needs CUDA")
 
 
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:

@@ -57,7 +57,7 @@ def guarded(site: Site) -> bool:
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
 _CUDA_BY_NAME = re.compile(
-    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
+    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)_?C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
     r"|(?:is|has|num|check|get)_cuda\w*|only_?(?:cuda|CUDA)\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
 
@@ -78,6 +78,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return result
     if result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name) and ctx.in_test():
         return by_hand(result, "a test: what it asserts may depend on float16")
+    if rule == "cuda-build" and (vendor := _another(ctx)) is not None:
+        return leave(result, f"by its path this builds for other devices (`{vendor}`)")
     for guard in result.site.guards:
         if guard.kind in _LEFT:
             return leave(result, _LEFT[guard.kind])

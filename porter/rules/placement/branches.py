@@ -85,6 +85,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     asked = (*_following(site, ctx), *_left_alike(site, ctx))
+    if (against := held_against(site, ctx)) is not None:
+        return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
     if flagged := next((s for s in asked if _rule_of(s, ctx) == "cuda-backend-flag"), None):
         return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     if own := _OWN_FLAG.search(statement_of(site, ctx)):
@@ -114,6 +116,16 @@ def _asks_for_rocm(site: Site, ctx: Context) -> bool:
         part for node in around if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) for part in node.values
     )
     return any(_ROCM.fullmatch(ast.unparse(part)) for part in parts)
+
+
+def held_against(site: Site, ctx: Context) -> str | None:
+    """``torch.cuda.is_available() == CUDA_IS_AVAILABLE``: what else answers for CUDA, by its name."""
+    if not site.name.startswith("torch.cuda."):
+        return None
+    around = ctx.outline().expressions(site.start, site.end)
+    sides = (side for node in around if isinstance(node, ast.Compare) for side in (node.left, *node.comparators))
+    names = (name for side in sides if (name := dotted(side)) is not None)
+    return next((name for name in names if "cuda" in name.lower()), None)
 
 
 def _behind(site: Site, ctx: Context) -> Hold | None:
