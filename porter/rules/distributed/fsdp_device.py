@@ -70,6 +70,7 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.kernels.known import STAYS
 from porter.rules.table import judgement
 from porter.rules.uses import asks_class, judge_use
 
@@ -77,6 +78,8 @@ from porter.rules.uses import asks_class, judge_use
 @rule("PRT505", "fsdp-device")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge calls; an argument is judged by the device in it, which is a site of its own."""
+    if site.kind == "argument" and ctx.answer(row).verdict in STAYS:
+        return Dismissed(site, "part") if _is_told(site, ctx) else judgement(site, row, ctx)
     if site.kind == "argument":
         return Dismissed(site, "part" if _holds_device(site, ctx) else "agnostic")
     if asks_class(site, ctx) or (site.role != "call" and site.kind == "symbol"):
@@ -86,3 +89,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _holds_device(site: Site, ctx: Context) -> bool:
     return any(s is not site and site.start <= s.start and s.end <= site.end for s in ctx.sites)
+
+
+def _is_told(argument: Site, ctx: Context) -> bool:
+    """Whether the call that takes the argument is a finding itself."""
+    return any(s.kind == "symbol" and s.call == argument.call and argument.name.startswith(s.name) for s in ctx.sites)

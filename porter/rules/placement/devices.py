@@ -41,7 +41,15 @@ def torch_name(ctx: Context) -> str | None:
 def argument_around(site: Site, ctx: Context) -> Site | None:
     """The argument that is reported in place of the site, which is a part of it."""
     arguments = (other for other in ctx.nesting.around(site) if other.kind == "argument")
-    return next((argument for argument in arguments if argument.name.endswith(_WHOLE)), None)
+    return next((a for a in arguments if a.name.endswith(_WHOLE) or _stays(a, ctx)), None)
+
+
+def _stays(argument: Site, ctx: Context) -> bool:
+    """Whether the target has no meshes or shards to place: what they are placed on stays with them."""
+    row = ctx.catalogue.find(argument.kind, argument.name)
+    return (
+        row is not None and row.rule == "fsdp-device" and ctx.answer(row).verdict in (Verdict.MANUAL, Verdict.BLOCKED)
+    )
 
 
 def devices_inside(argument: Site, ctx: Context) -> list[Site]:
