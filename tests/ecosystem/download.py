@@ -1,11 +1,7 @@
 """Fetch and unpack the pinned projects: ``python -m tests.ecosystem.download [--cache DIR] [--project NAME]...``
 
-pip does the fetching, and checks every archive against its SHA-256. Before it hands out a source distribution pip runs
-the project's own metadata step, so the environment needs what those steps import::
-
-    pip install "setuptools<81" wheel hatchling scikit-build-core setuptools_scm pybind11 numpy ninja torch
-
-What is there already is not fetched again. Archives are unpacked here, without running anything of theirs.
+pip does the fetching, and checks every archive against its SHA-256. Nothing of a project runs: pip gets metadata from
+`nobuild`, and archives are unpacked here. What is there already is not fetched again.
 """
 
 from __future__ import annotations
@@ -25,13 +21,7 @@ from typing import IO
 
 from tests.ecosystem.projects import Project, add_arguments, cache_folder, load
 
-# Metadata is all we are after: no kernels are built.
-NO_KERNELS = {
-    "CAUSAL_CONV1D_SKIP_CUDA_BUILD": "TRUE",
-    "DS_BUILD_OPS": "0",
-    "FLASH_ATTENTION_SKIP_CUDA_BUILD": "TRUE",
-    "MAMBA_SKIP_CUDA_BUILD": "TRUE",
-}
+NO_BUILD = Path(__file__).with_name("nobuild")
 
 
 def fetch(project: Project, folder: Path) -> Path:
@@ -43,15 +33,18 @@ def fetch(project: Project, folder: Path) -> Path:
     for archive in folder.iterdir():
         if archive.stat().st_size == project.size and digest(archive) == project.sha256:
             return archive
-    form = ["--no-binary", ":all:", "--no-build-isolation"] if project.form == "sdist" else ["--only-binary", ":all:"]
+    form = (
+        ["--no-binary", ":all:", "--no-build-isolation", "--use-pep517"]
+        if project.form == "sdist"
+        else ["--only-binary", ":all:"]
+    )
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *form]
-    tools = str(Path(sys.executable).parent)  # metadata steps call python3 and ninja by name
     with tempfile.TemporaryDirectory() as scratch:
         requirement = Path(scratch) / "requirement.txt"
         requirement.write_text(f"{project.name}=={project.version} --hash=sha256:{project.sha256}\n")
         subprocess.run(
             [*pip, "--requirement", str(requirement), "--dest", scratch],
-            env={**os.environ, **NO_KERNELS, "PATH": tools + os.pathsep + os.environ.get("PATH", "")},
+            env={**os.environ, "PYTHONPATH": str(NO_BUILD)},
             check=True,
         )
         (archive,) = (path for path in Path(scratch).iterdir() if path != requirement)

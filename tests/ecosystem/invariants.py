@@ -66,7 +66,7 @@ def prove(tree: Path, settings: Settings) -> Proof:
     """Scan and rewrite a copy of ``tree``. A crash is reported in ``broken``, with an empty report."""
     with tempfile.TemporaryDirectory(prefix="porter-ecosystem-") as scratch:
         copy = Path(scratch) / "tree"
-        shutil.copytree(tree, copy, symlinks=True)
+        shutil.copytree(tree, copy, symlinks=True, ignore=shutil.ignore_patterns(".porter_cache"))
         with working_in(copy):
             try:
                 return prove_here(settings)
