@@ -16,11 +16,12 @@ from porter.rules.around import helpers_behind, surrounded
 from porter.rules.base import Context, Judgement
 from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
-from porter.rules.placement.flags import flag, follows, reads
+from porter.rules.placement.flags import flag, follows, reads, statement_of
 from porter.rules.placement.reach import leads_to
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
+_NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
@@ -179,7 +180,15 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if r.rule in _TESTS and not r.edited and r.site.statement is not None and r.site.statement.kind in _HEADERS
     }
 
+    counted = {
+        n: t for t in tests.values() if t.verdict is Verdict.MANUAL for n in _NAME.findall(statement_of(t.site, ctx))
+    }
+
     def held(result: Judgement) -> Judgement:
+        if result.edited and result.site.name == "torch.cuda.device_count":
+            test = counted.get(flag(result.site, ctx) or b"")
+            if test is not None and test.site.scope == result.site.scope:
+                return by_hand(result, f"line {test.site.line} tests what is made of it, and stays: port both together")
         statement = result.site.statement
         test = tests.get(statement.start) if statement is not None else None
         if test is None or not result.edited:

@@ -17,7 +17,7 @@ from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel,
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of
-from porter.rules.placement.reach import arms, reached
+from porter.rules.placement.reach import arms, asks_again, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
@@ -139,6 +139,8 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
     elif found := reached(site, flag(site, ctx), ctx):
         what, where = f"`{found.needs}`", f"`{found.name}`"
+    elif again := asks_again(site, flag(site, ctx), ctx):
+        return Hold(Verdict.MANUAL, f"`{again}`, which is all that it leads to, asks for CUDA itself: decide both")
     else:
         return None
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]

@@ -30,6 +30,20 @@ def reached(site: Site, name: bytes | None, ctx: Context) -> Reached | None:
     return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
 
 
+def asks_again(site: Site, name: bytes | None, ctx: Context) -> str | None:
+    """A function of another file that is all that the test at ``site`` leads to, and asks for CUDA itself."""
+    calls = (arm[0] for arm in arms(site, name, ctx.outline()) if len(arm) == 1 and isinstance(arm[0], ast.Expr))
+    for written, qualified in (found for call in calls for found in _names(call, site.scope, ctx)):
+        module = ctx.project.owner(qualified)
+        within = qualified[len(module) + 1 :]
+        if not module or module == ctx.module or not within:
+            continue
+        inside = (s for s in ctx.project.sites(module) if f"{s.scope}.".startswith(f"{within}."))
+        if any(s.name == "torch.cuda.is_available" and s.role == "call" for s in inside):
+            return written
+    return None
+
+
 def used(node: ast.AST, scope: str, ctx: Context) -> Reached | None:
     """What of the program a piece of code in ``scope`` uses that needs CUDA elsewhere."""
     for name, qualified in _names(node, scope, ctx):
