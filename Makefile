@@ -47,8 +47,8 @@ catalogue: $(VENV)/dev  ## compile the catalogue's TOML files into what porter l
 docs: $(VENV)/dev  ## make the pages of rules and catalogue in docs/ again
 	$(BIN)/python -m tests.pages
 
-ecosystem: $(VENV)/dev  ## recall and safety on real packages (downloads their sources)
-	$(BIN)/python -m tests.ecosystem
+ecosystem: $(VENV)/dev  ## recall and safety on real packages, fetched at need, against the committed state; UPDATE=1 writes it
+	$(BIN)/python -m tests.ecosystem $(if $(UPDATE),--update)
 
 bench: $(VENV)/dev  ## what porter costs on real trees, beside ruff, ast-grep, git grep and TorchFix; UPDATE=1 writes the page
 	$(BIN)/python -m tests.benchmarks $(if $(UPDATE),--update)
