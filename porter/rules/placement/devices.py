@@ -24,6 +24,7 @@ _WHOLE = (
     "torch.Generator(device)",
     "torch.set_default_device(device)",
     "init_process_group(device_id)",
+    "barrier(device_ids)",
     "(ddp_backend)",
 )
 _SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
