@@ -17,11 +17,13 @@ _VENDOR = re.compile(
     re.I,
 )
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl", re.I)
-OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_\w*GREATER|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
+OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_(?:\w*GREATER|\d)|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
 _PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b")
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
 _VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
-_VERSION_FLAG = re.compile(r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|is_torch_\w*(?:ge|greater)", re.I)
+_VERSION_FLAG = re.compile(
+    r"TORCH_\w*(?:GREATER|AFTER|ATLEAST|GE_)|\bTORCH_\d+(?:_\d+)+$|is_torch_\w*(?:ge|greater)", re.I
+)
 _SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa", "xccl", "hccl", "cncl", "mccl"})
 _NEURON = frozenset({"neuron", "neuronx"})
 Qualify = Callable[[ast.expr], "str | None"]

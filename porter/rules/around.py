@@ -16,11 +16,13 @@ from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
+from porter.rules.environment.cuda_environment_variable import takes_apart
 from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
 from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 _CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
 
@@ -37,9 +39,9 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(r.edited for r in results):
         return results
-    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx), *_derived(ctx)]
+    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx), *_derived(ctx), *_listed(ctx)]
     if ctx.in_test():
-        keepers += [*_tests(results, ctx), *_gates(results, ctx)]
+        keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
     keepers += _helpers(keepers, ctx)
 
     def held(result: Judgement) -> Judgement:
@@ -134,6 +136,25 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
         if not fresh:
             return found
         found += fresh
+
+
+def _listed(ctx: Context) -> Iterator[Keeper]:
+    """Functions that take the list of the GPUs apart which the process sees: what they count are GPUs."""
+    for site in ctx.sites:
+        if site.kind == "environment" and site.scope and takes_apart(site, ctx):
+            function = ctx.outline().function(site.start)
+            if function is not None:
+                yield Keeper(ctx.outline().span(function), f"line {site.line} takes a list of GPUs apart: port both")
+
+
+def _mocked(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Tests that put something in the place of CUDA: ``monkeypatch.setattr(torch.cuda, "device_count", ...)``."""
+    edited = [r.site.start for r in results if r.edited]
+    for match in _MOCK.finditer(ctx.source.text):
+        function = ctx.outline().function(match.start())
+        if function is not None and not any(match.start() <= place < match.end() for place in edited):
+            why = f"line {ctx.outline().line(match.start())} puts something in the place of CUDA: port both"
+            yield Keeper(ctx.outline().span(function), why)
 
 
 def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:

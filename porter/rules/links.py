@@ -21,6 +21,7 @@ from porter.rules.placement.reach import leads_to
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
+_ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
@@ -79,17 +80,21 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
         and r.verdict is not Verdict.PORTABLE
         and (r.site.name.startswith("torch.cuda.") or r.rule == "device-generator")
     ]
+    tests = [r.site for r in results if r.rule in _TESTS and not r.edited]
 
     def held(result: Judgement) -> Judgement:
         site = result.site
         if not result.edited or not (site.kind == "device" or site.name.startswith("torch.cuda.")):
             return result
+        test = next((t for t in tests if result.rule in _ENABLED and site.call and _is_argument(t, result)), None)
+        if test is not None:
+            return by_hand(result, f"the test in line {test.line}, which turns it on, stays: port both together")
         for call in calls:
             if _is_argument(site, call):
                 return by_hand(result, f"it goes with `{call.site.name}` in line {call.site.line}, which stays")
         return result
 
-    return [held(r) for r in results] if calls else results
+    return [held(r) for r in results] if calls or tests else results
 
 
 def _is_argument(site: Site, call: Judgement) -> bool:

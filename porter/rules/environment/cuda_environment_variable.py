@@ -22,8 +22,7 @@ becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the
 together.
 
 Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be
-ranges: it stays, with all that the file says of the variable. So does a test that sets it for a program that porter
-cannot see.
+ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests.
 
 ## What to do
 
@@ -92,15 +91,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
         return by_hand(site, row, ctx, _HIDDEN)
     if answer.replacement.endswith("_VISIBLE_CORES"):
-        if (line := next((s.line for s in ctx.sites if _alike(s, site) and _takes_apart(s, ctx)), None)) is not None:
+        if (line := next((s.line for s in ctx.sites if _alike(s, site) and takes_apart(s, ctx)), None)) is not None:
             where = "this" if line == site.line else f"line {line}"
             return by_hand(site, row, ctx, f"{where} {_RANGES}")
-        if (
-            ctx.in_test()
-            and _PATCHED.search(before(site, ctx))
-            and {module for module, _ in ctx.project.told.get(site.name, ())} <= {ctx.module}
-        ):
-            return by_hand(site, row, ctx, "nothing that porter sees reads what this test sets: change both together")
+        if ctx.in_test() and _PATCHED.search(before(site, ctx)):
+            return by_hand(site, row, ctx, "a test sets it for what it tests: change both together")
     edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
 
@@ -109,7 +104,7 @@ def _alike(site: Site, other: Site) -> bool:
     return site.kind == other.kind and site.name == other.name
 
 
-def _takes_apart(site: Site, ctx: Context) -> bool:
+def takes_apart(site: Site, ctx: Context) -> bool:
     """Whether the program reads the variable at a site, and looks for numbers in it."""
     text, statement = ctx.source.text, site.statement
     if statement is None or not _READ.search(before(site, ctx)) or _STORE.match(text, site.end):
