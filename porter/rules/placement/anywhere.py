@@ -13,9 +13,8 @@ from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit
 
 # Other devices that a program may tell apart: there "not the CPU" is not what was asked.
-_OTHERS = re.compile(
-    rb"[\"'](?:mps|meta|xpu|npu|hpu|xla|tpu|mlu|musa|hip|privateuseone)[\"':]|\.mps\.is_available|\.is_mps\b"
-)
+_OTHER = re.compile(r"(mps|meta|xpu|npu|hpu|xla|tpu|mlu|musa|hip|privateuseone)(?::.*)?")
+_OTHERS = re.compile(rb"[\"'](?:mps|meta|xpu|npu|hpu|xla|tpu|mlu|musa|hip|privateuseone)[\"':]|\bis_mps\b|\.mps\b")
 _KINDS = re.compile(r"(?<![a-z])(?:mps|xpu|npu|hpu|xla|tpu|mlu|musa)(?![a-z])")
 _OPPOSITE = {ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in"}
 _WRITTEN = {ast.Eq: rb"==", ast.NotEq: rb"!=", ast.In: rb"\bin\b", ast.NotIn: rb"\bnot\s+in\b"}
@@ -27,9 +26,21 @@ _QUOTED = re.compile(r"([\"'])cuda(:?)\1")
 
 
 def others(site: Site, ctx: Context) -> str:
-    """What the file tells apart beside CUDA and the CPU, as text for people; empty where nothing."""
-    found = sorted({match.group().decode().strip("\"':.") for match in _OTHERS.finditer(ctx.source.text)})
+    """What the file's code tells apart beside CUDA and the CPU, as text for people; empty where nothing."""
+    if _OTHERS.search(ctx.source.text) is None:
+        return ""
+    found = sorted({name for node in ast.walk(ctx.outline().tree) for name in _told(node)})
     return ", ".join(f"`{name}`" for name in found)
+
+
+def _told(node: ast.AST) -> list[str]:
+    """The name of another device that a node is: a string, or a question for the device."""
+    match node:
+        case ast.Constant(str(text)) if (found := _OTHER.fullmatch(text)) is not None:
+            return [found[1]]
+        case ast.Attribute(ast.Attribute(attr="mps"), attr="is_available") | ast.Attribute(attr="is_mps"):
+            return ["mps"]
+    return []
 
 
 def finds_device(site: Site, ctx: Context) -> bool:
