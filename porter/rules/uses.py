@@ -20,6 +20,7 @@ _TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
 _ASKS_WHETHER_THERE = re.compile(
     rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
 )
+_DEVICE = re.compile(r"device|cuda|\.to\(", re.I)
 _WINDOW = 200  # bytes before a site that are looked at
 
 
@@ -88,6 +89,12 @@ def is_asked_for(site: Site, ctx: Context) -> bool:
     """Whether the site only asks what something is: ``FusedAdam is None``, ``isinstance(x, FusedAdam)``."""
     named = site.kind == "symbol" and site.call is None
     return named and (site.parent in _TESTS or site.role == "annotation" or asks_class(site, ctx))
+
+
+def is_cpu_test(site: Site, ctx: Context) -> bool:
+    """Whether the site stands in a function of a test that speaks of no device: it runs on the CPU."""
+    function = ctx.outline().function(site.start) if ctx.in_test() else None
+    return function is not None and _DEVICE.search(ast.unparse(function)) is None
 
 
 def before(site: Site, ctx: Context) -> bytes:

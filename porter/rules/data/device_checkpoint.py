@@ -12,7 +12,10 @@ writes.
 
 ## When porter rewrites
 
-Only for the target `xla`, and where `torch.save` is given what `xm.save` takes: an object and a place.
+Only for the target `xla`, where `torch.save` is given what `xm.save` takes, an object and a place, and where the
+function speaks of a model, its state or a checkpoint. Whether other data are on the device, a person has to say. A file
+with the rank in its name is each process's own, which `xm.save` writes only with `master_only=False`. Tests that speak
+of no device save what is on the CPU.
 
 ## Example
 
@@ -29,14 +32,40 @@ xm.save(model.state_dict(), "model.pt")
 
 from __future__ import annotations
 
+import ast
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.counterpart import judge_counterpart
-from porter.rules.uses import has_uses
+from porter.rules.table import by_hand
+from porter.rules.uses import has_uses, is_cpu_test
+
+_STATE = re.compile(r"state_dict|checkpoint|ckpt|model|\bstates?\b", re.I)
+_OWN = re.compile(r"rank|ordinal|shard|worker|process_index")
 
 
 @rule("PRT403", "device-checkpoint")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge a call by the row's signature."""
-    return Dismissed(site, "part") if has_uses(site, ctx) else judge_counterpart(site, row, ctx)
+    """Judge a call by the row's signature, and by what its function says of what is saved, and where."""
+    if has_uses(site, ctx) or is_cpu_test(site, ctx):
+        return Dismissed(site, "part" if has_uses(site, ctx) else "agnostic")
+    result = judge_counterpart(site, row, ctx)
+    if isinstance(result, Dismissed) or not result.edited or site.call is None:
+        return result
+    function = ctx.outline().function(site.start)
+    around = ast.unparse(function) if function is not None else ctx.source.text.decode()
+    if not _STATE.search(around):
+        return by_hand(site, row, ctx, "nothing shows that what is saved is on the device")
+    place = site.call.get("f", 1)
+    if place is not None and _OWN.search(_with_origin(ctx.text(place.start, place.end), around)):
+        return by_hand(site, row, ctx, "each process writes a file of its own: pass `master_only=False`")
+    return result
+
+
+def _with_origin(place: str, around: str) -> str:
+    """An expression, and if it is a name what is assigned to it."""
+    if not place.isidentifier():
+        return place
+    return "\n".join(re.findall(rf"^\s*{place} = (.+)$", around, re.M))

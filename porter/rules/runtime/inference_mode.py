@@ -11,7 +11,7 @@ The native backend has it. Over PyTorch/XLA (Trn1, Inf2) an operation on a param
 
 ## When porter rewrites
 
-Only for the target `xla`. `torch.inference_mode(False)` and a mode that is computed are left.
+Only for the target `xla`, and not in tests that speak of no device. `torch.inference_mode(False)` and a mode that is computed are left.
 
 ## Example
 
@@ -34,10 +34,12 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.counterpart import judge_counterpart
-from porter.rules.uses import has_uses
+from porter.rules.uses import has_uses, is_cpu_test
 
 
 @rule("PRT211", "inference-mode")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the row's signature."""
+    if is_cpu_test(site, ctx):
+        return Dismissed(site, "agnostic")
     return Dismissed(site, "part") if has_uses(site, ctx) else judge_counterpart(site, row, ctx)

@@ -21,7 +21,7 @@ that a loop of the file calls leaves the boundary to that loop; one that nothing
 
 A loop over a `DataLoader` that moves what it gets to the device first is given an `MpDeviceLoader`; all others,
 and those that may break off, a `torch_xla.sync()`, never both. Loops of trainers (Lightning, Accelerate, `Trainer`) are
-theirs. Where the end cannot be seen, as with a closure for LBFGS, porter says why and leaves it.
+theirs, and tests that speak of no device run on the CPU. Where the end cannot be seen, as with a closure for LBFGS, porter says why and leaves it.
 
 ## Example
 
@@ -48,6 +48,7 @@ from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, na
 from porter.rules.lines import line_behind
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judgement
+from porter.rules.uses import is_cpu_test
 
 _LOADER = "torch_xla.distributed.parallel_loader.MpDeviceLoader"
 
@@ -55,6 +56,8 @@ _LOADER = "torch_xla.distributed.parallel_loader.MpDeviceLoader"
 @rule("PRT210", "missing-step-boundary")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Mark the end of the step at the site, by the loader where its loop has one that will do."""
+    if is_cpu_test(site, ctx):
+        return Dismissed(site, "agnostic")
     what = site.name.partition(" ")[0]
     if site.statement is None:
         return by_hand(site, row, ctx, site.detail, message="a step ends here, but porter does not see where")
