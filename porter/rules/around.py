@@ -22,6 +22,7 @@ from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 _CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
@@ -33,19 +34,27 @@ class Keeper(msgspec.Struct, frozen=True):
     span: Span
     why: str
     runs: bool = True
+    rule: str = ""  # the one rule whose edits it keeps back; empty for all
 
 
 def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
     if not any(r.edited for r in results):
         return results
-    keepers = [*_imports(results, ctx), *_launches(results, ctx), *_keyed(ctx), *_derived(ctx), *_listed(ctx)]
+    keepers = [
+        *_imports(results, ctx),
+        *_launches(results, ctx),
+        *_keyed(ctx),
+        *_derived(ctx),
+        *_listed(ctx),
+        *_served(ctx),
+    ]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
-    keepers += _helpers(keepers, ctx)
+    keepers += [*_captures(results, ctx), *_helpers(keepers, ctx)]
 
     def held(result: Judgement) -> Judgement:
-        keeper = next((k for k in keepers if k.span.holds(result.site.start)), None)
+        keeper = next((k for k in keepers if k.span.holds(result.site.start) and k.rule in ("", result.rule)), None)
         if keeper is None or result.site.role == "import" or result.verdict is Verdict.PORTABLE:
             return result
         if not keeper.runs:
@@ -99,6 +108,29 @@ def _derived(ctx: Context) -> Iterator[Keeper]:
             home = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.ClassDef)), None)
             if home is not None:
                 yield Keeper(ctx.outline().span(home), f"`{home.name}` is a `{site.name}`, which needs CUDA")
+
+
+def _captures(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Streams of a function that captures a CUDA graph: the capture is what they are for."""
+    for result in results:
+        if result.rule == "cuda-graph" and result.site.scope and _stays(result):
+            function = ctx.outline().innermost(result.site.start)
+            if function is not None:
+                why = f"line {result.site.line} captures a CUDA graph, which the stream serves: port both"
+                yield Keeper(ctx.outline().span(function), why, rule="cuda-stream")
+
+
+def _served(ctx: Context) -> Iterator[Keeper]:
+    """Blocks that choose a device for a kernel of the program alone: ``with torch.cuda.device(d): x_cuda.f()``."""
+    for site in ctx.sites:
+        if site.name != "torch.cuda.device" or site.parent != "With":
+            continue
+        block = ctx.outline().around(site.start)[-1]
+        match block:
+            case ast.With(body=[ast.Expr(value=ast.Call(func=func)) | ast.Assign(value=ast.Call(func=func))]):
+                name = dotted(func)
+                if name is not None and _KERNEL.search(name):
+                    yield Keeper(ctx.outline().span(block), f"it serves `{name}` alone, which needs CUDA")
 
 
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:

@@ -7,6 +7,7 @@ the other way round.
 
 from __future__ import annotations
 
+import ast
 import re
 
 from porter.index.facts import PYTHON
@@ -22,6 +23,7 @@ from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
+_BARRIER = "torch.distributed.barrier(device_ids)"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
@@ -36,7 +38,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         return _groups(results)
     while True:
         edited = _edited(results)
-        for hold in (_choices, _arguments, surrounded, _comparisons, _tests, _conditions, _bodies):
+        for hold in (_choices, _arguments, _barriers, surrounded, _comparisons, _tests, _conditions, _bodies):
             results = hold(results, ctx)
         if _edited(results) == edited:  # each may leave the other half of what another has seen to
             return results
@@ -149,6 +151,24 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
     """Whether a test that stays raises for every device but CUDA."""
     statement = test.site.statement
     return not test.edited and statement is not None and ctx.source.text.startswith(b"raise", statement.end)
+
+
+def _barriers(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``if backend == "nccl": barrier(device_ids=[i]) else: barrier()``: the ``else`` says it already."""
+    outline, spans = ctx.outline(), list[tuple[int, int, int]]()
+    for result in results:
+        parent = outline.parent(result.site.start) if result.edited and result.site.name == _BARRIER else None
+        match parent:
+            case ast.If(body=[ast.Expr(value=ast.Call() as call)], orelse=[ast.Expr(value=ast.Call() as other)]):
+                rest = [k for k in call.keywords if k.arg != "device_ids"]
+                if ast.dump(ast.Call(call.func, call.args, rest)) == ast.dump(other):
+                    spans.append((outline.span(parent).start, outline.span(other).end, parent.orelse[0].lineno))
+
+    def held(result: Judgement) -> Judgement:
+        line = next((line for start, end, line in spans if start <= result.site.start < end), None)
+        return leave(result, f"line {line} does the same for every other backend") if line is not None else result
+
+    return [held(r) for r in results] if spans else results
 
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:

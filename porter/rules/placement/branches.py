@@ -32,6 +32,12 @@ _PRODUCTS = re.compile(
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
+_COMMENT = re.compile(rb"(?:[ \t]*#[^\n]*\n)+[ \t]*\Z")
+_ALONE = re.compile(
+    rb"\bonly (?:(?:works?|runs?|supported|available|implemented|possible) )?(?:(?:on|with|for|in|by) )?"
+    rb"(?:CUDA|NCCL|cuDNN)\b"
+    rb"|\b(?:CUDA|NCCL)[- ]only\b"
+)
 _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _AND = re.compile(rb"\band\b")
@@ -85,6 +91,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     asked = (*_following(site, ctx), *_left_alike(site, ctx))
+    if _is_commented(site, ctx):
+        return Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
     if (against := held_against(site, ctx)) is not None:
         return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
     if flagged := next((s for s in asked if _rule_of(s, ctx) == "cuda-backend-flag"), None):
@@ -116,6 +124,13 @@ def _asks_for_rocm(site: Site, ctx: Context) -> bool:
         part for node in around if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) for part in node.values
     )
     return any(_ROCM.fullmatch(ast.unparse(part)) for part in parts)
+
+
+def _is_commented(site: Site, ctx: Context) -> bool:
+    """Whether the lines above the test's statement say that only CUDA can do this."""
+    statement, text = site.statement, ctx.source.text
+    above = _COMMENT.search(text, max(0, statement.start - 400), statement.start) if statement is not None else None
+    return above is not None and _ALONE.search(above.group()) is not None
 
 
 def held_against(site: Site, ctx: Context) -> str | None:
