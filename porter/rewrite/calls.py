@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from porter.index.site import Argument, Call, Site
 
+_QUOTES = re.compile(rb"[rRuUfF]{0,2}([\"'])")
 _FSTRING = re.compile(rb"\b(?:[fF][rR]?|[rR][fF])('''|\"\"\"|'|\")")
 _BARE_CUDA = b".cuda()"
 _PLAIN = re.compile(rb"'[\w:,. -]*'|\"[\w:,. -]*\"", re.ASCII)
@@ -243,7 +244,12 @@ def is_cuda_to(text: bytes, site: Site, device: str, operator: str = "==") -> Ed
 
 
 def quote(text: bytes, site: Site, value: str) -> str:
-    """``value`` as a string literal that may stand at the site, even inside an f-string before Python 3.12."""
+    """``value`` as a string literal that may stand at the site, even inside an f-string before Python 3.12.
+
+    Where a literal stands, its quotes are kept.
+    """
+    if own := _QUOTES.match(text, site.start):
+        return f"{own[1].decode()}{value}{own[1].decode()}"
     start = site.statement.start if site.statement else text.rfind(b"\n", 0, site.start) + 1
     around = _FSTRING.findall(text, start, site.start)
     mark = "'" if around and around[-1].startswith(b'"') else '"'

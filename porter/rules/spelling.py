@@ -135,9 +135,18 @@ def in_place_of(site: Site, ctx: Context) -> Edits | None:
     call = next((node for node in reversed(around[:made]) if isinstance(node, ast.Call)), None)
     if ctx.target.current and call is not None and _is_device(call, around[made], site):
         span = outline.span(call)
+        if _at_import(outline.around(site.start)):  # where nothing may touch a device yet
+            given = [outline.span(part) for part in (*call.args, *call.keywords)]
+            return ctx.edit(given[0].start, max(part.end for part in given), device_type(site, ctx))
         return ctx.edit(span.start, span.end, expression(ctx.target.current))
     span = outline.span(around[made])
     return ctx.edit(span.start, span.end, device_type(site, ctx))
+
+
+def _at_import(around: list[ast.AST]) -> bool:
+    """Whether an expression is evaluated where its function or class is defined: a default, an attribute of a class."""
+    defines = any(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for n in around[-1:])
+    return defines or any(isinstance(n, ast.ClassDef) for n in around[-2:-1])
 
 
 def _makes_string(outer: ast.expr, inner: ast.expr) -> bool:

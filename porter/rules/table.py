@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[._\d]|porter$")
+_DENIED = re.compile(rb"\bnot\s+\Z")
+_PRESENT = " is not None"
 _NAMES_CUDA = re.compile(rb"cuda|cudnn|nccl|nvtx|nvidia", re.I)
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 _LEFT = (Verdict.MANUAL, Verdict.BLOCKED)
@@ -54,9 +56,7 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return by_hand(site, row, ctx, new.why)
         return judgement(site, row, ctx, rename=new.rename, edits=new.edits)
     if action == "constant" and site.call is not None:
-        return judgement(
-            site, row, ctx, edits=ctx.edit(site.call.start, site.call.end, expression(answer.replacement, site, ctx))
-        )
+        return judgement(site, row, ctx, edits=_constant(site, site.call, answer, ctx))
     if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
         from porter.rewrite.calls import delete_statement
 
@@ -65,6 +65,16 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if edit is not None:
             return judgement(site, row, ctx, edits=(edit,))
     return by_hand(site, row, ctx)
+
+
+def _constant(site: Site, call: Call, answer: Answer, ctx: Context) -> Edits:
+    """An expression in place of a call; ``not x is not None`` is ``x is None``."""
+    text = expression(answer.replacement, site, ctx)
+    denied = _DENIED.search(ctx.source.text, max(0, site.start - 40), site.start)
+    if denied is not None and text.endswith(_PRESENT):
+        return ctx.edit(denied.start(), call.end, f"{text.removesuffix(_PRESENT)} is None")
+    bare = not text.endswith(_PRESENT) or site.parent not in ("Compare", "BinOp", "Attribute", "Starred")
+    return ctx.edit(call.start, call.end, text if bare else f"({text})")
 
 
 def _harmless(site: Site, row: Row, answer: Answer) -> str | None:

@@ -11,7 +11,8 @@ The native backend has it. Over PyTorch/XLA (Trn1, Inf2) an operation on a param
 
 ## When porter rewrites
 
-Only for the target `xla`, and not in tests that speak of no device. `torch.inference_mode(False)` and a mode that is computed are left.
+Only for the target `xla`, and not in tests that speak of no device. `torch.inference_mode(False)` and a mode that is
+computed are left.
 
 ## Example
 

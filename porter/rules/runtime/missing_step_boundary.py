@@ -19,9 +19,10 @@ Only for the target `xla`. A step is told by its shape: the innermost loop aroun
 accumulated gradients get a boundary for each batch, and two optimizers (a GAN) one for both. A function that steps and
 that a loop of the file calls leaves the boundary to that loop; one that nothing here calls has its own.
 
-A loop over a `DataLoader` that moves what it gets to the device first is given an `MpDeviceLoader`; all others,
-and those that may break off, a `torch_xla.sync()`, never both. Loops of trainers (Lightning, Accelerate, `Trainer`) are
-theirs, and tests that speak of no device run on the CPU. Where the end cannot be seen, as with a closure for LBFGS, porter says why and leaves it.
+A loop over a `DataLoader` that moves what it gets to the device first is given an `MpDeviceLoader`; all others, and
+those that may break off, a `torch_xla.sync()`, never both. Loops of trainers (Lightning, Accelerate, `Trainer`) are
+theirs, and tests that speak of no device run on the CPU. Where the end cannot be seen, as with a closure for LBFGS,
+porter says why and leaves it.
 
 ## Example
 
