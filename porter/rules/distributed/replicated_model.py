@@ -47,7 +47,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from porter.catalog.schema import Row
-from porter.index.outline import dotted
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, rule
@@ -146,9 +146,25 @@ class _Wrapper:
         for node in self._uses():
             span, owner = self._outline.span(node), self._outline.span(node.value)
             if node.attr == "module":
-                yield TextEdit(owner.end, span.end, "")
+                choice = self._choice_of(node)
+                if choice is None:
+                    yield TextEdit(owner.end, span.end, "")
+                else:
+                    yield TextEdit(choice.start, choice.end, self.name)
             elif node.attr == "no_sync":
                 yield TextEdit(span.start, span.end, named("contextlib.nullcontext"))
+
+    def _choice_of(self, unwrapped: ast.Attribute) -> Span | None:
+        """The whole of ``model.module if ddp else model``, where both are the model."""
+        span = self._outline.span(unwrapped)
+        around = self._outline.expressions(span.start, span.end)
+        match around[-2:]:
+            case [ast.IfExp(body=body, orelse=orelse) as choice, _] if {dotted(body), dotted(orelse)} == {
+                self.name,
+                dotted(unwrapped),
+            }:
+                return self._outline.span(choice)
+        return None
 
     def _reduced(self, step: Site) -> Iterator[TextEdit]:
         """The step as one that averages gradients, or the average in front of what reads them."""
