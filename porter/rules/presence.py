@@ -41,6 +41,9 @@ _INDENT = re.compile(rb"^([ \t]+)(?:(?!#)\S)", re.M)
 _BLANK_TO_END = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z)")
 
 
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Eq: ast.NotEq, ast.In: ast.NotIn}
+
+
 class Replaced(msgspec.Struct, frozen=True):
     """How to write what takes a symbol's place: its new name, or the edits; or why that cannot be."""
 
@@ -126,19 +129,23 @@ def is_present(site: Site, ctx: Context) -> bool:
     if not tests and _PERHAPS.search(ctx.source.text) is None:
         return False
     around = list(_conditions(site, ctx))
-    if any(_GENERAL.search(ast.unparse(part)) for condition in around for part in _all_of(condition)):
+    asked = (part for condition in around for part in _all_of(condition))
+    if any(_GENERAL.search(ast.unparse(part)) for part in asked):
         return True
     return any(_holds(test, condition, site, ctx) for test in tests for condition in around)
 
 
 def _conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
-    """The tests of the branches and choices that lead to the site."""
+    """What holds where the site runs, by the branches and choices around it; of an ``else``, the opposite."""
     outline = ctx.outline()
     for node in (*outline.around(site.start), *outline.expressions(site.start, site.end)):
-        if isinstance(node, ast.If | ast.IfExp):
-            body = node.body if isinstance(node.body, list) else [node.body]
-            if any(outline.span(part).holds(site.start) for part in body):
-                yield node.test
+        if not isinstance(node, ast.If | ast.IfExp) or outline.span(node.test).holds(site.start):
+            continue
+        body = node.body if isinstance(node.body, list) else [node.body]
+        if any(outline.span(part).holds(site.start) for part in body):
+            yield node.test
+        elif isinstance(node.test, ast.Compare) and (opposite := _OPPOSITE.get(type(node.test.ops[0]))) is not None:
+            yield ast.Compare(node.test.left, [opposite()], node.test.comparators)
 
 
 def _all_of(condition: ast.expr) -> list[ast.expr]:
@@ -151,7 +158,8 @@ def _holds(test: Site, condition: ast.expr, site: Site, ctx: Context) -> bool:
     """Whether a condition says that ``test`` holds: it is a part of it, or the name of its answer is."""
     outline = ctx.outline()
     if test.kind == "backend":
-        parts = (p for p in _all_of(condition) if isinstance(p, ast.Compare) and isinstance(p.ops[0], ast.Eq))
+        compared = (p for p in _all_of(condition) if isinstance(p, ast.Compare) and hasattr(p, "lineno"))
+        parts = (p for p in compared if isinstance(p.ops[0], ast.Eq))
         return any(outline.span(part).holds(test.start) for part in parts)
     name = flag(test, ctx)
     if name is None or not any(dotted(part) == name.decode() for part in _all_of(condition)):

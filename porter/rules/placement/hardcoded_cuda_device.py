@@ -45,6 +45,7 @@ from porter.rules.placement.devices import devices_inside, judge_device, one_of_
 from porter.rules.placement.indices import is_own, second
 from porter.rules.table import judgement
 
+_GIVEN = re.compile(rb"(\w+)\.device\s*=(?!=)")
 _DEVICE_KEY = re.compile(rb"[\"'](?:cpu|mps|npu|xpu|hpu|xla|tpu|meta)[\"']\s*:")
 
 
@@ -55,10 +56,22 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _default_device(site, row, ctx)
     if site.use == "key":
         return _table_key(site, row, ctx)
+    if _is_pretended(site, ctx):
+        advice = "a test that runs without CUDA as well: the device may be a mere name here"
+        message = f'device string `"{site.name}"`'
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
     index = second(site, ctx)
     if index in ("", "0") or ctx.target.keeps_cuda or is_own(index, site, ctx):
         return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=bool(index))
     return one_of_several(site, row, ctx, f"a device numbered by `{index}`")
+
+
+def _is_pretended(site: Site, ctx: Context) -> bool:
+    """``model.device = torch.device("cuda")`` in a test that nothing keeps from running where no CUDA is."""
+    if site.detail != "`torch.device()`" or site.statement is None or site.guards or not ctx.in_test():
+        return False
+    owner = _GIVEN.match(ctx.source.text, site.statement.start)
+    return owner is not None and owner[1] != b"self"
 
 
 def _default_device(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
