@@ -18,10 +18,12 @@ from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.environment.cuda_environment_variable import takes_apart
 from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel, is_own_kernel
+from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
@@ -190,15 +192,15 @@ def _mocked(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 
 def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
-    """The functions and classes of the file that are used where the decorator holds that a test stands in."""
-    outline = ctx.outline()
-    skipped = next((n for n in outline.around(test.start) if outline.span(n).start > test.start), None)
-    if skipped is None:
-        return
-    defined = {
-        n.name: n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n is not skipped
-    }
-    pending: list[ast.AST] = [skipped]
+    """What the decorator that a test stands in skips, or the mark that it makes, and what of the file that uses."""
+    outline, mark = ctx.outline(), flag(test, ctx)
+    skipped: list[ast.AST] = [n for n in outline.around(test.start) if outline.span(n).start > test.start][:1]
+    if mark is not None:
+        marked = (n for n in ast.walk(outline.tree) if isinstance(n, ast.FunctionDef | ast.ClassDef))
+        skipped += [n for n in marked if any(dotted(d) == mark.decode() for d in n.decorator_list)]
+        yield from map(outline.span, skipped)
+    own = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n not in skipped)
+    defined, pending = {n.name: n for n in own}, skipped
     while pending:
         names = {n.id for n in ast.walk(pending.pop()) if isinstance(n, ast.Name)} & defined.keys()
         for found in [defined.pop(name) for name in sorted(names)]:
@@ -237,11 +239,13 @@ def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
     edited = [r.site.start for r in results if r.edited]
+    kept = {flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}
     outline = ctx.outline()
     for node in ast.walk(outline.tree):
         for gate in getattr(node, "decorator_list", ()):
             span = outline.span(gate)
-            if any(span.holds(place) for place in edited) or not _asks_for_cuda(gate):
+            named = {n.id.encode() for n in ast.walk(gate) if isinstance(n, ast.Name)}
+            if any(span.holds(place) for place in edited) or not (_asks_for_cuda(gate) or named & kept):
                 continue
             if not _defined_here(gate, edited, ctx):
                 yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA")

@@ -55,6 +55,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if site.name in _TIMING and ctx.target.keeps_cuda and site.call is not None and site.receiver is not None:
         return _timed(site, site.call, site.receiver, row, ctx)
+    handle = next((s for s in ctx.bound(site.place) if s.name.endswith(_HANDLES)), None)
+    if handle is not None and not ctx.target.keeps_cuda:
+        return by_hand(site, row, ctx, f"line {handle.line} hands it to a library of CUDA's: port both together")
     name = site.name.rpartition(".")[2]
     constructs = name in _PARAMETERS and action_of(ctx.answer(row)) in ("rename", "callee")
     if not constructs or site.role in ("import", "annotation"):
