@@ -63,6 +63,8 @@ _CUDA_BY_NAME = re.compile(
 
 
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
+_SISTERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")
+_FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
@@ -97,6 +99,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
+    if ctx.target.keeps_cuda and (sister := _sister(result.site, ctx)) is not None:
+        return leave(result, f"beside it stands `{sister}`")
     if ctx.target.keeps_cuda and (vendor := _another(ctx) or _cuda_beside_others(ctx)) is not None:
         return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
     if (vendor := _another(ctx)) is not None:
@@ -140,8 +144,18 @@ def _cuda_beside_others(ctx: Context) -> str | None:
     package, _, name = ctx.module.rpartition(".")
     if name != "cuda":
         return None
-    sisters = ("cpu", "mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")
-    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in sisters) else None
+    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in ("cpu", *_SISTERS)) else None
+
+
+def _sister(site: Site, ctx: Context) -> str | None:
+    """The function for another device beside the site's own, by its name: `require_xpu` beside `require_gpu`."""
+    own = site.scope.partition(".")[0]
+    summary = ctx.project.summary(ctx.module)
+    named = _FOR_GPU.search(own)
+    if summary is None or named is None:
+        return None
+    others = (f"{own[: named.start()]}{sister}{own[named.end() :]}" for sister in _SISTERS)
+    return next((other for other in others if other in summary.names), None)
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:
