@@ -157,7 +157,7 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
     outline, alone = ctx.outline(), ctx.in_test()
     defined = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef))
     private = {n.name: n for n in defined if alone or n.name.startswith("_")}
-    named = [n for n in ast.walk(outline.tree) if isinstance(n, ast.Name) and n.id in private]
+    named = [n for n in outline.nodes if isinstance(n, ast.Name) and n.id in private]
     uses = {name: [outline.span(n).start for n in named if n.id == name] for name in private}
     found: list[Keeper] = []
     while True:
@@ -175,7 +175,7 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
 def _listed(ctx: Context) -> Iterator[Keeper]:
     """Functions that take the list of the GPUs apart which the process sees: what they count are GPUs."""
     for site in ctx.sites:
-        if site.kind == "environment" and site.scope and takes_apart(site, ctx):
+        if site.name.endswith("_VISIBLE_DEVICES") and site.scope and takes_apart(site, ctx):
             function = ctx.outline().function(site.start)
             if function is not None:
                 yield Keeper(ctx.outline().span(function), f"line {site.line} takes a list of GPUs apart: port both")
@@ -210,9 +210,9 @@ def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
 
 def _keyed(ctx: Context) -> Iterator[Keeper]:
     """Classes and functions that file generators or their states under ``f"cuda:{index}"``: the name stays CUDA's."""
-    outline = ctx.outline()
     for site in ctx.sites:
         if site.kind == "device" and site.name == "cuda:{}" and (site.use == "key" or site.parent == "Target"):
+            outline = ctx.outline()
             around = outline.around(site.start)
             home = next((n for n in around if isinstance(n, ast.ClassDef | ast.FunctionDef)), None)
             if home is not None and _STATE.search(ast.unparse(home)):
@@ -241,7 +241,7 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     edited = [r.site.start for r in results if r.edited]
     kept = {flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}
     outline = ctx.outline()
-    for node in ast.walk(outline.tree):
+    for node in outline.nodes:
         for gate in getattr(node, "decorator_list", ()):
             span = outline.span(gate)
             named = {n.id.encode() for n in ast.walk(gate) if isinstance(n, ast.Name)}

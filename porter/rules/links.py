@@ -233,6 +233,7 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     def held(result: Judgement) -> Judgement:
         asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
         stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result not in tests
+        stays = stays or (result.rule == "cuda-stream" and result.verdict is Verdict.MANUAL)
         if not result.edited and not asks and not stays:
             return result
         for test in tests:
