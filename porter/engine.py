@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from porter.cache import Cache
+from porter.collecting import uncollected
 from porter.config import ConfigError, Settings, check_selectors, relative
 from porter.index.facts import PYTHON, Facts, Setup, Task
 from porter.limit import TooSlow, limited, slow
@@ -185,6 +186,7 @@ class Run:
             report.findings += [unparsable(problem, rule, place) for problem in problems]
 
 
+@uncollected()
 def run(
     paths: Sequence[str],
     settings: Settings,
@@ -225,6 +227,7 @@ def run(
     return report
 
 
+@uncollected()
 def rewrite(
     paths: Sequence[str],
     settings: Settings,

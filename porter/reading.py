@@ -36,6 +36,8 @@ def read_regular(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
             raise TooLargeError(size)
         read = bytearray()
         while chunk := os.read(handle, max(size, _LEAST) + 1):
+            if not read and len(chunk) == size:  # all of it: more was asked for
+                return chunk
             read += chunk
             if len(read) > limit:  # it grows, or has no size, as those in /proc
                 raise TooLargeError(len(read))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import sys
 import warnings
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from porter.catalog.types import Types
+from porter.collecting import uncollected
 from porter.index.expressions import WORD, Found
 from porter.index.infer import Inference, Known
 from porter.index.names import defines_none
@@ -35,22 +35,13 @@ class FileIndex(msgspec.Struct):
     problem: Problem | None = None
 
 
+@uncollected()
 def index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str] | None = None) -> FileIndex:
     """Find the sites of a Python file or notebook. A file that does not parse yields a problem and no sites.
 
     ``aliases`` says what names of the repository stand for, where a file re-exports CUDA's:
     ``{"pkg.compat.autocast": "torch.cuda.amp.autocast"}``.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # a tree is all live until it is dropped: collecting meanwhile costs a fifth and frees nothing
-    try:
-        return _parse_and_index(source, watch, types, aliases or {})
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _parse_and_index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str]) -> FileIndex:
     module = module_name(source.path)
     try:
         with warnings.catch_warnings():
@@ -63,7 +54,7 @@ def _parse_and_index(source: Source, watch: Watch, types: Types, aliases: Mappin
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _DEPTH))
     try:
-        return _index(source, tree, module, watch, types, aliases)
+        return _index(source, tree, module, watch, types, aliases or {})
     except RecursionError:
         message = "an expression is nested too deeply to analyse; exclude the file if it is generated"
         return FileIndex([], Summary(module), Problem(source.path, message))
@@ -76,13 +67,22 @@ def _index(
 ) -> FileIndex:
     package = module if source.path.endswith("__init__.py") else module.rpartition(".")[0]
     binder = Binder(tree, module, package)
+    try:
+        return _bound(source, tree, binder, watch, types, aliases)
+    finally:
+        binder.dissolve()
+
+
+def _bound(
+    source: Source, tree: ast.Module, binder: Binder, watch: Watch, types: Types, aliases: Mapping[str, str]
+) -> FileIndex:
     inference = Inference(types, binder.scopes, aliases, watch.match)
     visitor = Visitor(tree, binder, inference, watch, source)
     builder = _Builder(source, visitor)
     sites = [site for found in visitor.found for site in builder.sites(found)]
     if watch.steps:
         sites = sorted([*sites, *step_sites(tree, source, binder, inference)], key=lambda site: site.start)
-    summary = summarise(module, binder, visitor)
+    summary = summarise(binder.root.qualified, binder, visitor)
     summary.required = _required(tree, binder)
     return FileIndex(sites, summary)
 

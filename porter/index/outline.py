@@ -10,6 +10,7 @@ import ast
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import accumulate
 
 import msgspec
@@ -42,6 +43,11 @@ class Outline:
                 self.tree = ast.parse(text.decode())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.tree = ast.Module([], [])
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree, outer nodes first."""
+        return tuple(ast.walk(self.tree))
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands, decorators excluded."""

@@ -52,6 +52,7 @@ class Project:
         self._channels: set[str] = set()  # names that files which were not analysed have been searched for
         self._summaries: dict[str, Summary] = {}
         self._classes: dict[str, ClassInfo] = {}
+        self._waiting: list[Summary] = []  # whose flow of values nobody has asked for yet
         self._edges: dict[str, list[str]] = {}
         self._back: dict[str, list[str]] = {}
         self._sinks: dict[str, list[Mark]] = {}
@@ -86,7 +87,11 @@ class Project:
         for summary in summaries:
             self._summaries[summary.module] = summary
             self._classes.update(summary.classes)
-        for summary in summaries:
+        self._waiting += summaries
+
+    def _flow(self) -> None:
+        """Enter where values flow in the files that were added."""
+        for summary in self._waiting:
             for edge in summary.edges:
                 source, target = (self._canonical(place, summary.module) for place in edge)
                 self._edges.setdefault(source, []).append(target)
@@ -94,6 +99,7 @@ class Project:
             for mark in summary.marks:
                 table = self._sinks if mark.sink else self._sources
                 table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
+        self._waiting.clear()
 
     def update(self, summary: Summary) -> None:
         """Take a new version of one file into account, in a fraction of the time that all files take.
@@ -266,6 +272,7 @@ class Project:
         """Whether a value in ``source`` may get to ``target``."""
         if source is None or target is None:
             return False
+        self._flow()
         start, end = self._canonical(source, module), self._canonical(target, module)
         seen, queue = {start}, deque([start])
         while queue and len(seen) < _STEPS:
@@ -301,6 +308,7 @@ class Project:
         return bool(fresh)
 
     def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
+        self._flow()
         tables = (self._sinks,) if forward else (self._sources, self._sinks)
         edges = self._edges if forward else self._back
         seen = {start}
@@ -322,6 +330,7 @@ class Project:
         """The place under its own file's name for it, that file read if need be."""
         if place[:2] in ("p:", "r:", "g:"):
             self.summary(self.owner(place[2:]))
+            self._flow()
         return self._canonical(place, "")
 
     def _canonical(self, place: str, module: str) -> str:

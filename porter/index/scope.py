@@ -121,6 +121,14 @@ class Binder:
         self.scopes[tree] = self.root
         self._block(tree.body, self.root)
 
+    def dissolve(self) -> None:
+        """Let go of tree and scopes, which hold each other: what is done with is freed at once."""
+        for scope in self.scopes.values():
+            scope.bindings.clear()
+            scope.attributes.clear()
+            scope.outer.clear()
+        self.scopes.clear()
+
     def _block(self, body: Iterable[ast.stmt], scope: Scope) -> None:
         for statement in body:
             handler = _STATEMENTS.get(type(statement))

@@ -41,9 +41,12 @@ class Unseen:
         """What those files tell that seem to import one of ``names``, given with its module; each file once."""
         pairs = {(module.rpartition(".")[2].encode(), name.encode()) for module, name in names}
         words = {name for _, name in pairs}
+        chains = [module + b"." + name for module, name in pairs]
         for task in [task for display, task in self._tasks.items() if display not in self._told]:
             raw = task.read()
-            if isinstance(raw, bytes) and mentions(raw, words) and _imports(raw, pairs):
+            if not isinstance(raw, bytes) or not mentions(raw, words):
+                continue
+            if any(chain in raw for chain in chains) or _imports(raw, pairs):
                 self._told.add(task.display)
                 if (summary := self.load(task.display)) is not None:
                     yield summary
@@ -66,4 +69,4 @@ def _imports(raw: bytes, pairs: Collection[tuple[bytes, bytes]]) -> bool:
         stem = match[1].rpartition(b".")[2]
         if any((stem, name) in pairs for name in _WORD.findall(match[2])):
             return True
-    return any(module + b"." + name in raw for module, name in pairs)
+    return False

@@ -78,9 +78,10 @@ def _blocks(source: Source) -> Iterator[_Block]:
         end = starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
         return starts[node.lineno - 1] + node.col_offset, end
 
-    siblings = {id(s): len(body) for node in ast.walk(tree) for body in bodies(node) for s in body}
-    chained = {id(node.orelse[0]) for node in ast.walk(tree) if isinstance(node, ast.If) and len(node.orelse) == 1}
-    for node in ast.walk(tree):
+    nodes = tuple(ast.walk(tree))
+    siblings = {id(s): len(body) for node in nodes for body in bodies(node) for s in body}
+    chained = {id(node.orelse[0]) for node in nodes if isinstance(node, ast.If) and len(node.orelse) == 1}
+    for node in nodes:
         if isinstance(node, ast.stmt | ast.excepthandler):
             asks = isinstance(node, ast.If) and not node.orelse and id(node) not in chained and _only_asks(node.test)
             test = (*span(node), siblings[id(node)]) if asks else None

@@ -116,7 +116,7 @@ class _Wrapper:
     def elsewhere(self) -> list[int]:
         """Lines in which other functions read the attribute ``module`` of something."""
         mine = set(self._uses())
-        nodes = (node for node in ast.walk(self._outline.tree) if isinstance(node, ast.Attribute))
+        nodes = (node for node in self._outline.nodes if isinstance(node, ast.Attribute))
         return sorted({node.lineno for node in nodes if node.attr == "module" and node not in mine})
 
     def _removed(self) -> Iterator[TextEdit]:

@@ -60,7 +60,7 @@ def _is_arm(site: Site) -> bool:
 
 def _is_taken(ctx: Context) -> bool:
     """Whether the file uses the name that the device is to have."""
-    nodes = (n for n in ast.walk(ctx.outline().tree) if not isinstance(n, ast.keyword))
+    nodes = (n for n in ctx.outline().nodes if not isinstance(n, ast.keyword))
     return any(_NAME in (getattr(n, "id", ""), getattr(n, "arg", ""), getattr(n, "name", "")) for n in nodes)
 
 

@@ -133,7 +133,7 @@ def _known(function: str, ctx: Context) -> bool:
 
     if stands_for(function):
         return True
-    for node in ast.walk(ctx.outline().tree):
+    for node in ctx.outline().nodes:
         match node:
             case ast.Assign(targets=[target], value=value) if dotted(target) == function and _loaded_from(
                 value, stands_for

@@ -70,9 +70,9 @@ def _between(push: Site, pop: Site, ctx: Context) -> range:
 def _indentable(lines: range, ctx: Context) -> bool:
     """Whether there are lines to indent, none of which a text begun above goes on in."""
     outline = ctx.outline()
-    texts = [outline.span(n) for n in ast.walk(outline.tree) if isinstance(n, ast.JoinedStr) or _is_text(n)]
+    texts = [outline.span(n) for n in outline.nodes if isinstance(n, ast.JoinedStr) or _is_text(n)]
     inside = {n for t in texts for n in range(outline.line(t.start) + 1, outline.line(t.end) + 1)}
-    code = any(s.lineno in lines for s in ast.walk(outline.tree) if isinstance(s, ast.stmt))
+    code = any(s.lineno in lines for s in outline.nodes if isinstance(s, ast.stmt))
     return code and not inside.intersection(lines)
 
 
