@@ -62,7 +62,10 @@ def device_literal(site: Site, ctx: Context) -> Edits | None:
     if (made := _put_together(site, ctx)) is not None:
         start, end, index = made
         return ctx.edit(start, end, f"f{found['quotes']}{{{device}}}:{{{index}}}{found['quotes']}")
-    rest = found["rest"] if found["prefix"] in ("f", "F") else re.sub(r"([{}])", r"\1\1", found["rest"])
+    if found["prefix"] in ("f", "F"):
+        word = site.start + found.end("quotes")
+        return ctx.edit(word, word + len("cuda"), f"{{{device}}}")
+    rest = re.sub(r"([{}])", r"\1\1", found["rest"])
     return ctx.edit(site.start, site.end, f"f{found['quotes']}{{{device}}}{rest}{found['quotes']}")
 
 
