@@ -137,8 +137,8 @@ class Loops:
         for loop in dict.fromkeys(_innermost(event) for event in events):
             here = [event for event in events if _innermost(event) is loop]
             if steps and (loop is not None or any(e.kind != "backward" for e in here)):
-                if loop is not None or not self._taken_up(body.name):
-                    yield self._training(here, loop, body)
+                if (loop is not None or not self._taken_up(body.name)) and (step := self._training(here, loop, body)):
+                    yield step
             elif not steps:
                 yield from self._without_optimizer(here, body)
         for loop in body.evaluations:
@@ -154,7 +154,8 @@ class Loops:
         elif events[-1].loops and not any(other.steps for other in self._bodies.values()):
             yield Step("open", events[-1].node, why="no optimizer that porter can see steps after it")
 
-    def _training(self, events: list[_Event], loop: Loop | None, body: _Body) -> Step:
+    def _training(self, events: list[_Event], loop: Loop | None, body: _Body) -> Step | None:
+        """The step of a loop or function; None where it waits for the device anyway."""
         last = events[-1]
         node = next((event.node for event in reversed(events) if event.kind != "backward"), last.node)
         outer = loop.body if loop is not None else body.owner.body
@@ -165,6 +166,8 @@ class Loops:
                 return Step("open", node, why="what the step yields is returned at once")
         while place + 1 < len(block) and _goes_along(block[place + 1]):
             place += 1
+        if any(_waits(statement) for statement in block[place + 1 :]):
+            return None
         direct = loop is not None and all(event.kind != "call" for event in events)
         return Step("training", node, block[place], self._loader(loop, body) if loop is not None and direct else None)
 
@@ -345,6 +348,12 @@ def _goes_along(statement: ast.stmt) -> bool:
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return False
     return call.func.attr in _ALONG and not (call.func.attr == "update" and call.args)  # no meter: `time.update(x)`
+
+
+def _waits(statement: ast.stmt) -> bool:
+    """Whether a statement waits for the device, which is a boundary."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and (dotted(call.func) or "").endswith("cuda.synchronize")
 
 
 def _leaves(statement: ast.stmt, event: ast.Call) -> bool:
