@@ -46,11 +46,14 @@ def argument_around(site: Site, ctx: Context) -> Site | None:
 
 
 def _stays(argument: Site, ctx: Context) -> bool:
-    """Whether the target has no meshes or shards to place: what they are placed on stays with them."""
+    """Whether the target has no meshes, shards or wrappers to place: what they are placed on goes or stays with them."""
     row = ctx.catalogue.find(argument.kind, argument.name)
-    return (
-        row is not None and row.rule == "fsdp-device" and ctx.answer(row).verdict in (Verdict.MANUAL, Verdict.BLOCKED)
-    )
+    if row is None or row.rule not in ("fsdp-device", "ddp-device-ids"):
+        return False
+    if row.rule == "ddp-device-ids":
+        row = ctx.catalogue.find("symbol", argument.name.partition("(")[0])
+        return row is not None and ctx.answer(row).verdict is not Verdict.PORTABLE
+    return ctx.answer(row).verdict in (Verdict.MANUAL, Verdict.BLOCKED)
 
 
 def devices_inside(argument: Site, ctx: Context) -> list[Site]:
