@@ -46,7 +46,7 @@ def argument_around(site: Site, ctx: Context) -> Site | None:
 
 
 def _stays(argument: Site, ctx: Context) -> bool:
-    """Whether the target has no meshes, shards or wrappers to place: what they are placed on goes or stays with them."""
+    """Whether the target has no mesh, shard or wrapper to place: what it is placed on goes or stays with it."""
     row = ctx.catalogue.find(argument.kind, argument.name)
     if row is None or row.rule not in ("fsdp-device", "ddp-device-ids"):
         return False
