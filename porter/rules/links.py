@@ -185,6 +185,8 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
         if behind is None and of_backend:
             behind = next((s for s in staying if leads_to(result.site, s.site, ctx)), None)
+        if behind is None and ctx.in_test() and result.site.parent == "Assign":
+            behind = next((s for s in staying if s.site.kind == "device" and _mentions(result.site, s.site, ctx)), None)
         if behind is None and ctx.in_test():
             spans = list(helpers_behind(result.site, ctx))
             behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
@@ -250,6 +252,15 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
         return result
 
     return [held(r) for r in results] if tests else results
+
+
+def _mentions(test: Site, site: Site, ctx: Context) -> bool:
+    """Whether a device of a decorator is for a function that reads the answer: ``assume(kind == "cpu" or HAS_GPU)``."""
+    name, outline = flag(test, ctx), ctx.outline()
+    function = next(iter(outline.around(site.start)[-1:]), None)
+    if name is None or not isinstance(function, ast.FunctionDef) or site.start > outline.span(function).start:
+        return False
+    return any(isinstance(n, ast.Name) and n.id == name.decode() for n in ast.walk(function))
 
 
 def _by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:

@@ -16,7 +16,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
-from porter.rules.placement.flags import counted, flag, reads, statement_of
+from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.reach import arms, asks_again, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -247,16 +247,19 @@ def opened(site: Site, ctx: Context) -> list[Site]:
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:
-    """The sites behind an ``and``, and those that an ``assert`` lets run."""
+    """The sites behind an ``and``, behind an ``or`` that denies the test, and those that an ``assert`` lets run."""
     statement = site.statement
     if statement is None:
         return []
-    found = []
+    found, rest = [], unless(site, ctx)
     for other in ctx.sites:
         if other.start < site.end or other.statement is None:
             continue
         if other.statement.start == statement.start:
-            if _raised(other) or (other.kind != "string" and _AND.search(ctx.source.text, site.end, other.start)):
+            behind = _AND.search(ctx.source.text, site.end, other.start) or (
+                rest is not None and rest.holds(other.start)
+            )
+            if _raised(other) or (other.kind != "string" and behind):
                 found.append(other)
         elif (
             _asserted(site)

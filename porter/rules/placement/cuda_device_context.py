@@ -34,7 +34,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import opened
+from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around
 from porter.rules.table import judgement
 from porter.rules.uses import asks_class, judge_use
@@ -59,7 +59,17 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         advice = f"ask `torch_xla.runtime.world_size()` in the processes that line {launch.line} starts"
         note = "none of them could start once this process has counted devices"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=note)
+    if site.name == "torch.cuda.device_count" and not ctx.target.keeps_cuda and (why := _beside(site, ctx)):
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why)
     return judge_use(site, row, ctx)
+
+
+def _beside(site: Site, ctx: Context) -> str:
+    """Why a comparison of the count is for people: what else its statement counts, or holds it against."""
+    if site.parent in ("Compare", "BoolOp") and (others := vendors(site, ctx)):
+        return f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it"
+    against = held_against(site, ctx)
+    return f"it is compared with `{against}`, which answers for CUDA: decide both" if against is not None else ""
 
 
 def _launch(site: Site, ctx: Context) -> Site | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
+from porter.index.guards import condition
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 
@@ -36,8 +39,21 @@ def follows(site: Site, test: Site, ctx: Context) -> bool:
     """Whether a site is evaluated only where a test holds, which stands in front of it with an ``and`` between."""
     if site.statement is None or test.statement is None or site.statement.start != test.statement.start:
         return False
+    if (rest := unless(test, ctx)) is not None and rest.holds(site.start):
+        return True
     between = ctx.source.text[test.end : max(test.end, site.start)]
     return _AND.search(between) is not None and b" or " not in statement_of(site, ctx)
+
+
+def unless(test: Site, ctx: Context) -> Span | None:
+    """What an ``or`` evaluates only where the test holds, which it denies: ``device != "cuda" or asks(device)``."""
+    outline = ctx.outline()
+    for node in outline.expressions(test.start, test.end):
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            denied = next((v for v in node.values[:-1] if outline.span(v).holds(test.start)), None)
+            if denied is not None and condition(denied, dotted).otherwise > 0:
+                return Span(outline.span(denied).end, outline.span(node).end)
+    return None
 
 
 def statement_of(site: Site, ctx: Context) -> bytes:
