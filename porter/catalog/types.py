@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+SYMBOLIC = ("result:", "item:", "iter:", "tuple:", "any:")  # forms that are no class; see `porter.index.infer`
 _DATA = Path(__file__).with_name("types.txt")
 _UNKNOWN = "-"
 
@@ -89,6 +90,19 @@ class Types:
     def attribute(self, type: str, name: str) -> str | None:
         """What the attribute ``name`` of an instance of ``type`` holds."""
         return _known(self._tables["attribute"].find(f"{self.canonical(type)}.{name}"))
+
+    def item(self, type: str, index: int | None = None) -> str | None:
+        """What is at ``index`` of an instance of ``type``; without one, what iterating over it yields."""
+        if type in ("torch.Tensor", "torch.utils.data.DataLoader"):
+            return "torch.Tensor" if index is None or type == "torch.Tensor" else None
+        form, _, rest = type.partition(":")
+        if form == "iter":
+            return rest
+        if form == "tuple":
+            parts = rest.split(",")
+            chosen = set(parts) if index is None else set(parts[index : index + 1 or None])
+            return _known(chosen.pop()) if len(chosen) == 1 else None
+        return f"item:{'' if index is None else index}:{type}" if form in ("result", "item") and rest else None
 
     def tells(self, method: str) -> str | None:
         """The class of any object that has such a method, where its name alone is strong evidence."""

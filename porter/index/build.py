@@ -203,7 +203,7 @@ class _Builder:
             return Receiver(start, end, None, "nothing in this file says what it is", place)
         beside = (
             self.inference.by_use(found.receiver, found.moment.scope)
-            if known.type.startswith(("result:", "any:"))
+            if known.type.startswith(("result:", "item:", "any:"))
             else None
         )
         if beside is not None:

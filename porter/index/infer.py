@@ -2,7 +2,9 @@
 
 Classes are qualified names, `torch.Tensor` or one of the repository, plus symbolic forms that only the whole
 repository can settle: ``result:pkg.fn`` (what a function elsewhere returns), ``iter:T`` (something that yields T when
-iterated over) and ``any:T,U`` (one of several, which may turn out to be the same: two modules of one's own).
+iterated over), ``tuple:T,-`` (a tuple of just these; ``-`` is not known), ``item:1:T`` (what is in second place of such
+a T; ``item::T`` what iterating over it yields) and ``any:T,U`` (one of several, which may turn out to be the same: two
+modules of one's own).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from porter.catalog.types import SYMBOLIC
 from porter.index.names import DEFINITIONS, Names, defines_none, is_none
 from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
@@ -146,7 +149,7 @@ class Inference(Names):
         several = dict.fromkeys(self.types.canonical(k.type) for k in known)
         first = known[0]
         if len(several) > 1:
-            plain = not any(name.startswith(("iter:", "tuple:", "any:")) for name in several)
+            plain = not any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in several)
             return Known(f"any:{','.join(several)}", first.why, certain=not unknown) if plain else None
         return first if not unknown else Known(first.type, first.why, certain=False)
 
@@ -159,7 +162,7 @@ class Inference(Names):
             else [self._defined(d, binding, 1) for d in binding.definitions]
         )
         for candidate in known:
-            if candidate is not None and not candidate.type.startswith(("torch.", "iter:", "tuple:", "any:")):
+            if candidate is not None and not candidate.type.startswith(("torch.", "item:", "iter:", "tuple:", "any:")):
                 return candidate.type.removeprefix("result:")
         return None
 
@@ -258,13 +261,19 @@ class Inference(Names):
         if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             return self._join([self.infer(e, scope, depth) for e in node.elts])
         known = self.infer(node, scope, depth)
-        if known is None:
-            return None
-        if known.type.startswith("iter:"):
-            return Known(known.type[5:], known.why, known.certain)
-        if known.type == "torch.utils.data.DataLoader":
+        if known is not None and known.type == "torch.utils.data.DataLoader":
             return Known("torch.Tensor", "yielded by a `DataLoader`", certain=False)
-        return known if known.type == "torch.Tensor" else None
+        return self._part(known)
+
+    def _part(self, known: Known | None, index: int | None = None) -> Known | None:
+        """What is at ``index`` of something, or what iterating over it yields."""
+        found = self.types.item(known.type, index) if known is not None else None
+        if known is None or found is None:
+            return None
+        if found.startswith("item:"):
+            why = known.why.removeprefix("part of what is ")
+            return Known(found, f"part of what is {why}", certain=False)
+        return Known(found, known.why, known.certain)
 
     def _item(self, node: ast.AST, scope: Scope, depth: int, index: int, kind: str) -> Known | None:
         if not isinstance(node, ast.expr):
@@ -276,15 +285,7 @@ class Inference(Names):
             if name == "zip" and isinstance(node, ast.Call) and index < len(node.args):
                 return self._element(node.args[index], scope, depth)
             return self._element(node, scope, depth)
-        known = self.infer(node, scope, depth)
-        if known is None:
-            return None
-        if known.type.startswith("tuple:"):
-            parts = known.type[6:].split(",")
-            return Known(parts[index], known.why, known.certain) if index < len(parts) else None
-        if known.type.removeprefix("iter:") == "torch.Tensor":
-            return Known("torch.Tensor", known.why, known.certain)
-        return None
+        return self._part(self.infer(node, scope, depth), index)
 
     def _join(self, known: list[Known | None]) -> Known | None:
         present = [k for k in known if k is not None]
@@ -351,7 +352,7 @@ class Inference(Names):
         method = self._own_method(known.type, func.attr, scope)
         if method is not None:
             return self.returned(method, depth)
-        if known.type.startswith(("torch.", "iter:", "result:")):
+        if known.type.startswith(("torch.", *SYMBOLIC)):
             return None
         return Known(f"result:{known.type}.{func.attr}", known.why, known.certain)
 
@@ -400,18 +401,24 @@ class Inference(Names):
 
     def _subscript(self, node: ast.Subscript, scope: Scope, depth: int) -> Known | None:
         known = self.infer(node.value, scope, depth)
-        if known is None:
+        if known is None or known.type == "torch.utils.data.DataLoader" or known.type.startswith(("result:", "item:")):
             return None
-        if known.type.startswith("iter:"):
-            return known if isinstance(node.slice, ast.Slice) else Known(known.type[5:], known.why, known.certain)
-        if known.type.startswith("tuple:"):
-            index = node.slice.value if isinstance(node.slice, ast.Constant) else None
-            parts = known.type[6:].split(",")
-            return Known(parts[index], known.why) if isinstance(index, int) and -1 <= index < len(parts) else None
-        return known if known.type == "torch.Tensor" else None
+        if isinstance(node.slice, ast.Slice):
+            return known if known.type.startswith(("torch.Tensor", "iter:")) else None
+        index = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(index, int):
+            return self._part(known, index)
+        return self._part(known) if not known.type.startswith("tuple:") else None
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Known | None:
-        joined = self._join([self.infer(e, scope, depth) for e in node.elts[:8]])
+        items = [self.infer(e, scope, depth) for e in node.elts[:8]]
+        joined = self._join(items)
+        if joined is not None and all(items):
+            return Known("iter:" + joined.type, joined.why, joined.certain)
+        present = next(filter(None, items), None)
+        if isinstance(node, ast.Tuple) and present is not None and len(node.elts) == len(items):
+            parts = ("-" if item is None or "," in item.type else item.type for item in items)
+            return Known(f"tuple:{','.join(parts)}", present.why, all(item is None or item.certain for item in items))
         return Known("iter:" + joined.type, joined.why, joined.certain) if joined else None
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope, depth: int) -> Known | None:

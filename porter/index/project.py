@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from porter.catalog.types import Types
+from porter.catalog.types import SYMBOLIC, Types
 from porter.index.build import module_name
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
@@ -213,6 +213,13 @@ class Project:
         if symbolic.startswith("any:"):
             types = {self.type_of(part, module, hops - 1) for part in symbolic[4:].split(",")}
             return types.pop() if len(types) == 1 else symbolic
+        form, _, rest = symbolic.partition(":")
+        if form == "item":
+            index, _, whole = rest.partition(":")
+            found = self.types.item(self.type_of(whole, module, hops), int(index) if index else None)
+            return found if found is not None else symbolic
+        if form in ("iter", "tuple"):
+            return f"{form}:{','.join(self.type_of(part, module, hops) for part in rest.split(','))}"
         if symbolic.startswith("result:"):
             name = self.resolve(symbolic[7:], module)
             if name in self._classes:
@@ -385,9 +392,9 @@ class Project:
         if self._is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
             return msgspec.structs.replace(site, kind="own")
         certain = site.certain
-        if settled.startswith(("result:", "any:")) and site.receiver.beside is not None:
+        if settled.startswith(("result:", "item:", "any:")) and site.receiver.beside is not None:
             settled, certain = site.receiver.beside, False
-        if settled.startswith(("result:", "iter:", "tuple:", "any:")):
+        if settled.startswith(SYMBOLIC):
             return msgspec.structs.replace(site, kind="method", name=f".{method}")
         return msgspec.structs.replace(
             site,

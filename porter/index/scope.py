@@ -225,6 +225,8 @@ class Binder:
                 owner = self._self(element, scope)
                 if owner is not None:
                     owner.bind_attribute(element.attr, Definition("item", value, scope, (i, kind)))
+            elif isinstance(element, (ast.Tuple, ast.List)) and kind == "iter":
+                self._unpack(element, _looped_over(value, i), scope, kind)
             else:
                 self.target(element, value, scope, "other")
 
@@ -322,6 +324,17 @@ def instance_class(name: str, scope: Scope) -> Scope | None:
             return owner
         function = function.parent.enclosing("function") if function.parent else None
     return None
+
+
+def _looped_over(iterable: ast.expr, index: int) -> ast.expr:
+    """What a loop over ``iterable`` takes the item at ``index`` from, itself where nothing else is known."""
+    name = iterable.func.id if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) else ""
+    sources = iterable.args if isinstance(iterable, ast.Call) else []
+    if name == "tqdm" and sources:
+        return _looped_over(sources[0], index)
+    if name == "enumerate" and index == 1 and sources:
+        return sources[0]
+    return sources[index] if name == "zip" and index < len(sources) else iterable
 
 
 def _is_static(node: ast.AST) -> bool:
