@@ -138,7 +138,8 @@ def in_place_of(site: Site, ctx: Context) -> Edits | None:
     call = next((node for node in reversed(around[:made]) if isinstance(node, ast.Call)), None)
     if ctx.target.current and call is not None and _is_device(call, around[made], site):
         span = outline.span(call)
-        if _at_import(outline.around(site.start)):  # where nothing may touch a device yet
+        asked = any(isinstance(node, ast.Attribute) and node.value is call for node in around)  # .type
+        if asked or _at_import(outline.around(site.start)):  # where nothing may touch a device yet
             given = [outline.span(part) for part in (*call.args, *call.keywords)]
             return ctx.edit(given[0].start, max(part.end for part in given), device_type(site, ctx))
         return ctx.edit(span.start, span.end, expression(ctx.target.current))

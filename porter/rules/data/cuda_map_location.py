@@ -37,7 +37,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import argument_around, devices_inside, judge_device, word_edit
-from porter.rules.table import judgement
+from porter.rules.table import by_hand, judgement
 
 _DEVICE = re.compile(r"[A-Za-z_][\w.]*")
 
@@ -64,6 +64,10 @@ def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     text = ctx.text(site.start, site.end)
     if not site.editable or not _DEVICE.fullmatch(text) or not ctx.project.holds(_place(site), "device", ctx.module):
         return Dismissed(site, "agnostic")
+    if text == "map_location":
+        return by_hand(site, row, ctx, "it is handed on: whoever calls says where to, and no device of XLA will do")
+    if site.name.startswith("torch.jit."):
+        return by_hand(site, row, ctx, "load on the CPU, and see that the module is moved: nothing else does it")
     message = f"`map_location` of `{site.name.partition('(')[0]}()` is `{text}`, where nothing can be loaded to"
     return judgement(site, row, ctx, message=message, edits=ctx.edit(site.start, site.end, '"cpu"'))
 

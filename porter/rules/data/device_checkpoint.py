@@ -43,6 +43,7 @@ from porter.rules.table import by_hand
 from porter.rules.uses import has_uses, is_cpu_test
 
 _STATE = re.compile(r"state_dict|checkpoint|ckpt|model|\bstates?\b", re.I)
+_NAME = re.compile(r"[^\W\d]\w*")
 _OWN = re.compile(r"rank|ordinal|shard|worker|process_index")
 
 
@@ -54,18 +55,22 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     result = judge_counterpart(site, row, ctx)
     if isinstance(result, Dismissed) or not result.edited or site.call is None:
         return result
-    function = ctx.outline().function(site.start)
-    around = ast.unparse(function) if function is not None else ctx.source.text.decode()
-    if not _STATE.search(around):
+    body = (ctx.outline().function(site.start) or ctx.outline().tree).body
+    if not any(_STATE.search(ast.unparse(statement)) for statement in body):
         return by_hand(site, row, ctx, "nothing shows that what is saved is on the device")
     place = site.call.get("f", 1)
-    if place is not None and _OWN.search(_with_origin(ctx.text(place.start, place.end), around)):
+    if place is not None and _OWN.search(_with_origins(ctx.text(place.start, place.end), body)):
         return by_hand(site, row, ctx, "each process writes a file of its own: pass `master_only=False`")
     return result
 
 
-def _with_origin(place: str, around: str) -> str:
-    """An expression, and if it is a name what is assigned to it."""
-    if not place.isidentifier():
-        return place
-    return "\n".join(re.findall(rf"^\s*{place} = (.+)$", around, re.M))
+def _with_origins(place: str, body: list[ast.stmt]) -> str:
+    """An expression, and what the names in it are made of."""
+    made = [n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Assign)]
+    values = [(t.id, ast.unparse(n.value)) for n in made for t in n.targets if isinstance(t, ast.Name)]
+    found, pending = "", [place]
+    while pending:
+        text = pending.pop()
+        found += f"{text}\n"
+        pending += [value for name, value in values if name in _NAME.findall(text) and value not in found]
+    return found

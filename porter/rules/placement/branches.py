@@ -24,6 +24,8 @@ _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
     rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
 )
+# An import of PyTorch/XLA that may be missing, by its indentation, and what it is called then.
+_OPTIONAL_XLA = re.compile(rb"^[ \t]+import torch_xla[\w.]*(?: as (\w+))?", re.M)
 _ROCM = re.compile(r"(?:bool\()?torch\.version\.hip(?: is not None)?\)?")
 _PRODUCTS = re.compile(
     r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
@@ -85,6 +87,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
+    if ctx.target.module and (name := _served(site, ctx)):
+        return Hold(Verdict.PORTABLE, f"left as it is: the function serves XLA already, by `{name}`")
     if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
         advice = f"beside it stands an arm for {other}, which would never be reached: say which devices this is for"
         return Hold(Verdict.MANUAL, advice)
@@ -101,6 +105,16 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         name = own.group().decode()
         return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
     return None
+
+
+def _served(site: Site, ctx: Context) -> str:
+    """What the function around the test uses of PyTorch/XLA, where the file has that if it is there."""
+    function = ctx.outline().function(site.start)
+    if function is None:
+        return ""
+    names = {found[1].decode() if found[1] else "torch_xla" for found in _OPTIONAL_XLA.finditer(ctx.source.text)}
+    used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} if names else set()
+    return next(iter(sorted(names & used)), "")
 
 
 def _left_alike(site: Site, ctx: Context) -> Iterator[Site]:
