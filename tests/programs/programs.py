@@ -47,6 +47,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank: bool = False
     needs: tuple[str, ...] = ()
     tolerance: float = 1e-3
+    given: dict[str, tuple[str, ...]] = {}
     stays: dict[str, str] = {}
 
 

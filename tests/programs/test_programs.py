@@ -78,7 +78,8 @@ def test_a_port_computes_what_the_original_does(name: str, target: str, tmp_path
         pytest.skip(f"{', '.join(lacking)} not installed: PORTER_PROGRAMS_PYTHON names an environment that has it")
     simulated = [PYTHON, "-m", "porter", "run", "--quiet"]
     runners = {"neuron": simulated, "portable": [PYTHON], "xla": [str(XLA.python), "-c", ON_XLA]}
-    printed = run(program, expected(name, target), tmp_path / target, runners[target])
+    given = program.given.get(target, ())
+    printed = run(program, expected(name, target), tmp_path / target, runners[target], given)
     theirs, ours = numbers(oracle(name, tmp_path / "original")), numbers(printed)
     assert theirs
     for number, (one, other) in enumerate(zip_longest(theirs, ours, fillvalue=float("nan")), 1):
