@@ -282,9 +282,10 @@ def _tests_backend(result: Judgement) -> bool:
 
 
 def _is_test(result: Judgement) -> bool:
-    """Whether a judgement is about a test of the device: by what it is, or by how many there are."""
-    counts = result.site.name == "torch.cuda.device_count" and result.site.parent in ("Compare", "BoolOp", "test")
-    return result.rule in _TESTS or counts
+    """Whether a judgement is about a test of the device: by what it is, how many there are, or a type."""
+    site = result.site
+    counts = site.name == "torch.cuda.device_count" and site.parent in ("Compare", "BoolOp", "test")
+    return result.rule in _TESTS or counts or (result.rule == "cuda-tensor-type" and site.use == "compare")
 
 
 def _opens(test: Site, site: Site, kinds: frozenset[str]) -> bool:
