@@ -25,11 +25,10 @@ import ast
 import msgspec
 
 from porter.catalog.schema import Row
-from porter.index.outline import dotted
 from porter.index.site import Argument, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import ON_ACCELERATOR, judge_none_elsewhere
+from porter.rules.placement.devices import ON_ACCELERATOR, is_chosen, judge_none_elsewhere
 from porter.rules.table import judge_by_row, judgement
 
 
@@ -47,7 +46,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
             edits = CallEditor(ctx.source.text, site.call).remove(argument).edits()
             return judgement(site, row, ctx, note="it is the one of `device_ids` anyway", edits=edits)
-        if site.name.endswith("(device_ids)") and text.isidentifier() and _is_chosen(text, site, ctx):
+        if site.name.endswith("(device_ids)") and is_chosen(text, site, ctx):
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen where it is set")
         return judge_none_elsewhere(site, row, ctx, ON_ACCELERATOR)
     if not _is_fixed(ast.parse(f"({text})", mode="eval").body):
@@ -70,13 +69,6 @@ def _said_before(site: Site, ctx: Context) -> Argument | None:
         return None
     value = ast.parse(f"({ctx.text(argument.start, argument.end)})", mode="eval").body
     return argument if ast.dump(value) == ast.dump(only.elts[0]) else None
-
-
-def _is_chosen(name: str, site: Site, ctx: Context) -> bool:
-    """Whether a variable may be None already, for all that the function around the site shows of it."""
-    home = ctx.outline().innermost(site.start) or ctx.outline().tree
-    assigned = (n for n in ast.walk(home) if isinstance(n, ast.Assign) and name in map(dotted, n.targets))
-    return not any(isinstance(n.value, ast.List | ast.Tuple) for n in assigned)
 
 
 def _is_fixed(node: ast.expr) -> bool:

@@ -47,6 +47,7 @@ from porter.rules.uses import beside, function_around
 
 _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"']")
 _NEURON = re.compile(rb"[\"']neuron[\"']")
+_OPTIONS = re.compile(rb"\bpg_options\s*=(?!\s*None\b)")
 _LITERAL = re.compile(rb"\bLiteral\s*\[[^\]]*nccl")
 _TALKS = re.compile(
     r"(?:print|log|debug|info|warn|warning|error|write|format|join|\w*(?:Error|Exception|Warning))\(\)`$"
@@ -84,6 +85,8 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _VENDORS.search(statement):
         advice = f'add `"{ctx.target.backend}"` beside the others, and leave this one'
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+    if _OPTIONS.search(statement):
+        return by_hand(site, row, ctx, "options are passed with it: change both", message=message)
     if site.use in ("field", "default") and _LITERAL.search(statement):
         return by_hand(site, row, ctx, "its annotation lists the values: change both", message=message)
     by_name = site.use == "keyword" and (site.place or "").startswith("k:")

@@ -24,7 +24,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.distributed.backends import asked_of_nccl
-from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
+from porter.rules.placement.devices import ON_CUDA, is_chosen, judge_none_elsewhere
 from porter.rules.table import action_of, judge_by_row, judgement
 
 
@@ -34,5 +34,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.kind == "argument" and action_of(ctx.answer(row)) == "rule":
         if asked_of_nccl(site, ctx):
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="passed only to NCCL")
+        if is_chosen(ctx.text(site.start, site.end), site, ctx):
+            return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen where it is set")
         return judge_none_elsewhere(site, row, ctx, ON_CUDA)
     return judge_by_row(site, row, ctx)

@@ -7,6 +7,7 @@ import ast
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named
@@ -120,6 +121,15 @@ def judge_none_elsewhere(site: Site, row: Row, ctx: Context, holds: str) -> Judg
     edits = ctx.edit(site.end, site.end, f" if {named('DEVICE')} {holds} else None") if ctx.edits else ()
     bare = site.editable and not isinstance(value, ast.Lambda | ast.NamedExpr)
     return judgement(site, row, ctx, edits=edits if bare else None)
+
+
+def is_chosen(name: str, site: Site, ctx: Context) -> bool:
+    """Whether a list of devices is a variable that may be None already, for all that the function shows of it."""
+    if not name.isidentifier():
+        return False
+    home = ctx.outline().innermost(site.start) or ctx.outline().tree
+    assigned = (n for n in ast.walk(home) if isinstance(n, ast.Assign) and name in map(dotted, n.targets))
+    return not any(isinstance(n.value, ast.List | ast.Tuple) for n in assigned)
 
 
 def one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:
