@@ -11,6 +11,7 @@ import ast
 import re
 
 from porter.index.facts import PYTHON
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
@@ -155,20 +156,34 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
 
 def _barriers(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``if backend == "nccl": barrier(device_ids=[i]) else: barrier()``: the ``else`` says it already."""
-    outline, spans = ctx.outline(), list[tuple[int, int, int]]()
+    outline, spans, flags = ctx.outline(), list[Span](), set[bytes]()
     for result in results:
-        parent = outline.parent(result.site.start) if result.edited and result.site.name == _BARRIER else None
-        match parent:
-            case ast.If(body=[ast.Expr(value=ast.Call() as call)], orelse=[ast.Expr(value=ast.Call() as other)]):
-                rest = [k for k in call.keywords if k.arg != "device_ids"]
-                if ast.dump(ast.Call(call.func, call.args, rest)) == ast.dump(other):
-                    spans.append((outline.span(parent).start, outline.span(other).end, parent.orelse[0].lineno))
+        if not result.edited or result.site.name != _BARRIER:
+            continue
+        around = [outline.parent(result.site.start), *outline.expressions(result.site.start, result.site.end)]
+        for node in around:
+            match node:
+                case (
+                    ast.If(test=test, body=[ast.Expr(value=call)], orelse=[ast.Expr(value=other)])
+                    | ast.IfExp(test=test, body=call, orelse=other)
+                ) if _without_device(call) == ast.dump(other):
+                    spans.append(outline.span(node))
+                    flags.add((dotted(test) or "").encode())
 
     def held(result: Judgement) -> Judgement:
-        line = next((line for start, end, line in spans if start <= result.site.start < end), None)
-        return leave(result, f"line {line} does the same for every other backend") if line is not None else result
+        chooses = _tests_backend(result) and flag(result.site, ctx) in flags
+        if not chooses and not any(span.holds(result.site.start) for span in spans):
+            return result
+        return leave(result, "the barrier of every other backend does the same")
 
     return [held(r) for r in results] if spans else results
+
+
+def _without_device(call: ast.expr) -> str:
+    """A call of ``barrier`` as it would be written."""
+    if not isinstance(call, ast.Call):
+        return ""
+    return ast.dump(ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "device_ids"]))
 
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
