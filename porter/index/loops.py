@@ -38,6 +38,9 @@ class Facts(Protocol):
     def type_of(self, node: ast.expr, owner: Owner) -> str:
         """The class of what an expression yields; empty where it is not known."""
 
+    def name_of(self, node: ast.expr, owner: Owner) -> str:
+        """The qualified name that an expression spells; empty where it is not known."""
+
     def is_variable(self, node: ast.Name, owner: Owner) -> bool:
         """Whether a name is a variable or parameter: no import, function, class or builtin."""
 
@@ -264,7 +267,7 @@ class _Reader:
         for node in ast.walk(part):
             if isinstance(node, ast.Call):
                 name = (dotted(node.func) or "").rpartition(".")[2]
-                if name in _MARKS or (name == "sync" and dotted(node.func) == "torch_xla.sync"):
+                if name in _MARKS or self._facts.name_of(node.func, self._body.owner) == "torch_xla.sync":
                     self._body.marked = True
                 function = node.func
                 kind = self._kind(node, function) if isinstance(function, ast.Attribute) else "call"

@@ -30,6 +30,11 @@ class Known:
         known = self._inference.infer(node, self._scope(owner))
         return self._inference.types.canonical(known.type) if known is not None else ""
 
+    def name_of(self, node: ast.expr, owner: Owner) -> str:
+        """See `porter.index.loops.Facts`."""
+        reference = self._inference.reference(node, self._scope(owner))
+        return reference.qualified if reference is not None else ""
+
     def is_variable(self, node: ast.Name, owner: Owner) -> bool:
         """See `porter.index.loops.Facts`."""
         if node.id in ("self", "cls"):

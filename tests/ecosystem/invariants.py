@@ -9,6 +9,8 @@
    the prefilter rejects adds none but those that say that all is well.
 7. Nothing is named that has no name on the target: no empty string in the words of a finding, or for an argument that
    its edits write.
+8. Nothing is left out that another reader reads, and no file needs to be kept from its own edits: porter refuses to
+   write what it cannot prove, but has no cause to.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ import yaml
 
 from porter import engine
 from porter.config import Settings
-from porter.engine import FileChange, Report
+from porter.engine import FileChange, Report, RewriteReport
 from porter.gate.gate import judge
 from porter.model import Finding, Verdict
 from porter.rewrite.patch import unified
@@ -83,22 +85,33 @@ def prove_here(settings: Settings) -> Proof:
     start = cpu_seconds()
     report = engine.run(["."], alone, audit=True)
     seconds = cpu_seconds() - start
-    changes, seen = rewrite(shared)
+    rewritten = engine.rewrite(["."], shared)
+    changes, seen = changed(rewritten), rewritten.report
     broken = [complaint for change in changes for complaint in complaints(change, seen)]
     broken += [f"{path}: other findings the second time" for path in differing(report, seen)]
     remembered = engine.run(["."], known).findings
     broken += [f"{found.path}: other findings from the cache" for found in {*remembered} ^ {*seen.findings}]
     broken += filter(None, map(nameless, seen.findings))
+    broken += refused(rewritten)
     patch = b"".join(unified(c.path, c.before, c.changes, created=not Path(c.path).exists()) for c in changes)
     broken += applied(changes, patch)
-    broken += [f"{change.path}: a second rewrite changes it again" for change in rewrite(known)[0]]
+    broken += [f"{change.path}: a second rewrite changes it again" for change in changed(engine.rewrite(["."], known))]
     return Proof(report, seen.findings, len(judge(seen.findings, settings).errors), changes, patch, broken, seconds)
 
 
-def rewrite(settings: Settings) -> tuple[tuple[FileChange, ...], Report]:
-    """The files of the working directory that a rewrite would change, and what it found in all of them."""
-    rewritten = engine.rewrite(["."], settings)
-    return tuple(change for change in rewritten.files if change.after != change.before), rewritten.report
+def changed(rewritten: RewriteReport) -> tuple[FileChange, ...]:
+    """The files that a rewrite would change."""
+    return tuple(change for change in rewritten.files if change.after != change.before)
+
+
+def refused(rewritten: RewriteReport) -> Iterator[str]:
+    """The files that porter has not looked at although it could, or whose edits it took back."""
+    for problem in rewritten.report.problems:
+        if Path(problem.path).is_file() and parses(problem.path, Path(problem.path).read_bytes()) is None:
+            yield f"{problem.path}: {problem.message}"
+    for file in rewritten.files:
+        if file.dropped and not file.changes:
+            yield f"{file.path}: all edits are taken back: {file.dropped[0][1]}"
 
 
 def differing(audited: Report, seen: Report) -> list[str]:

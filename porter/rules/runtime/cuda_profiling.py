@@ -88,8 +88,9 @@ def _activity(site: Site, row: Row, ctx: Context) -> Judgement:
     text = ctx.source.text
     ahead = before(site, ctx)
     alone = _OPEN.search(ahead) and not ahead.rstrip().endswith(b"(") and _CLOSE.match(text, site.end)
-    if ctx.target.keeps_cuda and alone:
-        return by_hand(site, row, ctx, "alone it raises where CUDA is not: add `ProfilerActivity.CPU`")
+    if ctx.target.keeps_cuda and not alone:
+        advice = "without CUDA torch warns, and profiles the rest"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     if ctx.answer(row).verdict is not Verdict.REVIEW or not ctx.edits:
         return judgement(site, row, ctx)
     if _OPEN.search(ahead) and _CLOSE.match(text, site.end):
