@@ -80,12 +80,23 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         if uses and all(use.start in edited for use in uses):
             continue  # it goes with them
         optional = any(guard.kind == "import" for guard in site.guards)
-        if optional and isinstance(ctx.outline().parent(site.start), ast.Try):
+        tried = ctx.outline().parent(site.start)
+        if optional and isinstance(tried, ast.Try) and site.scope and _imported_again(tried):
+            why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
+            yield Keeper(ctx.outline().rest_of_block(ctx.outline().span(tried).start), why)
+        elif optional and isinstance(tried, ast.Try):
             why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"
             yield Keeper(ctx.outline().rest_of_block(site.start), why, runs=False)
         elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             yield Keeper(ctx.outline().rest_of_block(site.start), why)
+
+
+def _imported_again(tried: ast.Try) -> bool:
+    """Whether a handler imports what failed: ``except ImportError: install(); import tensorrt``."""
+    names = {alias.name for node in tried.body if isinstance(node, ast.Import) for alias in node.names}
+    again = (node for handler in tried.handlers for node in handler.body if isinstance(node, ast.Import))
+    return any(alias.name in names for node in again for alias in node.names)
 
 
 def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:

@@ -44,7 +44,10 @@ _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _AND = re.compile(rb"\band\b")
 # Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
-_OWN_FLAG = re.compile(rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)")
+_OWN_FLAG = re.compile(
+    rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
+)
+_FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_beside, _behind, _chosen, _told, _tuning, _around, _answered):
+    for look in (_beside, _behind, _required, _chosen, _told, _tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -177,6 +180,16 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if placed or _asserted(site):
         return Hold(Verdict.MANUAL, f"port {where} first, where {what} needs CUDA, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, where {what} needs CUDA")
+
+
+def _required(site: Site, ctx: Context) -> Hold | None:
+    """``if cuda: install("paddlepaddle-gpu")``: what another framework has for CUDA."""
+    outline = ctx.outline()
+    spans = (outline.span(node) for arm in arms(site, flag(site, ctx), outline) for node in arm)
+    found = next((m for span in spans if (m := _FOR_CUDA.search(ctx.source.text, span.start, span.end))), None)
+    if found is None:
+        return None
+    return Hold(Verdict.PORTABLE, f"left as it is: `{found[1].decode()}` is for CUDA")
 
 
 def _chosen(site: Site, ctx: Context) -> Hold | None:
