@@ -36,6 +36,7 @@ class Examined(NamedTuple):
     project: Project
     line: state.Line
     counts: Counter[str]
+    reasons: Counter[str]  # of lines that say CUDA and are no finding
     names: Counter[str]  # of rewritten files
     broken: list[str]
     missed: list[str]
@@ -63,7 +64,8 @@ def examine(project: Project, tree: Path, options: Options) -> list[Examined]:
         held = [held for change in drawn if (held := hold(change, catalogue, target)) is not None]
         names = sum((result.counts for result in held), Counter({"files": len(held)}))
         broken = proof.broken + [str(broken) for result in held for broken in result.broken]
-        examined.append(Examined(project, line, numbers(measurement), names, broken, list(missed_lines(measurement))))
+        reasons, missed = Counter(measurement.explained.values()), list(missed_lines(measurement))
+        examined.append(Examined(project, line, numbers(measurement), reasons, names, broken, missed))
     return examined
 
 
@@ -86,8 +88,9 @@ def report(examined: list[Examined], targets: tuple[str, ...], known: dict[state
         yield f"\n{target}\n"
         chosen = [e for e in examined if e.line.target == target]
         yield from table([(e.project.name, e.counts) for e in chosen])
-        names = sum((e.names for e in chosen), Counter[str]())
-        yield "\nnames of rewritten files: " + ", ".join(f"{what} {n:,}" for what, n in names.most_common())
+        for title, counted in (("explained", "reasons"), ("names of rewritten files", "names")):
+            counts = sum((getattr(e, counted) for e in chosen), Counter[str]())
+            yield f"\n{title}: " + ", ".join(f"{what} {n:,}" for what, n in counts.most_common())
     for title, found in (("missed", "missed"), ("broken", "broken")):
         said = [f"{e.line.package} {e.line.target}: {text}" for e in examined for text in getattr(e, found)]
         if said:
