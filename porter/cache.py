@@ -238,7 +238,7 @@ def _is_text(path: str) -> bool:
 
 
 def _name(task: Task, contents: bytes) -> bytes:
-    return digest(msgspec.msgpack.encode([contents, task.display, task.kind, task.names]))
+    return digest(msgspec.msgpack.encode([contents, task.display, task.kind, task.names, task.asked]))
 
 
 def _identity(version: str) -> bytes:

@@ -55,16 +55,18 @@ def analyse(task: Task, through: Lens) -> Facts:
     known, lines = digest(raw), raw.count(b"\n")
     audited = through.audit and task.kind in PYTHON and _MENTION.search(raw) is not None
     directed = any(word in raw for word in _DIRECTED)
-    if not (task.names or audited or through.prefilter.wanted(task.kind, raw, task.display)):
+    if not (task.names or task.asked or audited or through.prefilter.wanted(task.kind, raw, task.display)):
         return Facts(known, lines, any(word in raw for word in _PLACING), directed=directed)
     try:
-        with limited(through.seconds):
+        with limited(0 if task.asked else through.seconds):
             source = decode.decode(raw, task.display, task.kind)
             if isinstance(source, Problem):
                 return Facts(known, lines, problems=(source,))
             sites, summary, problems = _look(source, task, through)
             return Facts(known, lines, False, summary, problems, encoded(sites), directed)
     except TooSlow:
+        if task.asked:
+            raise
         return Facts(known, lines, problems=(slow(task.display, through.seconds),))
 
 

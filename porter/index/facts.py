@@ -25,6 +25,7 @@ class Task(NamedTuple):
     kind: str
     raw: bytes | None = None  # what to take for its contents, if not what is on disk
     names: tuple[tuple[str, str], ...] = ()  # names of the repository, and what of CUDA they stand for; sorted
+    asked: bool = False  # by another file: to be looked into whatever it holds, in that file's time
 
     def read(self) -> bytes | Problem:
         """The contents."""

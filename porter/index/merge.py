@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from porter.index.facts import PYTHON, Facts, Task, sites_of
 from porter.index.project import Project
 from porter.index.reexports import Origin, Reexports
 from porter.index.site import Site
-from porter.index.unseen import Unseen
+from porter.index.unseen import FirstPass, Unseen
 
 
 class Borrower(NamedTuple):
@@ -36,10 +36,10 @@ def merge(
     tasks: Sequence[Task],
     facts: Sequence[Facts],
     through: Lens,
-    again: Callable[[Sequence[Task], Sequence[bytes]], Sequence[Facts]],
+    again: FirstPass,
 ) -> Merged:
     """Merge what the first pass found. ``again`` is that pass, for files (and the digests of their contents)."""
-    project, unseen = _together(tasks, facts, through)
+    project, unseen = _together(tasks, facts, through, again)
     borrowed = _borrowed(facts, project, unseen, through)
     origins = {i: names for i, task in enumerate(tasks) if (names := _names(task, borrowed))}
     if not origins:
@@ -51,11 +51,11 @@ def merge(
     found = dict(zip(origins, again(named, [facts[i].digest for i in origins]), strict=True))
     borrowers = [Borrower(tasks[i].display, facts[i], found[i], names) for i, names in origins.items()]
     facts = [found.get(i, known) for i, known in enumerate(facts)]
-    return Merged(facts, _together(tasks, facts, through)[0], borrowers)
+    return Merged(facts, _together(tasks, facts, through, again)[0], borrowers)
 
 
-def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens) -> tuple[Project, Unseen]:
-    unseen = Unseen(list(zip(tasks, facts, strict=True)), through)
+def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, again: FirstPass) -> tuple[Project, Unseen]:
+    unseen = Unseen(list(zip(tasks, facts, strict=True)), again)
     python = [task.display for task in tasks if task.kind == "python"]
     summaries = [known.summary for known in facts if known.summary is not None]
     by_module = {known.summary.module: known for known in facts if known.summary is not None}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from porter.index.analyse import Lens
-from porter.index.build import index
 from porter.index.facts import Facts, Task
 from porter.index.summary import Summary
-from porter.model import Problem
-from porter.sources import decode
 from porter.sources.prefilter import mentions
+
+# The first pass, for files and the digests of their contents.
+FirstPass = Callable[[Sequence[Task], Sequence[bytes]], Sequence[Facts]]
 
 _MENTIONING = 8  # files that one name is followed into
 _FROM = re.compile(rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*|[^\n#;]*)", re.MULTILINE)
@@ -21,28 +20,26 @@ _WORD = re.compile(rb"\w+")
 class Unseen:
     """The files without CUDA of one run, by what is shown of their paths."""
 
-    def __init__(self, files: Sequence[tuple[Task, Facts]], lens: Lens) -> None:
+    def __init__(self, files: Sequence[tuple[Task, Facts]], again: FirstPass) -> None:
         """``files`` are all files of the run."""
-        self._lens = lens
-        self._tasks = {task.display: task for task, facts in files if task.kind == "python" and facts.summary is None}
+        self._again = again
+        self._files = {t.display: (t, facts) for t, facts in files if t.kind == "python" and facts.summary is None}
         self._told: set[str] = set()
-        self._placing = [task for task, facts in files if facts.placing and task.display in self._tasks]
+        self._placing = [task for task, facts in files if facts.placing and task.display in self._files]
 
     def load(self, display: str) -> Summary | None:
         """What a file tells the others; None where it cannot be read, or was looked into before."""
-        task = self._tasks.get(display)
-        raw = task.read() if task is not None else None
-        source = decode.decode(raw, display, "python") if isinstance(raw, bytes) else None
-        if source is None or isinstance(source, Problem):
+        if display not in self._files:
             return None
-        return index(source, self._lens.watch, self._lens.types).summary
+        task, facts = self._files[display]
+        return self._again([task._replace(asked=True)], [facts.digest])[0].summary
 
     def importing(self, names: Iterable[tuple[str, str]]) -> Iterator[Summary]:
         """What those files tell that seem to import one of ``names``, given with its module; each file once."""
         pairs = {(module.rpartition(".")[2].encode(), name.encode()) for module, name in names}
         words = {name for _, name in pairs}
         chains = [module + b"." + name for module, name in pairs]
-        for task in [task for display, task in self._tasks.items() if display not in self._told]:
+        for task in [task for display, (task, _) in self._files.items() if display not in self._told]:
             raw = task.read()
             if not isinstance(raw, bytes) or not mentions(raw, words):
                 continue

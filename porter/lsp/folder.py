@@ -80,21 +80,25 @@ class _Memory:
     """The facts of every file as it was last looked at, with and without the names that it borrows."""
 
     def __init__(self) -> None:
-        self._facts: dict[tuple[str, bool], tuple[Task, Facts]] = {}
+        self._facts: dict[tuple[str, bool, bool], tuple[Task, Facts]] = {}
 
     def begin(self, setup: Setup) -> None:
         """There is one setup only."""
 
     def find(self, task: Task, contents: bytes) -> Facts | None:
         """See `porter.engine.Memory`."""
-        known, facts = self._facts.get((task.display, bool(task.names)), (None, None))
+        known, facts = self._facts.get(_key(task), (None, None))
         if known is None or facts is None or facts.digest != contents:
             return None
         return facts if known.names == task.names and known.kind == task.kind else None
 
     def add(self, task: Task, facts: Facts) -> None:
         """See `porter.engine.Memory`."""
-        self._facts[task.display, bool(task.names)] = task._replace(raw=None), facts
+        self._facts[_key(task)] = task._replace(raw=None), facts
+
+
+def _key(task: Task) -> tuple[str, bool, bool]:
+    return task.display, bool(task.names), task.asked
 
 
 class _Aim:
