@@ -169,6 +169,23 @@ def test_only_what_changed_is_looked_at(act: Callable[[], None], again: list[str
     assert told(warm) == uncached()
 
 
+@pytest.mark.usefixtures("settled")
+def test_a_file_that_others_ask_about_is_looked_at_once(looked: list[str]) -> None:
+    """What class `Net` is, stands in a file without a word of CUDA."""
+    Path("net.py").write_text("from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n", encoding="utf-8")
+    uses = "from net import Net\n\nmodel = Net().cuda()\n"
+    Path("train.py").write_text(uses, encoding="utf-8")
+    first = check()
+    assert "torch.nn.Module.cuda" in {finding.symbol for finding in first.findings}
+    assert sorted(looked) == ["net.py", "net.py", "plain.py", "train.py", "utils.py"]
+    time.sleep(0.02)
+    looked.clear()
+    Path("train.py").write_text(f"{uses}\n", encoding="utf-8")
+    assert told(check()) == uncached()
+    assert looked[0] == "train.py"
+    assert looked[1:] == ["net.py", "plain.py", "train.py", "utils.py", "net.py"]  # those of the run without a cache
+
+
 def test_processes_and_cache_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "_FEW", 1)
     monkeypatch.setattr(share, "_SMALL", 1)
@@ -225,6 +242,22 @@ def test_another_porter_starts_anew(monkeypatch: pytest.MonkeyPatch, looked: lis
     monkeypatch.setattr(caching, "_identity", lambda version: b"another")
     check()
     assert sorted(looked) == sorted(FILES)
+
+
+def test_a_file_changed_in_place_makes_another_porter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "installed"
+    for name in ("__init__.py", "rules/rule.py", "catalog/rows.toml", "__pycache__/rule.pyc"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("1", encoding="utf-8")
+    monkeypatch.setattr(porter, "__file__", str(package / "__init__.py"))
+    before = caching._identity("1.0")
+    assert caching._identity("1.1") != before
+    (package / "__pycache__" / "rule.pyc").write_text("22", encoding="utf-8")
+    assert caching._identity("1.0") == before
+    for name in ("rules/rule.py", "catalog/rows.toml"):
+        (package / name).write_text("22", encoding="utf-8")
+        assert caching._identity("1.0") != before
+        before = caching._identity("1.0")
 
 
 def corruptions(raw: bytes) -> Iterator[bytes]:
