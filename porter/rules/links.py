@@ -188,7 +188,7 @@ def _without_device(call: ast.expr) -> str:
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
-    kept = [r.site for r in results if not r.edited and r.rule in _TESTS and r.verdict is Verdict.PORTABLE]
+    kept = [r.site for r in results if not r.edited and _is_test(r) and r.verdict is Verdict.PORTABLE]
     staying = [r for r in results if not r.edited and r.verdict in STAYS]
     staying = [r for r in staying if not any(_opens(test, r.site, _OPENED) for test in kept)]
 
