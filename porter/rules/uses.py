@@ -20,7 +20,7 @@ _TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
 _ASKS_WHETHER_THERE = re.compile(
     rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
 )
-_DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\(", re.I)
+_DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\((?!dtype)", re.I)
 _WINDOW = 200  # bytes before a site that are looked at
 
 

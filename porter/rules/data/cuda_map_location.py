@@ -31,6 +31,7 @@ state = torch.load(path, map_location="cpu")
 
 from __future__ import annotations
 
+import ast
 import re
 
 from porter.catalog.schema import Row
@@ -63,6 +64,9 @@ def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``map_location=device``, where a device of the target cannot be one."""
     text = ctx.text(site.start, site.end)
     if not site.editable or not _DEVICE.fullmatch(text) or not ctx.project.holds(_place(site), "device", ctx.module):
+        return Dismissed(site, "agnostic")
+    function = ctx.outline().function(site.start)
+    if function is not None and re.search(rf"^\s*{re.escape(text)} = ['\"]cpu['\"]$", ast.unparse(function), re.M):
         return Dismissed(site, "agnostic")
     if text == "map_location":
         return by_hand(site, row, ctx, "it is handed on: whoever calls says where to, and no device of XLA will do")

@@ -36,8 +36,11 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around
-from porter.rules.table import judgement
+from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
+
+# Expressions that a device is no part of, but its number is.
+_OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
 
 
 @rule("PRT109", "cuda-device-context")
@@ -61,6 +64,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=note)
     if site.name == "torch.cuda.device_count" and not ctx.target.keeps_cuda and (why := _beside(site, ctx)):
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why)
+    if site.name == "torch.cuda.current_device" and not ctx.target.numbered and site.parent in _OF_NUMBERS:
+        return by_hand(site, row, ctx, "a number is asked for here, and a process has one device without any")
     return judge_use(site, row, ctx)
 
 
