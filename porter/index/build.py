@@ -78,6 +78,7 @@ def _bound(
 ) -> FileIndex:
     inference = Inference(types, binder.scopes, aliases, watch.match)
     visitor = Visitor(tree, binder, inference, watch, source)
+    inference.forget()  # what it said before the visitor had seen all uses
     builder = _Builder(source, visitor)
     sites = [site for found in visitor.found for site in builder.sites(found)]
     if watch.steps:

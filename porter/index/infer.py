@@ -88,6 +88,11 @@ class Inference(Names):
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
         self._cycled = False
 
+    def forget(self) -> None:
+        """Answer anew from here on: more is known of what attributes are used."""
+        self._memo.clear()
+        self._held.clear()
+
     # -- classes -------------------------------------------------------------------------------
 
     def infer(self, node: ast.expr, scope: Scope, depth: int = 0) -> Known | None:
