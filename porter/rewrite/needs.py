@@ -140,7 +140,7 @@ class _Speller:
 
     def _short(self, edit: TextEdit) -> str:
         """The text of an edit, with the name for the device where the file has it above; not of PyTorch's own idiom."""
-        if FOUND not in edit.text or not self._names_device or edit.start < self._first:
+        if FOUND not in edit.text or not self._names_device or edit.start < self._first_line():
             return edit.text
         return edit.text if _IDIOM.match(self._source.text, edit.end) else edit.text.replace(FOUND, named("DEVICE"))
 
@@ -295,6 +295,13 @@ class _Speller:
         if not last:
             raise _Taken("no import at the top of the file stands before it")
         return last
+
+    def _first_line(self) -> int:
+        """From where on a name that is defined is known; the end of the file where none can be."""
+        try:
+            return self._after_imports()
+        except _Taken:
+            return len(self._source.text)
 
     def _end(self, statement: ast.stmt) -> int | None:
         """Where the line ends that a statement ends on; None where an edit changes that."""
