@@ -156,10 +156,11 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
 
 def _barriers(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``if backend == "nccl": barrier(device_ids=[i]) else: barrier()``: the ``else`` says it already."""
-    outline, spans, flags = ctx.outline(), list[Span](), set[bytes]()
+    spans, flags = list[Span](), set[bytes]()
     for result in results:
         if not result.edited or result.site.name != _BARRIER:
             continue
+        outline = ctx.outline()
         around = [outline.parent(result.site.start), *outline.expressions(result.site.start, result.site.end)]
         for node in around:
             match node:

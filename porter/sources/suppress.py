@@ -78,6 +78,8 @@ def suppressions(source: Source) -> Suppressions:
     text = source.text
     if b"porter:" not in text and b"noqa" not in text and b"NOQA" not in text:
         return Suppressions()
+    if all(_selectors(match) is None for match in _DIRECTIVE.finditer(text)):  # those of other tools
+        return Suppressions()
     return Suppressions(list(_find(source)))
 
 

@@ -136,6 +136,8 @@ def _left_alike(site: Site, ctx: Context) -> Iterator[Site]:
 
 def _asks_for_rocm(site: Site, ctx: Context) -> bool:
     """``torch.version.hip and torch.cuda.is_available()``."""
+    if b"torch.version.hip" not in ctx.source.text:
+        return False
     around = ctx.outline().expressions(site.start, site.end)
     parts = (
         part for node in around if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) for part in node.values
