@@ -29,6 +29,7 @@ _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+_OWN_CLASS = re.compile(r"_*(?:CUDA|Cuda[A-Z_])")  # CUDA's by its name: CUDAPrefetcher
 _HEADERS = frozenset({"If", "While", "Assert"})
 _OPENED = _ARMS | {"after"}
 
@@ -37,16 +38,20 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
     if ctx.source.kind not in PYTHON:
         return _groups(results)
-    while True:
-        edited = _edited(results)
-        for hold in (_choices, _arguments, _barriers, surrounded, _comparisons, _tests, _conditions, _bodies):
-            results = hold(results, ctx)
-        if _edited(results) == edited:  # each may leave the other half of what another has seen to
-            return results
-
-
-def _edited(results: list[Judgement]) -> int:
-    return sum(result.edited for result in results)
+    for hold in (
+        _choices,
+        _arguments,
+        _barriers,
+        surrounded,
+        _comparisons,
+        _tests,
+        _conditions,
+        _bodies,
+        _orphans,
+        _bodies,
+    ):
+        results = hold(results, ctx)
+    return results
 
 
 def _groups(results: list[Judgement]) -> list[Judgement]:
@@ -148,6 +153,15 @@ def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
     return found
 
 
+def _orphans(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Tests of a variable of the file that is CUDA's device, and stays: what functions are given, others know."""
+    meetings = _meetings(results, ctx)
+    stay = {i for i, r in enumerate(results) if not r.edited and not r.site.scope}
+    alone = {test for test, found in meetings.items() if found and stay.issuperset(found)}
+    why = "the device that it tests stays: change them together"
+    return [by_hand(r, why) if i in alone and r.edited else r for i, r in enumerate(results)]
+
+
 def _refuses(test: Judgement, ctx: Context) -> bool:
     """Whether a test that stays raises for every device but CUDA."""
     statement = test.site.statement
@@ -208,6 +222,9 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
             behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
         if behind is None and name is not None:
             behind = next((s for s in staying if _by_flag(name, result.site, s.site, ctx)), None)
+        if behind is None:
+            blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and _OWN_CLASS.match(s.site.scope))
+            behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
         if behind is None:
             return result
         return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")
@@ -291,6 +308,12 @@ def _by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
 def _positive(condition: bytes) -> bytes:
     """A condition without what it denies."""
     return _DENIED.sub(b"", condition)
+
+
+def _makes(name: str, test: Site, ctx: Context) -> bool:
+    """Whether what runs where the test holds uses a class of the file."""
+    nodes = (node for arm in ctx.outline().arms(test.start) for part in arm for node in ast.walk(part))
+    return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
 
 
 def _tests_backend(result: Judgement) -> bool:
