@@ -221,9 +221,19 @@ class Loops:
         return False
 
     def _taken_up(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a loop of this file calls the function, directly or through others."""
-        calls = self._calls.get(name, ()) if name not in seen else ()
-        return any(event.loops or self._taken_up(body.name, seen | {name}) for event, body in calls)
+        """Whether a loop of this file calls the function, directly or through others, or a step by its name."""
+        if name in seen:
+            return False
+        calls = self._calls.get(name, ())
+        taken = any(event.loops or self._taken_up(body.name, seen | {name}) for event, body in calls)
+        return taken or self._is_stepped(name)
+
+    def _is_stepped(self, name: str) -> bool:
+        """Whether a method is called like one that steps in a loop: of an optimizer or scaler of the program's own."""
+        owner, _, method = name.rpartition(".")
+        elsewhere = (event for body in self._bodies.values() if body.name != name for event in body.events)
+        steps = (event.node.func for event in elsewhere if event.kind == "step" and event.loops)
+        return bool(owner) and any(isinstance(step, ast.Attribute) and step.attr == method for step in steps)
 
 
 class _Reader:

@@ -15,7 +15,7 @@ writes.
 Only for the target `xla`, where `torch.save` is given what `xm.save` takes, an object and a place, and where the
 function speaks of a model, its state or a checkpoint. Whether other data are on the device, a person has to say. A file
 with the rank in its name is each process's own, which `xm.save` writes only with `master_only=False`. Tests that speak
-of no device save what is on the CPU.
+of no device save what is on the CPU, and so do scripts that convert what they load with `map_location="cpu"`.
 
 ## Example
 
@@ -43,6 +43,7 @@ from porter.rules.table import by_hand
 from porter.rules.uses import has_uses, is_cpu_test
 
 _STATE = re.compile(r"state_dict|checkpoint|ckpt|model|\bstates?\b", re.I)
+_ON_CPU = re.compile(r"torch\.load\(.*map_location=(?:torch\.device\()?'cpu'")
 _NAME = re.compile(r"[^\W\d]\w*")
 _OWN = re.compile(r"rank|ordinal|shard|worker|process_index")
 
@@ -52,16 +53,27 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a call by the row's signature, and by what its function says of what is saved, and where."""
     if has_uses(site, ctx) or is_cpu_test(site, ctx):
         return Dismissed(site, "part" if has_uses(site, ctx) else "agnostic")
+    body = (ctx.outline().function(site.start) or ctx.outline().tree).body
+    if _is_as_loaded(site, body, ctx):
+        return Dismissed(site, "agnostic")
     result = judge_counterpart(site, row, ctx)
     if isinstance(result, Dismissed) or not result.edited or site.call is None:
         return result
-    body = (ctx.outline().function(site.start) or ctx.outline().tree).body
     if not any(_STATE.search(ast.unparse(statement)) for statement in body):
         return by_hand(site, row, ctx, "nothing shows that what is saved is on the device")
     place = site.call.get("f", 1)
     if place is not None and _OWN.search(_with_origins(ctx.text(place.start, place.end), body)):
         return by_hand(site, row, ctx, "each process writes a file of its own: pass `master_only=False`")
     return result
+
+
+def _is_as_loaded(site: Site, body: list[ast.stmt], ctx: Context) -> bool:
+    """Whether what is saved is nothing but what the function has loaded to the CPU."""
+    saved = site.call.get("obj", 0) if site.call is not None else None
+    name = ctx.text(saved.start, saved.end) if saved is not None else ""
+    made = [n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Assign)]
+    values = [ast.unparse(n.value) for n in made if any(isinstance(t, ast.Name) and t.id == name for t in n.targets)]
+    return bool(values) and all(_ON_CPU.match(value) for value in values)
 
 
 def _with_origins(place: str, body: list[ast.stmt]) -> str:
