@@ -57,7 +57,7 @@ def contenders(folder: Path) -> tuple[Contender, ...]:
         Contender("porter check, nothing changed", cached, warm=True),
         Contender("porter check, one file changed", cached, warm=True, changed=True),
         Contender("porter rewrite", rewrite, rb"^@@ "),
-        Contender("TorchFix", (str(tools / "torchfix"), "--select", "ALL", "-j", "1", "."), runs=1, most=150_000),
+        Contender("TorchFix", (str(tools / "torchfix"), "--select", "ALL", "-j", "1", "."), runs=1, most=50_000),
     )
 
 

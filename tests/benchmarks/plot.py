@@ -17,10 +17,10 @@ INK = "#768390"  # grey that stands out from white and from black
 # Tones that both take; porter's are the warm ones.
 COLOURS = {
     "TorchFix": "#8e7cc3",
-    "porter rewrite": "#c9732f",
+    "porter rewrite": "#c98a2f",
     "porter check, cold": "#e5534b",
-    "porter check, one file changed": "#d4a72c",
-    "porter check, nothing changed": "#e08a3c",
+    "porter check, one file changed": "#b5a01f",
+    "porter check, nothing changed": "#d96ba0",
     "ast-grep": "#3fa796",
     "ruff check, banned-api": "#6cb6ff",
     "ruff check": "#316dca",
