@@ -65,6 +65,7 @@ _CUDA_BY_NAME = re.compile(
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
 _SISTERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")
 _FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
+_FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
@@ -80,7 +81,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return result
     if result.verdict is Verdict.REVIEW and _FLOAT16.search(result.site.name) and ctx.in_test():
         return by_hand(result, "a test: what it asserts may depend on float16")
-    if rule == "cuda-build" and (vendor := _another(ctx)) is not None:
+    if rule == "cuda-build" and (vendor := _another(ctx) or _beside_others(ctx)) is not None:
         return leave(result, f"by its path this builds for other devices (`{vendor}`)")
     for guard in result.site.guards:
         if guard.kind in _LEFT:
@@ -137,6 +138,18 @@ def _another(ctx: Context) -> str | None:
     if sister is None or not ctx.project.has(f"{package}.cuda_{sister[2]}".lstrip(".")):
         return None
     return sister[1]
+
+
+def _beside_others(ctx: Context) -> str | None:
+    """The folder of a file that is one device's, not CUDA's: `sdaa/a.py` beside `npu/a.py` and `hpu/a.py`."""
+    folder = ctx.source.path.rpartition("/")[0]
+    around, _, name = folder.rpartition("/")
+    if _FOR_CUDA.search(name):
+        return None
+    files = ctx.project.files
+    own = set(files.get(folder, ())) - {"__init__.py"}
+    alike = [device for device in _SISTERS if device != name and own.intersection(files.get(f"{around}/{device}", ()))]
+    return name if len(alike) > 1 else None
 
 
 def _cuda_beside_others(ctx: Context) -> str | None:
