@@ -15,6 +15,7 @@ from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, served
 from porter.rules.kernels.known import stands_alone
 from porter.rules.placement.anywhere import is_compared
+from porter.rules.sisters import OTHERS, Family, family, sister
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
@@ -63,8 +64,6 @@ _CUDA_BY_NAME = re.compile(
 
 
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
-_SISTERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")
-_FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
 _FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
@@ -100,14 +99,16 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
-    if ctx.target.keeps_cuda and (sister := _sister(result.site, ctx)) is not None:
-        return leave(result, f"beside it stands `{sister}`")
+    if ctx.target.keeps_cuda and (other := sister(result.site, ctx)) is not None:
+        return leave(result, f"beside it stands `{other}`")
     if ctx.target.keeps_cuda and (vendor := _another(ctx) or _cuda_beside_others(ctx)) is not None:
         return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
     if (vendor := _another(ctx)) is not None:
         return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
     if ctx.source.kind not in PYTHON:
         return _file(result, ctx)
+    if (members := family(result.site, ctx)) is not None:
+        return _member(result, members, ctx)
     scope = _owner(result.site, ctx)
     named = _CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
@@ -148,7 +149,7 @@ def _beside_others(ctx: Context) -> str | None:
         return None
     files = ctx.project.files
     own = set(files.get(folder, ())) - {"__init__.py"}
-    alike = [device for device in _SISTERS if device != name and own.intersection(files.get(f"{around}/{device}", ()))]
+    alike = [device for device in OTHERS if device != name and own.intersection(files.get(f"{around}/{device}", ()))]
     return name if len(alike) > 1 else None
 
 
@@ -157,18 +158,7 @@ def _cuda_beside_others(ctx: Context) -> str | None:
     package, _, name = ctx.module.rpartition(".")
     if name != "cuda":
         return None
-    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in ("cpu", *_SISTERS)) else None
-
-
-def _sister(site: Site, ctx: Context) -> str | None:
-    """The function for another device beside the site's own, by its name: `require_xpu` beside `require_gpu`."""
-    own = site.scope.partition(".")[0]
-    summary = ctx.project.summary(ctx.module)
-    named = _FOR_GPU.search(own)
-    if summary is None or named is None:
-        return None
-    others = (f"{own[: named.start()]}{sister}{own[named.end() :]}" for sister in _SISTERS)
-    return next((other for other in others if other in summary.names), None)
+    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in ("cpu", *OTHERS)) else None
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:
@@ -181,6 +171,14 @@ def _owner(site: Site, ctx: Context) -> str:
     if site.use == "default" and site.place is not None and site.place.startswith(f"p:{ctx.module}."):
         return site.place[len(f"p:{ctx.module}.") :].rpartition(".")[0]
     return site.scope
+
+
+def _member(result: Judgement, members: Family, ctx: Context) -> Judgement:
+    """CUDA's member of a family of functions: Neuron's stands beside it, or is to."""
+    if members.own is not None:
+        return leave(result, f"{ctx.target.title} has one of its own beside it: `{members.own}`")
+    advice = f"beside it stands `{members.other}`: write one for {ctx.target.title} as well, and leave this one"
+    return by_hand(result, advice)
 
 
 def _moves_a_part(site: Site) -> bool:
