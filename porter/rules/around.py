@@ -37,11 +37,12 @@ class Keeper(msgspec.Struct, frozen=True):
     why: str
     runs: bool = True
     rule: str = ""  # the one rule whose edits it keeps back; empty for all
+    gate: bool = False  # whether a test's own condition says so: asked before what becomes of devices by number
 
 
 def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
-    if not any(r.edited for r in results):
+    if not any(r.edited or _numbered(r) for r in results):
         return results
     keepers = [
         *_imports(results, ctx),
@@ -61,9 +62,14 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
             return result
         if not keeper.runs:
             return leave(result, keeper.why)
-        return by_hand(result, keeper.why) if result.edited else result
+        return by_hand(result, keeper.why) if result.edited or (keeper.gate and _numbered(result)) else result
 
     return [held(r) for r in results] if keepers else results
+
+
+def _numbered(result: Judgement) -> bool:
+    """Whether a person has to say which device of several a number means."""
+    return result.rule == "numbered-cuda-device" and result.verdict is Verdict.MANUAL
 
 
 def _stays(result: Judgement) -> bool:
@@ -259,12 +265,14 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             if any(span.holds(place) for place in edited) or not (_asks_for_cuda(gate) or named & kept):
                 continue
             if not _defined_here(gate, edited, ctx):
-                yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA")
+                yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA", gate=True)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
             if keyword.arg != "marks" or not _asks_for_cuda(keyword.value):
                 continue
             if not any(outline.span(keyword.value).holds(place) for place in edited):
-                yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
+                yield Keeper(
+                    outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays", gate=True
+                )
 
 
 def _asks_for_cuda(gate: ast.expr) -> bool:

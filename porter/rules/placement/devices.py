@@ -139,6 +139,17 @@ def one_of_several(site: Site, row: Row, ctx: Context, what: str) -> Judgement:
     return msgspec.structs.replace(found, effort=Effort.DAYS)
 
 
+def one_of_a_list(site: Site, row: Row, ctx: Context, index: str, devices: str) -> Judgement:
+    """The one device that a program takes of a list: which one that may be is for a person to say."""
+    why = f"the index must be the local rank, or 0 outside distributed runs: see what is in `{devices}`"
+    advice = (
+        f"{_write(site, ctx)} where the process drives this device alone; where it drives others of the list, {_SPLIT}"
+    )
+    return judgement(
+        site, row, ctx, verdict=Verdict.MANUAL, message=f"a device numbered by `{index}`", advice=advice, note=why
+    )
+
+
 def _linked(site: Site) -> bool:
     """Whether the string changes together with others of its statement: an option's choices, a test that chooses."""
     statement = site.statement

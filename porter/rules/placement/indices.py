@@ -6,6 +6,7 @@ import re
 
 from porter.index.site import Site
 from porter.rules.base import Context
+from porter.rules.uses import function_around
 
 # What programs call the device of a process: its rank on this machine, or a GPU given to it from outside.
 _OWN = re.compile(
@@ -15,6 +16,7 @@ _CURRENT = re.compile(r"\bcurrent_device\(\)|\bdevice\.index\b")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 # Arithmetic, and a choice among several: `rank % n` alone is the rank on this machine, spelled out.
 _CHOICE = re.compile(r"//|[*+-]|\b(?:min|max|next|sorted)\s*\(|\[(?![\"'])")
+_PICKED = re.compile(r"([A-Za-z_][\w.]*)\[(-?\d+)\]")
 _FIELD = re.compile(r"cuda:\{([^{}!:]*)")
 _SECOND = re.compile(r"\s*,\s*(?:index\s*=\s*)?(?!type\b)")
 _JOIN = re.compile(r"\s*(?:\+|%|\.\s*format\b)")
@@ -29,6 +31,16 @@ def is_own(expression: str, site: Site, ctx: Context) -> bool:
         return True
     names = _NAME.findall(expression)
     return any(_OWN.fullmatch(name) for name in names) and not any(_counted(name, site, ctx) for name in names)
+
+
+def picked(expression: str, site: Site, ctx: Context) -> str:
+    """The list of which ``expression`` takes one, always the same, where the function takes no other: ``ids[0]``."""
+    found = _PICKED.fullmatch(expression)
+    if found is None:
+        return ""
+    name = re.escape(found[1])
+    others = rf"(?<![\w.]){name}\[(?!{re.escape(found[2])}\])|\bin\s+(?:\w+\()?{name}\b"
+    return "" if re.search(others.encode(), function_around(site, ctx)) else found[1]
 
 
 def computed(site: Site, ctx: Context) -> str:

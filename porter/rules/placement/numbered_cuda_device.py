@@ -14,7 +14,8 @@ A process in a distributed run owns exactly one core, and the only valid index i
 Device 0, and one numbered by what a program calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`), keep their
 number: `neuron:0`, `f"neuron:{rank}"`, with verdict `review`. A file that names two different numbers, a loop over
 devices, and an index that is computed or picked from a list choose among devices of one process: that wants a new
-design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it.
+design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it. It leaves the one device that a
+function takes of a list (`ids[0]`), too: only what is in the list tells whether it is the process's own.
 
 ## Example
 
@@ -34,9 +35,9 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.devices import argument_around, judge_device, one_of_several
+from porter.rules.placement.devices import argument_around, judge_device, one_of_a_list, one_of_several
 from porter.rules.placement.evidence import evidence
-from porter.rules.placement.indices import computed, is_own
+from porter.rules.placement.indices import computed, is_own, picked
 
 
 @rule("PRT106", "numbered-cuda-device")
@@ -51,6 +52,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return one_of_several(site, row, ctx, f"{what} beside {others}")
     if site.name == "cuda:{}":
         index = computed(site, ctx)
+        if devices := picked(index, site, ctx):
+            return one_of_a_list(site, row, ctx, index, devices)
         if not is_own(index, site, ctx):
             return one_of_several(site, row, ctx, f"a device numbered by `{index}`" if index else what)
     return judge_device(site, row, ctx, what)
