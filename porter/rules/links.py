@@ -15,10 +15,11 @@ from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
+from porter.rules.asked import ASKING, only_asked
 from porter.rules.base import Context, Judgement
 from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
-from porter.rules.placement.flags import flag, follows, reads, statement_of
+from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import leads_to
 from porter.rules.policy import by_hand, leave
 
@@ -266,13 +267,13 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
-        asks = result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
+        asks = result.rule in ASKING and result.verdict is Verdict.MANUAL
         stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result not in tests
         stays = stays or (result.rule == "cuda-stream" and result.verdict is Verdict.MANUAL)
-        if not result.edited and not asks and not stays:
+        if not (result.edited or asks or stays):
             return result
         for test in tests:
-            if asks and test.verdict is Verdict.PORTABLE and follows(result.site, test.site, ctx):
+            if asks and test.verdict is Verdict.PORTABLE and only_asked(result, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)

@@ -128,14 +128,14 @@ def is_present(site: Site, ctx: Context) -> bool:
         return True
     if not tests and _PERHAPS.search(ctx.source.text) is None:
         return False
-    around = list(_conditions(site, ctx))
+    around = list(conditions(site, ctx))
     asked = (part for condition in around for part in _all_of(condition))
     if any(_GENERAL.search(ast.unparse(part)) for part in asked):
         return True
-    return any(_holds(test, condition, site, ctx) for test in tests for condition in around)
+    return any(holds(test, condition, site, ctx) for test in tests for condition in around)
 
 
-def _conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
+def conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
     """What holds where the site runs, by the branches and choices around it; of an ``else``, the opposite."""
     outline = ctx.outline()
     for node in (*outline.around(site.start), *outline.expressions(site.start, site.end)):
@@ -148,13 +148,21 @@ def _conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
             yield ast.Compare(node.test.left, [opposite()], node.test.comparators)
 
 
+def asked_before(site: Site, ctx: Context) -> Iterator[ast.expr]:
+    """What an ``and`` asks before it comes to the site."""
+    outline = ctx.outline()
+    for node in outline.expressions(site.start, site.end):
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+            yield from (value for value in node.values if outline.span(value).end <= site.start)
+
+
 def _all_of(condition: ast.expr) -> list[ast.expr]:
     """The parts of a condition that all hold where it does."""
     both = isinstance(condition, ast.BoolOp) and isinstance(condition.op, ast.And)
     return condition.values if both else [condition]  # type: ignore[attr-defined]
 
 
-def _holds(test: Site, condition: ast.expr, site: Site, ctx: Context) -> bool:
+def holds(test: Site, condition: ast.expr, site: Site, ctx: Context) -> bool:
     """Whether a condition says that ``test`` holds: it is a part of it, or the name of its answer is."""
     outline = ctx.outline()
     if test.kind == "backend":

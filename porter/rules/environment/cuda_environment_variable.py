@@ -22,7 +22,8 @@ becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the
 together.
 
 Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be
-ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests.
+ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests, and a variable
+that stands in one block with that of another vendor (`ASCEND_LAUNCH_BLOCKING`): Neuron's belongs beside them.
 
 ## What to do
 
@@ -41,6 +42,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite.calls import replace_in_string
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.environment.vendors import beside
 from porter.rules.environment.write import in_python, named, write
 from porter.rules.placement.flags import flag
 from porter.rules.table import action_of, by_hand, judgement
@@ -96,18 +98,34 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return by_hand(site, row, ctx, f"{where} {_RANGES}")
         if ctx.in_test() and _PATCHED.search(before(site, ctx)):
             return by_hand(site, row, ctx, "a test sets it for what it tests: change both together")
+    others = (beside(s, answer.replacement, ctx) for s in ctx.sites if _alike(s, site))
+    if (other := next(filter(None, others), None)) is not None:
+        return _one_of_several(site, row, ctx, other)
     edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
+
+
+def _one_of_several(site: Site, row: Row, ctx: Context, other: str) -> Judgement:
+    """CUDA's of a row of variables, one for each vendor: Neuron's stands in it, or is to."""
+    own = ctx.answer(row).replacement
+    if other == own:
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=f"`{own}` stands beside it")
+    return by_hand(site, row, ctx, f"add `{own}` beside `{other}`, and leave CUDA's")
 
 
 def _alike(site: Site, other: Site) -> bool:
     return site.kind == other.kind and site.name == other.name
 
 
+def is_read(site: Site, ctx: Context) -> bool:
+    """Whether the program reads the variable at a site."""
+    return _READ.search(before(site, ctx)) is not None and _STORE.match(ctx.source.text, site.end) is None
+
+
 def takes_apart(site: Site, ctx: Context) -> bool:
     """Whether the program reads the variable at a site, and looks for numbers in it."""
     text, statement = ctx.source.text, site.statement
-    if statement is None or not _READ.search(before(site, ctx)) or _STORE.match(text, site.end):
+    if statement is None or not is_read(site, ctx):
         return False
     if _TAKEN.search(text, site.end, statement.end) or _COUNTED.search(text, statement.start, site.start):
         return True

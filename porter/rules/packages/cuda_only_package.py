@@ -40,6 +40,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if site.role == "import" and site.name.endswith("Config") and not _made(site, ctx):
             note = "the class can be imported anywhere: it is named here, and made elsewhere"
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
+        if site.kind == "string" and site.parent == "Compare":
+            return judgement(site, row, ctx, advice="a question, whose answer is no without CUDA: see where it leads")
         return judge_counterpart(site, row, ctx)
     if ctx.project.summary(ctx.project.resolve(root, ctx.module)) is not None:
         return Dismissed(site, "user-name")

@@ -1,0 +1,60 @@
+"""What a program only reads or asks where a test for CUDA has held: a version, a variable, what a library offers.
+
+Where that test stays, Neuron never comes there, and nothing need be done. Kernels are no such thing: they are why the
+test stays.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from porter.index.outline import dotted
+from porter.index.site import Site
+from porter.rules.base import Context, Judgement
+from porter.rules.environment.cuda_environment_variable import is_read
+from porter.rules.placement.flags import flag, follows
+from porter.rules.presence import asked_before, conditions, holds
+
+ASKING = frozenset({"cuda-device-properties", "cuda-environment-variable", "cuda-only-package"})
+_ENSURED = frozenset({"cuda", "after"})  # guards behind which the test has held
+
+
+def only_asked(result: Judgement, test: Site, ctx: Context) -> bool:
+    """Whether a judgement of a rule in ``ASKING`` is about what is asked only where a test holds."""
+    site = result.site
+    match result.rule:
+        case "cuda-device-properties" if site.name != "torch.version.cuda":
+            return follows(site, test, ctx)  # in an arm of its own it decides something: which type, which kernel
+        case "cuda-environment-variable" if site.parent != "Compare" and not is_read(site, ctx):
+            return False
+        case "cuda-only-package" if site.kind != "string" or site.parent != "Compare":
+            return False
+    return _ensures(test, site, ctx)
+
+
+def _ensures(test: Site, site: Site, ctx: Context) -> bool:
+    """Whether a site is reached only where a test holds: in its arm, behind an ``and``, by the name of its answer."""
+    if follows(site, test, ctx):
+        return True
+    if any(g.kind in _ENSURED and g.start <= test.start and test.end <= g.end for g in site.guards):
+        return True
+    if (name := flag(test, ctx)) is None or not _only_denied(name.decode(), test, ctx):
+        return False
+    return any(holds(test, condition, site, ctx) for condition in (*conditions(site, ctx), *asked_before(site, ctx)))
+
+
+def _only_denied(name: str, test: Site, ctx: Context) -> bool:
+    """Whether a variable that holds the test's answer is given nothing else but a constant that is false."""
+    outline = ctx.outline()
+    nodes = list(ast.walk(outline.home(name, test.start)))
+    given: list[tuple[ast.expr, ast.expr]] = []
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                given += zip(names, values, strict=False)
+            case ast.Assign(targets=[target], value=value):
+                given.append((target, value))
+    own = outline.span(outline.around(test.start)[-1])
+    fine = [t for t, v in given if (isinstance(v, ast.Constant) and not v.value) or own.holds(outline.span(t).start)]
+    named = (n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Store))
+    return all(n in fine for n in named if dotted(n) == name)
