@@ -22,8 +22,8 @@ becomes `os.environ["NEURON_LAUNCH_BLOCKING"] = "1"`. In a script, what sets the
 together.
 
 Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be
-ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests, and a variable
-that stands in one block with that of another vendor (`ASCEND_LAUNCH_BLOCKING`): Neuron's belongs beside them.
+ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests, and a
+variable in one block with that of another vendor (`ASCEND_LAUNCH_BLOCKING`): Neuron's belongs beside them.
 
 ## What to do
 
