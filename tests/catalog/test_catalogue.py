@@ -77,6 +77,11 @@ def test_only_unknown_symbols_are_unknown() -> None:
     assert {row.rule for row, _, a in ANSWERS if a.verdict is Verdict.UNKNOWN} == {"unknown-cuda-symbol"}
 
 
+def test_backends_in_code_come_with_the_order_that_neuron_wants() -> None:
+    notes = [row.neuron.note for row in ROWS if row.kind == "backend" and row.rule == "nccl-backend"]
+    assert len(notes) > 1 and all("before the first use of the device" in note for note in notes)
+
+
 def test_sources_have_a_text_and_are_all_known() -> None:
     used = {key for _, _, answer in ANSWERS for key in answer.source}
     assert used <= CATALOGUE.sources.keys()
