@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.facts import PYTHON
+from porter.index.guards import condition
+from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, served
-from porter.rules.kernels.known import stands_alone
+from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
 from porter.rules.placement.anywhere import is_compared
 from porter.rules.sisters import OTHERS, Family, family, sister
 from porter.rules.table import sentence
@@ -96,6 +99,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
                 result, f'the table has an entry for `"cuda"`: add one for {ctx.target.title}, and leave this one'
             )
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
+            if rule in KERNELS and result.verdict in STAYS and not _by_device(result.site, guard, ctx):
+                continue
             return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
@@ -200,6 +205,17 @@ def _vendors(result: Judgement, guard: Guard, ctx: Context) -> Judgement:
         return leave(result, f"one arm of a chain over {others}, which ends in an `else` for {ctx.target.title}")
     advice = f"add an arm for {ctx.target.title} to this chain over {others}, and leave the CUDA arm as it is"
     return by_hand(result, advice)
+
+
+def _by_device(site: Site, guard: Guard, ctx: Context) -> bool:
+    """Whether a chain over vendors leads to a site by its device: not where a test names none, nor in the ``else``."""
+    outline = ctx.outline()
+    for node in outline.around(site.start):
+        if isinstance(node, ast.If) and outline.span(node.test).start == guard.start:
+            told = condition(node.test, dotted)
+            in_arm = any(outline.span(statement).holds(site.start) for statement in node.body)
+            return in_arm and (told.mentions or bool(told.vendors or told.cuda))
+    return True
 
 
 def by_hand(result: Judgement, advice: str) -> Judgement:
