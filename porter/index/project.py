@@ -171,6 +171,13 @@ class Project:
         summary = self._summaries.get(module)
         return summary is not None and name in summary.names
 
+    def borrowed(self, name: str) -> bool:
+        """Whether another file, as far as files are known, imports what has this path-based name."""
+        borrowers = (s for s in self._summaries.values() if not name.startswith(f"{s.module}."))
+        last = name.rpartition(".")[2]
+        named = ((q, s.module) for s in borrowers for q in s.exports.values() if q.endswith(f".{last}"))
+        return any(self.resolve(qualified, module, load=False) == name for qualified, module in named)
+
     @cached_property
     def imports(self) -> dict[str, list[tuple[str, Site]]]:
         """Imports that have a row of the catalogue, by top-level module: path of the file, and the site."""

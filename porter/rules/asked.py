@@ -6,13 +6,10 @@ test stays.
 
 from __future__ import annotations
 
-import ast
-
-from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Judgement
 from porter.rules.environment.cuda_environment_variable import is_read
-from porter.rules.placement.flags import flag, follows
+from porter.rules.placement.flags import flag, follows, only_denied
 from porter.rules.presence import asked_before, conditions, holds
 
 ASKING = frozenset({"cuda-device-properties", "cuda-environment-variable", "cuda-only-package"})
@@ -38,23 +35,6 @@ def _ensures(test: Site, site: Site, ctx: Context) -> bool:
         return True
     if any(g.kind in _ENSURED and g.start <= test.start and test.end <= g.end for g in site.guards):
         return True
-    if (name := flag(test, ctx)) is None or not _only_denied(name.decode(), test, ctx):
+    if (name := flag(test, ctx)) is None or not only_denied(name.decode(), test, ctx):
         return False
     return any(holds(test, condition, site, ctx) for condition in (*conditions(site, ctx), *asked_before(site, ctx)))
-
-
-def _only_denied(name: str, test: Site, ctx: Context) -> bool:
-    """Whether a variable that holds the test's answer is given nothing else but a constant that is false."""
-    outline = ctx.outline()
-    nodes = list(ast.walk(outline.home(name, test.start)))
-    given: list[tuple[ast.expr, ast.expr]] = []
-    for node in nodes:
-        match node:
-            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
-                given += zip(names, values, strict=False)
-            case ast.Assign(targets=[target], value=value):
-                given.append((target, value))
-    own = outline.span(outline.around(test.start)[-1])
-    fine = [t for t, v in given if (isinstance(v, ast.Constant) and not v.value) or own.holds(outline.span(t).start)]
-    named = (n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Store))
-    return all(n in fine for n in named if dotted(n) == name)

@@ -167,7 +167,7 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return None  # the chain around it decides
     followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
-    blocker = next((s for s in followers if _blocks(s, ctx) or _splits(s, site, ctx)), None)
+    blocker = next((s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)), None)
     if blocker is not None:
         what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
@@ -312,7 +312,7 @@ def _asserted(site: Site) -> bool:
     return site.statement is not None and site.statement.kind == "Assert"
 
 
-def _blocks(site: Site, ctx: Context) -> bool:
+def blocks(site: Site, ctx: Context) -> bool:
     """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
     if site.kind != "string" and any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return True

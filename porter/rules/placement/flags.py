@@ -35,6 +35,23 @@ def reads(flag: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![\w.])" + re.escape(flag) + rb"(?![\w(])")
 
 
+def only_denied(name: str, test: Site, ctx: Context) -> bool:
+    """Whether a variable that holds the test's answer is given nothing else but a constant that is false."""
+    outline = ctx.outline()
+    nodes = list(ast.walk(outline.home(name, test.start)))
+    given: list[tuple[ast.expr, ast.expr]] = []
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                given += zip(names, values, strict=False)
+            case ast.Assign(targets=[target], value=value):
+                given.append((target, value))
+    own = outline.span(outline.around(test.start)[-1])
+    fine = [t for t, v in given if (isinstance(v, ast.Constant) and not v.value) or own.holds(outline.span(t).start)]
+    named = (n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Store))
+    return all(n in fine for n in named if dotted(n) == name)
+
+
 def follows(site: Site, test: Site, ctx: Context) -> bool:
     """Whether a site is evaluated only where a test holds, which stands in front of it with an ``and`` between."""
     if site.statement is None or test.statement is None or site.statement.start != test.statement.start:

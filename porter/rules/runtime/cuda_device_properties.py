@@ -29,15 +29,19 @@ name = torch.neuron.get_device_properties(0).name
 
 from __future__ import annotations
 
+import ast
 import re
 
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.outline import Span
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
-from porter.rules.placement.branches import together
+from porter.rules.placement.branches import blocks, together
+from porter.rules.placement.evidence import evidence
+from porter.rules.placement.flags import only_denied
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import before, beside, judge_use, reads
 
@@ -86,4 +90,65 @@ def _version(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """None on Neuron: harmless where it is shown, but not where it is parsed or tested."""
     if site.parent == "FormattedValue" or _SHOWN.search(before(site, ctx)):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="it is None on Neuron, and only shown here")
+    if (kept := _keeps_out(site, ctx)) is not None:
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=kept)
     return judge_by_row(site, row, ctx)
+
+
+def _keeps_out(site: Site, ctx: Context) -> str | None:
+    """``IS_CUDA = torch.version.cuda is not None``: what for, if every use of the name leads to what needs CUDA."""
+    outline = ctx.outline()
+    match outline.around(site.start)[-1:]:
+        case [
+            ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Compare(ops=[ast.IsNot()], comparators=[ast.Constant(value=None)])
+                | ast.Call(func=ast.Name(id="bool")),
+            )
+        ]:
+            pass
+        case _:
+            return None
+    home = outline.home(name, site.start)
+    if not only_denied(name, site, ctx) or (home is outline.tree and ctx.project.borrowed(f"{ctx.module}.{name}")):
+        return None
+    uses = [n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    needs = [_needed(use, ctx) for use in uses]
+    if not needs or any(need is None for need in needs):
+        return None
+    first = next(filter(None, needs))
+    where, what = f"line {first.line}", f"`{first.name}`"
+    return f"left as it is: `{name}` keeps {ctx.target.title} out of {where}, where {what} needs CUDA"
+
+
+def _needed(use: ast.Name, ctx: Context) -> Site | None:
+    """What needs CUDA where a flag is true; None where nothing does, something moves, or nothing else will do."""
+    outline = ctx.outline()
+    spans, place = list[Span](), outline.span(use)
+    statement = outline.around(place.start)[-1]
+    for node in (statement, *outline.expressions(place.start, place.end)):
+        match node:
+            case ast.UnaryOp(op=ast.Not()):
+                return None
+            case ast.BoolOp(op=ast.And(), values=values):
+                spans += [span for span in map(outline.span, values) if span.start > place.start]
+            case ast.If(test=test, body=body) if outline.span(test).holds(place.start):
+                if _refused(node, outline.block(place.start)):
+                    return None
+                spans += map(outline.span, body)
+            case ast.IfExp(test=test, body=value) if outline.span(test).holds(place.start):
+                spans.append(outline.span(value))
+    inside = [s for s in ctx.sites if any(span.holds(s.start) for span in spans)]
+    if any(s.name.endswith(".cuda") or (s.kind == "device" and evidence(s, ctx) is not None) for s in inside):
+        return None
+    return next((s for s in inside if s.kind != "device" and blocks(s, ctx)), None)
+
+
+def _refused(branch: ast.If, block: list[ast.stmt]) -> bool:
+    """Whether the program fails where none of a chain's tests hold."""
+    last: list[ast.stmt] = [branch]
+    while len(last) == 1 and isinstance(last[0], ast.If) and last[0].orelse:
+        last = last[0].orelse
+    if isinstance(last[0], ast.If):  # no `else`: what follows the chain
+        last = block[block.index(branch) + 1 :] if branch in block else []
+    return any(isinstance(statement, ast.Raise) for statement in last[:1])
