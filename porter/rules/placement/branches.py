@@ -17,6 +17,7 @@ from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel,
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
+from porter.rules.placement.installed import installed
 from porter.rules.placement.reach import arms, asks_again, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -64,7 +65,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_beside, _behind, _required, _chosen, _told, _tuning, _around, _answered):
+    for look in (_beside, _installed, _behind, _required, _chosen, _told, _tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -108,6 +109,16 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         name = own.group().decode()
         return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
     return None
+
+
+def _installed(site: Site, ctx: Context) -> Hold | None:
+    """``torch.cuda.is_available() and has_fused``: what only a package for CUDA makes true."""
+    found = installed(site, ctx)
+    if found is None:
+        return None
+    name, brought = found
+    advice = f"left as it is: `{name}` is true only where line {brought.line} finds `{brought.name}`, which needs CUDA"
+    return Hold(Verdict.PORTABLE, advice)
 
 
 def _served(site: Site, ctx: Context) -> str:
