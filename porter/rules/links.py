@@ -17,6 +17,7 @@ from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.base import Context, Judgement
+from porter.rules.conjuncts import conjuncts
 from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, reads, statement_of
@@ -42,6 +43,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     for hold in (
         _choices,
         _arguments,
+        conjuncts,
         _barriers,
         surrounded,
         _comparisons,

@@ -1,0 +1,51 @@
+"""Questions that an ``and`` joins with the name of an answer that stays CUDA's: ported alone, they are never asked."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.index.site import Site
+from porter.rules.base import Context, Judgement
+from porter.rules.kernels.known import STAYS
+from porter.rules.placement.flags import flag
+from porter.rules.policy import by_hand
+
+_NAMED = re.compile(rb"\w+\s*(?::[^=\n]*)?=\s*\Z")
+
+
+def conjuncts(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``bad_fork is None and torch.cuda.is_initialized()``: parts of one condition change together, or stay."""
+    answers = {(r.site.scope, name): r.site.line for r in results if (name := _name(r, ctx)) is not None}
+
+    def held(result: Judgement) -> Judgement:
+        if not result.edited or result.site.kind not in ("symbol", "method"):
+            return result
+        around = (result.site.scope, "")
+        line = next((answers[s, n] for n in _beside(result.site, ctx) for s in around if (s, n) in answers), None)
+        return result if line is None else by_hand(result, f"line {line} belongs to it, and stays: port both together")
+
+    return [held(r) for r in results] if answers else results
+
+
+def _name(result: Judgement, ctx: Context) -> str | None:
+    """The variable that is given what a question for CUDA says which stays; how many devices there are is a number."""
+    site = result.site
+    if result.edited or result.verdict not in STAYS or site.statement is None:
+        return None
+    if not site.name.startswith("torch.cuda") or site.name == "torch.cuda.device_count":
+        return None
+    if _NAMED.fullmatch(ctx.source.text, site.statement.start, site.start) is None:
+        return None
+    name = flag(site, ctx)
+    return name.decode() if name is not None else None
+
+
+def _beside(site: Site, ctx: Context) -> Iterator[str]:
+    """The names in the other parts of the conditions that a site is a part of."""
+    outline = ctx.outline()
+    for node in outline.expressions(site.start, site.end):
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+            others = (value for value in node.values if not outline.span(value).holds(site.start))
+            yield from (n.id for value in others for n in ast.walk(value) if isinstance(n, ast.Name))
