@@ -21,6 +21,7 @@ from porter.rules.kernels.known import KERNELS, STAYS, brings_kernels, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import used
 from porter.rules.policy import by_hand, leave
+from porter.rules.takers import taker
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
@@ -51,6 +52,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *_derived(ctx),
         *_listed(ctx),
         *_served(ctx),
+        *_taken(results, ctx),
     ]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
@@ -150,6 +152,14 @@ def _served(ctx: Context) -> Iterator[Keeper]:
                 name = dotted(func)
                 if name is not None and _KERNEL.search(name):
                     yield Keeper(ctx.outline().span(block), f"it serves `{name}` alone, which needs CUDA")
+
+
+def _taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Devices of tensors that nothing takes but kernels for CUDA."""
+    for result in results:
+        if result.edited and result.site.kind == "device" and (call := taker(result.site, ctx)) is not None:
+            why = f"it goes with `{ast.unparse(call.func)}` in line {call.lineno}, which needs CUDA: port both together"
+            yield Keeper(Span(result.site.start, result.site.end), why)
 
 
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:

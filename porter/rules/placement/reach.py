@@ -53,6 +53,19 @@ def used(node: ast.AST, scope: str, ctx: Context) -> Reached | None:
     return None
 
 
+def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
+    """The function of the project that a call in ``scope`` is of, imported in the function around it or by the file."""
+    name = dotted(call.func)
+    if name is None:
+        return None
+    home = ctx.outline().innermost(ctx.outline().span(call).start)
+    imports = (node for node in ast.walk(home) if isinstance(node, ast.ImportFrom)) if home is not None else ()
+    local = {alias.asname or alias.name: f"{_base(node, ctx)}.{alias.name}" for node in imports for alias in node.names}
+    root, _, rest = name.partition(".")
+    qualified = ".".join(filter(None, (local[root], rest))) if root in local else _qualified(name, scope, ctx)
+    return ctx.project.resolve(qualified, ctx.module) if qualified is not None else None
+
+
 def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
     """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
     yield from outline.arms(site.start)

@@ -1,0 +1,68 @@
+"""What takes the value that a literal makes: where that is nothing but CUDA's, the literal goes with it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context
+from porter.rules.kernels.known import KERNELS, STAYS
+from porter.rules.placement.flags import flag
+from porter.rules.placement.reach import called
+from porter.rules.uses import function_around
+
+_HANDED = re.compile(rb"[(,=]\s*\Z")  # what stands before an argument
+
+
+def taker(site: Site, ctx: Context) -> ast.Call | None:
+    """The first call that takes a tensor made at ``site``, if all do that take it, and each needs a kernel for CUDA.
+
+    ``a = torch.randn(3, device="cuda"); matmul(a)``: nothing is to be seen of the tensor but what the kernel does.
+    """
+    if not _is_handed_on(site, ctx):
+        return None
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)])]:
+            home = ctx.outline().innermost(site.start) or ctx.outline().tree
+        case _:
+            return None
+    calls = [node for node in ast.walk(home) if isinstance(node, ast.Call)]
+    taking = {id(argument): call for call in calls for argument in _arguments(call)}
+    uses = [n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    takers = [taking[id(use)] for use in uses if id(use) in taking]
+    if len(takers) < len(uses) or not all(_is_kernel(call, site.scope, ctx) for call in takers):
+        return None
+    return takers[0] if takers else None
+
+
+def _is_handed_on(site: Site, ctx: Context) -> bool:
+    """Whether the text tells of nothing but arguments: few tensors are, and to parse a file takes time."""
+    name, text = flag(site, ctx), function_around(site, ctx)
+    if name is None or site.use != "argument" or site.detail == "`torch.device()`":
+        return False
+    uses = list(re.finditer(rb"(?<![\w.])" + re.escape(name) + rb"(?!\w)(?!\s*=(?!=))", text))
+    return all(_HANDED.search(text, max(0, m.start() - 40), m.start()) for m in uses) and bool(uses)
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def _is_kernel(call: ast.Call, scope: str, ctx: Context) -> bool:
+    """Whether a call is of a package that has no equivalent, or of the program's own in a module that needs Triton."""
+    span = ctx.outline().span(call.func)
+    if any(s.start == span.start and s.role == "call" and _needs(s, ctx, Verdict.BLOCKED) for s in ctx.sites):
+        return True
+    name = called(call, scope, ctx)
+    module = ctx.project.owner(name) if name is not None else ""
+    if not module or module == ctx.module:
+        return False
+    own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
+    return any(s.name.partition(".")[0] == "triton" and _needs(s, ctx, *STAYS) for s in own)
+
+
+def _needs(site: Site, ctx: Context, *verdicts: Verdict) -> bool:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row is not None and row.rule in KERNELS and ctx.answer(row).verdict in verdicts
