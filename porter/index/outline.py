@@ -168,14 +168,25 @@ class Outline:
             inner = ast.iter_child_nodes(node)
             pending += [child for child in inner if not hasattr(child, "lineno") or self._covers(child, offset)]
 
-    def arms_of(self, flag: str, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
-        """The code that runs only where the variable ``flag`` is true, in the function around ``offset``."""
+    def arms_of(self, flag: str, offset: int, denied: bool = False) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+        """The code that runs only where the variable ``flag`` is true (false if ``denied``), in the function around."""
         for node in ast.walk(self.function(offset) or self.tree):
-            if isinstance(node, ast.If | ast.IfExp):
-                negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
-                if any(isinstance(inner, ast.expr) and dotted(inner) == flag for inner in ast.walk(node.test)):
-                    arm = node.orelse if negated else node.body
-                    yield arm if isinstance(arm, list) else [arm]
+            if not isinstance(node, ast.If | ast.IfExp):
+                continue
+            negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+            if any(isinstance(inner, ast.expr) and dotted(inner) == flag for inner in ast.walk(node.test)):
+                arm = node.orelse if negated is not denied else node.body
+                if isinstance(node, ast.If) and not arm and exits(node.body):
+                    block = self.block(self.span(node).start)
+                    arm = block[block.index(node) + 1 :] if node in block else []
+                yield arm if isinstance(arm, list) else [arm]
+
+    def denies(self, start: int, end: int) -> bool:
+        """Whether what is made of a test is true where the test fails: ``not x``, ``any(x != "cuda" for x in xs)``."""
+        nodes = self.expressions(start, end)
+        if any(isinstance(node, ast.IfExp) for node in nodes):
+            return False  # it chooses a value
+        return sum(map(_is_denial, nodes)) % 2 == 1
 
 
 def in_scope(home: ast.AST, name: str) -> Iterator[ast.AST]:
@@ -199,6 +210,16 @@ def dotted(node: ast.expr) -> str | None:
         names.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(names)]) if isinstance(node, ast.Name) else None
+
+
+def _is_denial(node: ast.expr) -> bool:
+    match node:
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Compare(left=left, ops=[ast.NotEq() | ast.NotIn()], comparators=[right]):
+            sides = [side.value for side in (left, right) if isinstance(side, ast.Constant)]
+            return all(isinstance(value, str) for value in sides)  # `device_count() != 0` is none
+    return False
 
 
 def _operands(node: ast.AST) -> Iterator[ast.AST]:

@@ -21,7 +21,7 @@ from porter.rules.conjuncts import conjuncts
 from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, reads, statement_of
-from porter.rules.placement.reach import leads_to
+from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
@@ -47,6 +47,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         _barriers,
         surrounded,
         _comparisons,
+        _refusals,
         _tests,
         _conditions,
         _bodies,
@@ -202,6 +203,28 @@ def _without_device(call: ast.expr) -> str:
     if not isinstance(call, ast.Call):
         return ""
     return ast.dump(ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "device_ids"]))
+
+
+def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Tests that lead to what refuses every device but CUDA, and goes on doing so: ``Attention.apply(k, v)``."""
+    refusing: dict[str, int] = {}
+    for test in (r for r in results if _is_test(r) and r.verdict is Verdict.PORTABLE and _refuses(r, ctx)):
+        home, _, method = test.site.scope.rpartition(".")
+        calls = {"forward": f"{home}.apply", "__init__": home}  # what calls a method under another name
+        refusing = dict.fromkeys((test.site.scope, calls.get(method, test.site.scope)), test.site.line) | refusing
+
+    def held(result: Judgement) -> Judgement:
+        if not (_is_test(result) and result.edited):
+            return result
+        paths = arms(result.site, flag(result.site, ctx), ctx.outline())
+        nodes = (node for arm in paths for part in arm for node in ast.walk(part))
+        names = (dotted(node.func) for node in nodes if isinstance(node, ast.Call))
+        name = next((name for name in names if name in refusing), None)
+        if name is None:
+            return result
+        return leave(result, f"left as it is: it leads to `{name}`, where line {refusing[name]} refuses all but CUDA")
+
+    return [held(r) for r in results] if refusing else results
 
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:

@@ -70,7 +70,7 @@ def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[list[ast.
     """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
     yield from outline.arms(site.start)
     if name is not None:
-        yield from outline.arms_of(name.decode(), site.start)
+        yield from outline.arms_of(name.decode(), site.start, outline.denies(site.start, site.end))
 
 
 def leads_to(test: Site, site: Site, ctx: Context) -> bool:
