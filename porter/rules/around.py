@@ -27,6 +27,7 @@ _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
+_ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 _CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
 
@@ -46,6 +47,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     if not any(r.edited or _numbered(r) for r in results):
         return results
     keepers = [
+        *_ended(ctx),
         *_imports(results, ctx),
         *_launches(results, ctx),
         *_keyed(ctx),
@@ -98,6 +100,16 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             yield Keeper(ctx.outline().rest_of_block(site.start), why)
+
+
+def _ended(ctx: Context) -> Iterator[Keeper]:
+    """What follows the end of a script, which stands there for all who run it: ``sys.exit(0)``."""
+    text, outline = ctx.source.text, ctx.outline
+    for match in _ENDS.finditer(text):
+        node = next((n for n in outline().tree.body if outline().span(n).start == match.start()), None)
+        if node is not None:
+            why = f"never reached: line {node.lineno} ends the program"
+            yield Keeper(Span(outline().span(node).end, len(text)), why, runs=False)
 
 
 def _imported_again(tried: ast.Try) -> bool:
