@@ -110,7 +110,7 @@ def _one_of_several(site: Site, row: Row, ctx: Context, other: str) -> Judgement
     own = ctx.answer(row).replacement
     if other == own:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=f"`{own}` stands beside it")
-    return by_hand(site, row, ctx, f"add `{own}` beside `{other}`, and leave CUDA's")
+    return by_hand(site, row, ctx, f"it belongs beside `{other}`: leave CUDA's")
 
 
 def _alike(site: Site, other: Site) -> bool:
