@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 
 from porter.index.site import Site
@@ -55,12 +56,34 @@ def _is_kernel(call: ast.Call, scope: str, ctx: Context) -> bool:
     span = ctx.outline().span(call.func)
     if any(s.start == span.start and s.role == "call" and _needs(s, ctx, Verdict.BLOCKED) for s in ctx.sites):
         return True
+    if isinstance(call.func, ast.Name) and _is_of_star(call.func.id, ctx):
+        return True
     name = called(call, scope, ctx)
     module = ctx.project.owner(name) if name is not None else ""
     if not module or module == ctx.module:
         return False
     own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
     return any(s.name.partition(".")[0] == "triton" and _needs(s, ctx, *STAYS) for s in own)
+
+
+def _is_of_star(name: str, ctx: Context) -> bool:
+    """Whether a name can only come from a ``*``, and all that the file imports so is of packages without equivalent."""
+    outline = ctx.outline()
+    nodes = [node for node in outline.nodes if isinstance(node, ast.ImportFrom)]
+    stars = [outline.span(node).start for node in nodes if node.names[0].name == "*"]
+    bound = {
+        alias.asname or alias.name
+        for node in outline.nodes
+        for alias in getattr(node, "names", ())
+        if isinstance(alias, ast.alias)
+    }
+    bound |= {n.id for n in outline.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound |= {n.name for n in outline.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    bound |= {n.arg for n in outline.nodes if isinstance(n, ast.arg)}
+    blocked = {
+        s.statement.start for s in ctx.sites if s.statement and s.role == "import" and _needs(s, ctx, Verdict.BLOCKED)
+    }
+    return bool(stars) and blocked.issuperset(stars) and name not in bound and not hasattr(builtins, name)
 
 
 def _needs(site: Site, ctx: Context, *verdicts: Verdict) -> bool:
