@@ -14,6 +14,7 @@ from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
+from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
@@ -65,7 +66,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_beside, _installed, _behind, _required, _chosen, _told, _tuning, _around, _answered):
+    for look in (_kernels, _beside, _installed, _behind, _required, _chosen, _told, _tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -81,6 +82,14 @@ def vendors(site: Site, ctx: Context) -> str:
     """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
     found = {name.decode() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
     return ", ".join(f"`{name}`" for name in sorted(found))
+
+
+def _kernels(site: Site, ctx: Context) -> Hold | None:
+    """``is_triton_available() and device.type in ("cuda", "xpu")``: where the program's Triton kernels run."""
+    name = for_triton(site, ctx)
+    if name is None:
+        return None
+    return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it says where a Triton kernel runs")
 
 
 def _beside(site: Site, ctx: Context) -> Hold | None:
