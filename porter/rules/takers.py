@@ -68,6 +68,8 @@ def _is_kernel(call: ast.Call, scope: str, ctx: Context) -> bool:
 
 def _is_of_star(name: str, ctx: Context) -> bool:
     """Whether a name can only come from a ``*``, and all that the file imports so is of packages without equivalent."""
+    if b"import *" not in ctx.source.text:
+        return False
     outline = ctx.outline()
     nodes = [node for node in outline.nodes if isinstance(node, ast.ImportFrom)]
     stars = [outline.span(node).start for node in nodes if node.names[0].name == "*"]
