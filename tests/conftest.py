@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback
 
 from tests.literate import BadCase, Case, parse, update
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LITERATE = tuple(Path(__file__).parent / name for name in ("rules", "together", "tricky"))
 UPDATE = bool(os.environ.get("UPDATE"))

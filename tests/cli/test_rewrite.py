@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import time
@@ -190,7 +191,7 @@ def session(answers: str, *options: str) -> tuple[int, str]:
     if child == 0:
         os.execve(sys.executable, command, {**ENVIRONMENT, "TERM": "dumb", "COLUMNS": "100"})
     said, left, deadline = b"", list(answers), time.monotonic() + 60
-    while time.monotonic() < deadline:
+    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
         try:
             chunk = os.read(terminal, 4096)
         except OSError:  # the other side is closed
@@ -200,8 +201,8 @@ def session(answers: str, *options: str) -> tuple[int, str]:
         said += chunk
         if said.rstrip(b" ").endswith(b"?]?") and left:
             os.write(terminal, left.pop(0).encode() + (b"" if answers.endswith("\x03") and not left else b"\n"))
+    os.close(terminal)  # which ends a child that still waits
     _, status = os.waitpid(child, 0)
-    os.close(terminal)
     assert not left, said.decode()
     return os.waitstatus_to_exitcode(status), said.decode().replace("\r\n", "\n")
 

@@ -23,6 +23,7 @@ FURTHER = {
     "PRT104": "an `if` that guards nothing any more",
     "PRT105": "a tensor type that a flag chooses, and what is made of it",
     "PRT108": "an `if` that guards nothing any more, and the flag that holds the answer",
+    "PRT109": "an `if` that guards nothing any more",
     "PRT201": "an `if` that guards nothing any more",
     "PRT202": "an `if` that guards nothing any more",
     "PRT204": "capture and replay of a graph",

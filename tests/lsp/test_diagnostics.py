@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from porter import engine
+from porter.config import load
 from tests.lsp.client import CAPABILITIES, Client, serve
 
 CODE = "import torch\n\ntorch.cuda.synchronize()\n"
@@ -210,17 +212,20 @@ def test_what_changes_on_disk_is_noticed(client: Client, folder: Path) -> None:
 
 
 def test_a_keystroke_is_answered_in_no_time(client: Client, folder: Path) -> None:
-    """The budget is 200 ms for 500 lines; the best of some, since machines that run tests do other things, too."""
+    """The budget is 200 ms for 500 lines: six times what looking at the file by itself takes in the same run."""
     step = "def step{n}(model, batch):\n    x = batch.to('cuda')\n    torch.cuda.synchronize()\n    return model(x)\n\n"
     text = "import torch\n\n" + "".join(step.replace("{n}", str(n)) for n in range(100))
     for n in range(20):
         (folder / f"module{n}.py").write_text(text, encoding="utf-8")
     uri = client.open(folder / "module0.py")
     client.settled(uri)
-    times = []
+    plain, times = [], []
     for version in range(2, 12):
         begin = time.perf_counter()
         client.change(uri, version, insert(version, 0, "# x\n"))
         assert len(client.diagnostics(uri, version)) == 200
         times.append(time.perf_counter() - begin)
-    assert min(times) < 0.2, times
+        begin = time.perf_counter()
+        engine.run((), load(isolated=True), stdin=("module0.py", text.encode()))
+        plain.append(time.perf_counter() - begin)
+    assert min(times) < 6 * min(plain), (times, plain)

@@ -21,7 +21,7 @@ _OWN_KERNEL = re.compile(
 )
 
 # An argument, a variable or a key that says whether an optimizer's step is fused: `fused=`, `use_fused =`, `"fused":`.
-_FUSED = re.compile(rb"\b\w*fused\w*\s*=(?!=)|[\"']fused[\"']\]?\s*[:=](?!=)")
+_FUSED = re.compile(rb"\b(?=\w*fused)\w+\s*=(?!=)|[\"']fused[\"']\]?\s*[:=](?!=)")
 FUSED = "left as it is: it asks for an optimizer's fused step, which is not there"
 
 _DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XPU|Npu|NPU|Hpu|HPU")
