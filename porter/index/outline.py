@@ -98,6 +98,12 @@ class Outline:
                 found.append(node)
         return found
 
+    def joined(self, start: int, end: int) -> Iterator[ast.expr]:
+        """What an ``and`` joins with the part of it that holds all of a span."""
+        for node in self.expressions(start, end):
+            if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+                yield from (value for value in node.values if not self._holds(value, start, end))
+
     def _holds(self, node: ast.AST, start: int, end: int) -> bool:
         if not hasattr(node, "lineno"):  # of what has no place of its own, some part has
             return any(self._holds(inner, start, end) for inner in _operands(node))

@@ -44,8 +44,5 @@ def _name(result: Judgement, ctx: Context) -> str | None:
 
 def _beside(site: Site, ctx: Context) -> Iterator[str]:
     """The names in the other parts of the conditions that a site is a part of."""
-    outline = ctx.outline()
-    for node in outline.expressions(site.start, site.end):
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-            others = (value for value in node.values if not outline.span(value).holds(site.start))
-            yield from (n.id for value in others for n in ast.walk(value) if isinstance(n, ast.Name))
+    for part in ctx.outline().joined(site.start, site.end):
+        yield from (node.id for node in ast.walk(part) if isinstance(node, ast.Name))

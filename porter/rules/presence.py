@@ -151,9 +151,7 @@ def conditions(site: Site, ctx: Context) -> Iterator[ast.expr]:
 def asked_before(site: Site, ctx: Context) -> Iterator[ast.expr]:
     """What an ``and`` asks before it comes to the site."""
     outline = ctx.outline()
-    for node in outline.expressions(site.start, site.end):
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-            yield from (value for value in node.values if outline.span(value).end <= site.start)
+    yield from (part for part in outline.joined(site.start, site.end) if outline.span(part).end <= site.start)
 
 
 def _all_of(condition: ast.expr) -> list[ast.expr]:

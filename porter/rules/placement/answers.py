@@ -39,10 +39,8 @@ def _asked_by_callers(function: Function, ctx: Context) -> str | None:
 def _asked_before(start: int, end: int, ctx: Context) -> str | None:
     """The name of Triton's presence that an ``and`` around a place asks before it."""
     outline = ctx.outline()
-    for node in outline.expressions(start, end):
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-            for value in (v for v in node.values if outline.span(v).end <= start):
-                name = dotted(value.func if isinstance(value, ast.Call) else value)
-                if name is not None and _TRITON.search(name):
-                    return name
+    for part in (p for p in outline.joined(start, end) if outline.span(p).end <= start):
+        name = dotted(part.func if isinstance(part, ast.Call) else part)
+        if name is not None and _TRITON.search(name):
+            return name
     return None

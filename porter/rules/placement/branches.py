@@ -158,11 +158,7 @@ def _asks_for_rocm(site: Site, ctx: Context) -> bool:
     """``torch.version.hip and torch.cuda.is_available()``."""
     if b"torch.version.hip" not in ctx.source.text:
         return False
-    around = ctx.outline().expressions(site.start, site.end)
-    parts = (
-        part for node in around if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) for part in node.values
-    )
-    return any(_ROCM.fullmatch(ast.unparse(part)) for part in parts)
+    return any(_ROCM.fullmatch(ast.unparse(part)) for part in ctx.outline().joined(site.start, site.end))
 
 
 def _is_commented(site: Site, ctx: Context) -> bool:

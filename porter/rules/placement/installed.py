@@ -26,13 +26,10 @@ def installed(test: Site, ctx: Context) -> tuple[str, Site] | None:
 
 
 def _joined(test: Site, ctx: Context) -> Iterator[str]:
-    for node in ctx.outline().expressions(test.start, test.end):
-        if not isinstance(node, ast.BoolOp) or not isinstance(node.op, ast.And):
-            continue
-        for value in node.values:
-            match value:
-                case ast.Name(name) | ast.Compare(ast.Name(name), [ast.IsNot()], [ast.Constant(None)]):
-                    yield name
+    for part in ctx.outline().joined(test.start, test.end):
+        match part:
+            case ast.Name(name) | ast.Compare(ast.Name(name), [ast.IsNot()], [ast.Constant(None)]):
+                yield name
 
 
 def _only_in(tried: ast.Try, name: str, test: Site, ctx: Context) -> bool:
