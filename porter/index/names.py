@@ -134,5 +134,6 @@ def is_none(node: ast.AST) -> bool:
 
 
 def defines_none(definition: Definition) -> bool:
-    """Whether a definition is ``name = None``: it says nothing of what else the name may be."""
-    return definition.kind == "value" and is_none(definition.node)
+    """Whether a definition is ``name = None``, or ``= object``: it says nothing of what else the name may be."""
+    node = definition.node
+    return definition.kind == "value" and (is_none(node) or (isinstance(node, ast.Name) and node.id == "object"))
