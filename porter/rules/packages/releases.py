@@ -35,10 +35,15 @@ def pinned(text: str) -> bool:
 
 def on_linux(text: str) -> bool:
     """Whether the requirement may apply on Linux, the one system that has Neuron devices, as far as its marker says."""
+    from packaging.markers import UndefinedComparison
+
     requirement = _parsed(text)
     if requirement is None or requirement.marker is None:
         return True
-    applies = [requirement.marker.evaluate({**system, "extra": ""}) for system in _SYSTEMS]
+    try:
+        applies = [requirement.marker.evaluate({**system, "extra": ""}) for system in _SYSTEMS]
+    except UndefinedComparison:  # `platform_system === "Linux"`: an operator for versions, put between words
+        return True
     return applies[0] or not any(applies)
 
 
