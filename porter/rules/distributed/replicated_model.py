@@ -57,6 +57,7 @@ from porter.rules.uses import asks_class, has_uses
 _XM = "torch_xla.core.xla_model"
 # What reads gradients between the backward pass and the step.
 _READS = re.compile(rb"clip_grad|unscale_\(|\.grad\b|grad_norm")
+_BACKWARD = re.compile(rb"\bbackward\(")
 _OTHERS = frozenset({"join", "register_comm_hook"})
 
 
@@ -182,12 +183,14 @@ class _Wrapper:
         yield TextEdit(line, line, f"{indent}{reduce}\n") if not indent.strip() else TextEdit(at, at, f"{reduce}; ")
 
     def _reader(self, step: Site) -> ast.AST | None:
-        """The first statement in front of a step, in its block, that reads gradients."""
-        call = step.call
+        """The first statement between the last backward pass and the step, in its block, that reads gradients."""
+        call, reader = step.call, None
         assert call is not None
         here = self._outline.around(call.start)[-1]
         for statement in takewhile(lambda s: s is not here, self._outline.block(call.start)):
             span = self._outline.span(statement)
-            if _READS.search(self._ctx.source.text, span.start, span.end):
-                return statement
-        return None
+            if _BACKWARD.search(self._ctx.source.text, span.start, span.end):
+                reader = None
+            elif reader is None and _READS.search(self._ctx.source.text, span.start, span.end):
+                reader = statement
+        return reader
