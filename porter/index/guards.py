@@ -113,11 +113,14 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
         asks = test.attr == "is_cuda" or qualify(test) == "torch.version.cuda"
         return (1, -1) if asks else (0, 0)
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        return _compared(test)
+        return _compared(test, qualify)
     return 0, 0
 
 
-def _compared(test: ast.Compare) -> tuple[int, int]:
+def _compared(test: ast.Compare, qualify: Qualify) -> tuple[int, int]:
+    if isinstance(test.ops[0], ast.Is | ast.IsNot):
+        there, missing = (1, -1) if isinstance(test.ops[0], ast.IsNot) else (-1, 1)
+        return (there, missing) if qualify(test.left) == "torch.version.cuda" else (0, 0)
     if not any(_is_cuda_text(side) for side in (test.left, test.comparators[0])):
         return 0, 0
     if isinstance(test.ops[0], (ast.NotEq, ast.NotIn)):

@@ -26,6 +26,7 @@ from porter.rules.policy import by_hand, leave
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
+_BUILD = "torch.version.cuda"
 _BARRIER = "torch.distributed.barrier(device_ids)"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
@@ -303,7 +304,8 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
             asked = ctx.target.keeps_cuda and _tests_backend(test) and leads_to(test.site, result.site, ctx)
-            if (result.edited or stays) and (flagged or asked or _opens(test.site, result.site, _OPENED)):
+            kinds = _ARMS if test.site.name == _BUILD else _OPENED  # once past an error, the program goes on
+            if (result.edited or stays) and (flagged or asked or _opens(test.site, result.site, kinds)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 if result.edited:
@@ -347,10 +349,10 @@ def _tests_backend(result: Judgement) -> bool:
 
 
 def _is_test(result: Judgement) -> bool:
-    """Whether a judgement is about a test of the device: by what it is, how many there are, or a type."""
+    """Whether a judgement is about a test of the device: by what it is, how many there are, a type, or the build of PyTorch."""
     site = result.site
-    counts = site.name == "torch.cuda.device_count" and site.parent in ("Compare", "BoolOp", "test")
-    return result.rule in _TESTS or counts or (result.rule == "cuda-tensor-type" and site.use == "compare")
+    asks = site.name in ("torch.cuda.device_count", _BUILD) and site.parent in ("Compare", "BoolOp", "test")
+    return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
 
 
 def _opens(test: Site, site: Site, kinds: frozenset[str]) -> bool:
