@@ -50,8 +50,9 @@ docs: $(VENV)/dev  ## make the pages of rules and catalogue in docs/ again
 ecosystem: $(VENV)/dev  ## recall and safety on real packages, fetched at need, against the committed state; UPDATE=1 writes it
 	$(BIN)/python -m tests.ecosystem $(if $(UPDATE),--update)
 
-bench: $(VENV)/dev  ## what porter costs on real trees, beside ruff, ast-grep, git grep and TorchFix; UPDATE=1 writes the page
+bench: $(VENV)/dev  ## what porter and the simulated device cost, beside ruff, ast-grep, git grep, TorchFix and the CPU; UPDATE=1 writes the page
 	$(BIN)/python -m tests.benchmarks $(if $(UPDATE),--update)
+	$(BIN)/python -m tests.benchmarks.simulate $(if $(UPDATE),--update)
 
 fuzz: $(VENV)/dev  ## arbitrary programs and damaged files, for ten minutes: TIME=3600 CORPUS="folder folder"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(TIME),600) --seed $(or $(SEED),$(shell date +%j)) --corpus $(CORPUS)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from tests.benchmarks import page
+from tests.benchmarks import page, simulate
 from tests.benchmarks.contenders import NAMES, REFERENCE, WORDS, banned, rule
 from tests.benchmarks.cost import Cost
 from tests.benchmarks.measure import Figure
@@ -103,3 +103,11 @@ def test_trees_are_of_pinned_projects() -> None:
     for tree in TREES:
         assert load(list(tree.projects))
     assert "porter check, cold" in COLOURS
+
+
+def test_the_page_has_the_simulated_devices_tables() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- table: simulated device -->")
+    shown = rest.partition("<!-- end -->")[0]
+    assert [name for name in simulate.OPERATORS if f"| {name} |" not in shown] == []
+    assert [width for width in simulate.SIZES if f"| d_model {width}, " not in shown] == []
