@@ -349,7 +349,7 @@ def _tests_backend(result: Judgement) -> bool:
 
 
 def _is_test(result: Judgement) -> bool:
-    """Whether a judgement is about a test of the device: by what it is, how many there are, a type, or the build of PyTorch."""
+    """Whether a judgement is about a test of the device: what or how many there are, a type, or PyTorch's build."""
     site = result.site
     asks = site.name in ("torch.cuda.device_count", _BUILD) and site.parent in ("Compare", "BoolOp", "test")
     return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
