@@ -291,6 +291,7 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
                 summary.variables[name] = known.type
     summary.names = tuple(binder.root.bindings)
     return summary
+    summary.options = tuple(sorted(visitor.flow.options))
 
 
 __all__ = ["FileIndex", "Mark", "index", "module_name"]

@@ -55,6 +55,8 @@ class Callee:
             self._as_choice(visitor, func)
         if self.short in _OPTIONS or self.short in _FLAGS:
             self.option = option_name(node)
+            if self.option is not None:
+                visitor.flow.options.add(self.option)
 
     def _as_method(self, visitor: Expressions, func: ast.Attribute) -> None:
         self.device = sinks.METHODS.get(func.attr)

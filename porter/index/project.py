@@ -62,6 +62,7 @@ class Project:
         self._paths: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
         self._loads = 0
+        self._declared: dict[str, str] | None = None  # options and fields, with the file of each
         self._index_modules(paths)
         self._merge(list(summaries))
 
@@ -89,6 +90,7 @@ class Project:
             self._classes.update(summary.classes)
         self._waiting += summaries
 
+        self._declared = None
     def _flow(self) -> None:
         """Enter where values flow in the files that were added."""
         for summary in self._waiting:
@@ -408,6 +410,16 @@ class Project:
             kind="symbol",
             name=f"{settled}.{method}",
             certain=certain,
+    def declared(self, place: str | None) -> str | None:
+        """The path of a file that declares the key ``place`` ("k:fp16"): as an option, or as a field of a class."""
+        if self._declared is None:
+            self._declared = {}
+            for module, summary in self._summaries.items():
+                fields = (field for known in summary.classes.values() for field in known.fields)
+                for name in (*summary.options, *fields):
+                    self._declared.setdefault(name, self._paths.get(module, module))
+        return self._declared.get(place[2:]) if place is not None else None
+
             receiver=msgspec.structs.replace(site.receiver, type=settled),
         )
 

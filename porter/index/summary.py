@@ -54,3 +54,4 @@ class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     marks: list[Mark] = []
     names: tuple[str, ...] = ()  # names bound at module level
     required: tuple[str, ...] = ()  # what is imported whenever the file is, as qualified names
+    options: tuple[str, ...] = ()  # options of a command line that the file declares, as attributes

@@ -45,6 +45,7 @@ class Flow:
     def into(self, node: ast.expr, use: Use, scope: Scope) -> None:
         """Follow the value of ``node`` to where ``use`` says it goes."""
         handler = _HANDLERS.get(type(node))
+        self.options: set[str] = set()  # of the command line, as attributes
         if handler is not None:
             handler(self, node, use, scope)
 

@@ -31,12 +31,11 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
-from porter.index.summary import Mark
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.environment.write import value, write
 
-_KINDS = {"device": "device", "backend": "backend"}  # keys that need evidence, and of what
-_UNSEEN = "no device that porter can see takes this value, so porter does not touch it"
+_TAKERS = {"device": "device", "backend": "process group"}  # keys that need evidence, and of what
+_UNSEEN = "no {} that porter can see takes this value, so porter does not touch it"
 _SEVERAL = "it is one of several devices of one process: start one process per core instead"
 
 
@@ -45,18 +44,31 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Write the value where the program is seen to hand it to a device, or where a framework defines the key."""
     if not site.certain:
         return Dismissed(site, "user-name")
-    where = f" (`{site.detail}`)" if site.detail and not site.name.startswith(f"{site.detail}:") else ""
-    message = f"`{site.name}`{where} {row.summary}"
+    row, declared = _declared(site, row, ctx)
+    message = f"`{_written(site, ctx)}` {row.summary}{declared}"
     key, _, old = site.name.partition(": ")
-    if key not in _KINDS:
+    if key not in _TAKERS:
         return write(site, row, ctx, value, message)
-    mark = _taken(site, _KINDS[key], ctx)
-    if mark is not None:
-        message += f", taken by {mark.why}"
-    why = _UNSEEN if mark is None else _SEVERAL if ":" in old and not old.endswith(":0") and key == "device" else ""
-    return write(site, row, ctx, value, message, why)
+    mark = ctx.project.reaches(site.place, key, "")
+    if mark is None:
+        return write(site, row, ctx, value, message, _UNSEEN.format(_TAKERS[key]))
+    several = key == "device" and ":" in old and not old.endswith(":0")
+    return write(site, row, ctx, value, f"{message}, taken by {mark.why}", _SEVERAL if several else "")
 
 
-def _taken(site: Site, kind: str, ctx: Context) -> Mark | None:
-    """Where the program hands what stands under this key to a device, or to a process group."""
-    return ctx.project.reaches(site.place, kind, "")
+def _written(site: Site, ctx: Context) -> str:
+    """The setting as its file has it: ``trainer.accelerator: gpu``, or ``--fp16 True``."""
+    text = " ".join(ctx.source.shown[site.start : site.end].decode(errors="replace").split())
+    return text if site.detail.startswith("-") or site.detail in text else f"{site.detail}: {text}"
+
+
+def _declared(site: Site, row: Row, ctx: Context) -> tuple[Row, str]:
+    """The row for a key of the program's own, and where the program declares it.
+
+    Who declares `bf16` as well has both switches that Transformers has.
+    """
+    path = ctx.project.declared(site.place)
+    own = ctx.catalogue.find("config", f"declared {site.name}") if path is not None else None
+    if own is None or (site.name == "fp16: true" and ctx.project.declared("k:bf16") is not None):
+        return row, ""
+    return own, f", declared in `{path}`"

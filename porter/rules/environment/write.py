@@ -77,7 +77,10 @@ def value(site: Site, new: str, ctx: Context) -> Edits | None:
     at = shown.rfind(old.lower().encode())
     if kept != key or at < 0:
         return None
-    return (TextEdit(site.start + at, site.start + at + len(old.encode()), text),)
+    start, end = site.start + at, site.start + at + len(old.encode())
+    if ctx.source.shown[start:end].istitle() and text in ("true", "false"):
+        text = text.title()  # as Python writes it
+    return (TextEdit(start, end, text),)
 
 
 def delete(site: Site, ctx: Context) -> Edits | None:

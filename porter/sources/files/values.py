@@ -31,11 +31,10 @@ _PRECISION = {
 # Switches, and the switch that rows use.
 _SWITCHES = {
     "fp16": "fp16",
-    "use_fp16": "fp16",
-    "half": "fp16",
-    "use_half": "fp16",
-    "fp16_full_eval": "fp16",
-    "fp16_opt_level": "fp16",
+    "fp16_full_eval": "fp16_full_eval",
+    "use_fp16": "half",
+    "half": "half",
+    "use_half": "half",
     "tf32": "tf32",
     "allow_tf32": "tf32",
     "cudnn_benchmark": "cudnn_benchmark",
