@@ -143,11 +143,16 @@ def _with_requirement(row: Row) -> tuple[Row, ...]:
         also=tuple(also),
         distributions=(),
         needs_cuda=False,
-        imports=tuple(dict.fromkeys(n.partition(".")[0] for n in (row.name, *row.also))),
+        imports=_modules(row.name, *row.also),
         covers=(),
         **answers,
     )
     return row, requirement
+
+
+def _modules(*names: str) -> tuple[str, ...]:
+    """The top-level modules of a package's names; its operators are looked up in torch, which it does not bring."""
+    return tuple(dict.fromkeys(n.partition(".")[0] for n in names if not n.startswith("torch.")))
 
 
 def _required(row: Row, target: str) -> Answer:
