@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit, named
+from porter.rules.lines import indented, movable
 
 _PUSH, _POP = "torch.cuda.nvtx.range_push", "torch.cuda.nvtx.range_pop"
-_INDENT = re.compile(rb"[ \t]*(?=[^\s\\])")
 
 
 def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | None:
@@ -34,7 +33,7 @@ def as_blocks(site: Site, manager: str, ctx: Context) -> tuple[int, Edits] | Non
             pairs.append((opened.pop(), mark))
     if opened or not pairs or any(a.start < s.start < b.start for a, b in pairs for s in elsewhere):
         return None
-    edits = _indented(pairs, ctx)
+    edits = indented((line for pair in pairs for line in _between(*pair, ctx)), ctx)
     for pair in pairs:
         made = _pair(*pair, manager, len(block), ctx)
         if made is None:
@@ -68,26 +67,6 @@ def _between(push: Site, pop: Site, ctx: Context) -> range:
 
 
 def _indentable(lines: range, ctx: Context) -> bool:
-    """Whether there are lines to indent, none of which a text begun above goes on in."""
-    outline = ctx.outline()
-    texts = [outline.span(n) for n in outline.nodes if isinstance(n, ast.JoinedStr) or _is_text(n)]
-    inside = {n for t in texts for n in range(outline.line(t.start) + 1, outline.line(t.end) + 1)}
-    code = any(s.lineno in lines for s in outline.nodes if isinstance(s, ast.stmt))
-    return code and not inside.intersection(lines)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-
-
-def _indented(pairs: list[tuple[Site, Site]], ctx: Context) -> list[TextEdit]:
-    """A level for each range that a line stands in, where its text begins."""
-    text, edits = ctx.source.text, []
-    levels = [line for pair in pairs for line in _between(*pair, ctx)]
-    for line in set(levels):
-        start = ctx.source.line_starts[line - 1]
-        found = _INDENT.match(text, start)
-        if found is not None:
-            unit = "\t" if b"\t" in found.group() else "    "
-            edits.append(TextEdit(found.end(), found.end(), unit * levels.count(line)))
-    return edits
+    """Whether there are lines to indent, all of which can be."""
+    code = any(s.lineno in lines for s in ctx.outline().nodes if isinstance(s, ast.stmt))
+    return code and movable(lines, ctx)
