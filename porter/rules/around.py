@@ -278,12 +278,12 @@ def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
     edited = [r.site.start for r in results if r.edited]
-    kept = {flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}
     outline = ctx.outline()
+    kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
     for node in outline.nodes:
         for gate in getattr(node, "decorator_list", ()):
             span = outline.span(gate)
-            named = {n.id.encode() for n in ast.walk(gate) if isinstance(n, ast.Name)}
+            named = {n.id.encode() for n in _loaded(gate)}
             if any(span.holds(place) for place in edited) or not (_asks_for_cuda(gate) or named & kept):
                 continue
             if not _defined_here(gate, edited, ctx):
@@ -295,6 +295,19 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
                 yield Keeper(
                     outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays", gate=True
                 )
+
+
+def _made_of(names: set[bytes | None], ctx: Context) -> set[bytes | None]:
+    """Names, and those that the file makes of them: ``needs_gemm = pytest.mark.skipif(capability < (8, 0))``."""
+    found = set(names)
+    for node in ctx.outline().tree.body if names else ():
+        if isinstance(node, ast.Assign) and any(n.id.encode() in found for n in _loaded(node.value)):
+            found.update(target.id.encode() for target in node.targets if isinstance(target, ast.Name))
+    return found
+
+
+def _loaded(node: ast.expr) -> Iterator[ast.Name]:
+    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
 
 
 def _asks_for_cuda(gate: ast.expr) -> bool:
