@@ -15,10 +15,10 @@ from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
 from porter.rules.distributed.order import comes_first
-from porter.rules.environment.alternatives import kept, served
+from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
 from porter.rules.placement.anywhere import is_compared
-from porter.rules.sisters import OTHERS, Family, family, sister
+from porter.rules.sisters import OTHERS, Family, family, sister, twin
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
@@ -73,6 +73,8 @@ _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
 _OTHER_VENDOR = re.compile(r"(?:^|[/_.-])(amd|rocm|hip|xpu|npu|musa|mlu|hpu|gaudi|tpu)(?=[/_.-])", re.I)
 
+_CODE = PYTHON | {"native"}
+
 # Choices of float16: in tests they are part of what is asserted, or of what must fail.
 _FLOAT16 = re.compile(r"float16|\.half\b|\(fp16\)|\(mixed_precision\)|\(precision\)")
 
@@ -85,6 +87,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return by_hand(result, "a test: what it asserts may depend on float16")
     if rule == "cuda-build" and (vendor := _another(ctx) or _beside_others(ctx)) is not None:
         return leave(result, f"by its path this builds for other devices (`{vendor}`)")
+    if ctx.source.kind not in _CODE and (device := others(ctx)) is not None:
+        return leave(result, f"by its name (`{device}`) it is for another device")
     for guard in result.site.guards:
         if guard.kind in _LEFT:
             return leave(result, _LEFT[guard.kind])
@@ -106,6 +110,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return result
     if ctx.target.keeps_cuda and (other := sister(result.site, ctx)) is not None:
         return leave(result, f"beside it stands `{other}`")
+    if (other := twin(result.site, ctx)) is not None:
+        return _add(result, other, ctx)
     if ctx.target.keeps_cuda and (vendor := _another(ctx) or _cuda_beside_others(ctx)) is not None:
         return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
     if (vendor := _another(ctx)) is not None:
@@ -182,8 +188,14 @@ def _member(result: Judgement, members: Family, ctx: Context) -> Judgement:
     """CUDA's member of a family of functions: Neuron's stands beside it, or is to."""
     if members.own is not None:
         return leave(result, f"{ctx.target.title} has one of its own beside it: `{members.own}`")
-    advice = f"beside it stands `{members.other}`: write one for {ctx.target.title} as well, and leave this one"
-    return by_hand(result, advice)
+    return _add(result, members.other, ctx)
+
+
+def _add(result: Judgement, other: str, ctx: Context) -> Judgement:
+    """CUDA's of several that do the same, each for its device: it stays, and the target's comes beside it."""
+    if ctx.target.keeps_cuda:
+        return leave(result, f"beside it stands `{other}`")
+    return by_hand(result, f"beside it stands `{other}`: write one for {ctx.target.title} as well, and leave this one")
 
 
 def _moves_a_part(site: Site) -> bool:

@@ -14,6 +14,7 @@ _CUDA = re.compile(
 )
 _DEVICE = re.compile(_WORDS.format(r"neuron|neuronx|trn\d?|trainium|inf2"), re.I)
 _OTHER = re.compile(_WORDS.format(r"cpu|rocm|hip|amd|intel|xpu|npu|ascend|tpu|xla|mps|hpu|gaudi|habana|musa|mlu"), re.I)
+_OFFLOADED = re.compile(r"cpu[_-]?offload|offload[_-]?cpu", re.I)  # what a GPU's program does with its weights
 _SERVICE = re.compile(
     r"(?:^|/)(?:\.github|\.circleci|\.buildkite|\.gitlab|\.azure[\w-]*)/"
     r"|(?:^|/)(?:\.gitlab-ci|\.travis|azure-pipelines|cloudbuild|buildspec)[\w-]*\.ya?ml$"
@@ -38,7 +39,13 @@ def _near(ctx: Context) -> str:
 
 def elsewhere(ctx: Context) -> str | None:
     """The word in the file's name by which it is for another device than CUDA's."""
-    found = _OTHER.search(_near(ctx)) or _DEVICE.search(_near(ctx))
+    found = _DEVICE.search(_near(ctx))
+    return found[1] if found is not None else others(ctx)
+
+
+def others(ctx: Context) -> str | None:
+    """The word in the file's name by which it is for a device that is neither CUDA's nor Neuron."""
+    found = _OTHER.search(_OFFLOADED.sub("", _near(ctx)))
     return found[1] if found is not None else None
 
 
@@ -49,8 +56,6 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return "the file is made by a tool: change what it is made from, and make it again"
-    if (other := elsewhere(ctx)) is not None:
-        return f"by its name (`{other}`) it is for another device: leave it as it is"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
     if named is not None:
         return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
