@@ -280,7 +280,8 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             arguments = node.args
             parameters = tuple(a.arg for a in (*arguments.posonlyargs, *arguments.args))
             returned = inference.returned(node)
-            summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None)
+            keywords = tuple(a.arg for a in arguments.kwonlyargs)
+            summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None, keywords)
     for name, binding in binder.root.bindings.items():
         definition = next((d for d in reversed(binding.definitions) if not defines_none(d)), binding.definitions[-1])
         if definition.kind == "import":
@@ -290,8 +291,8 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             if known is not None:
                 summary.variables[name] = known.type
     summary.names = tuple(binder.root.bindings)
-    return summary
     summary.options = tuple(sorted(visitor.flow.options))
+    return summary
 
 
 __all__ = ["FileIndex", "Mark", "index", "module_name"]

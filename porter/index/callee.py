@@ -121,6 +121,22 @@ class Callee:
         return f"`{self.name or self.method or self.chosen or self.short}()`"
 
 
+def started(node: ast.Call, name: str) -> tuple[ast.expr, list[ast.expr], int] | None:
+    """The function that a call of ``name`` starts, what it hands it, and how many arguments come before these.
+
+    ``spawn(run, args=("cuda",))`` puts the process's number first, ``Thread(target=run, args=("cuda",))`` nothing.
+    """
+    given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+    offset = sinks.STARTERS.get(name, 0)
+    if offset:
+        given = dict(zip(("fn", "args"), node.args, strict=False)) | given
+    function, arguments = given.get("fn" if offset else "target"), given.get("args")
+    if function is None or not isinstance(arguments, (ast.Tuple, ast.List)):
+        return None
+    plain = [] if any(isinstance(e, ast.Starred) for e in arguments.elts) else arguments.elts
+    return function, plain, offset
+
+
 def option_name(node: ast.Call) -> str | None:
     """The attribute that an option's value ends up in: ``--local-rank`` is ``local_rank``."""
     for keyword in node.keywords:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from porter.index import guards
-from porter.index.callee import Callee, short
+from porter.index.callee import Callee, short, started
 from porter.index.infer import Inference
 from porter.index.names import Reference
 from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope
@@ -185,16 +185,35 @@ class Expressions:
         if not node.args and not node.keywords:
             return
         callee = Callee(self, node, reference)
+        self._started(node, callee)
         for i, argument in enumerate(node.args):
             use = callee.positional(i, argument)
             if use.place is not None or use.sink is not None or use.detail:
                 self.flow.into(argument, use, self.scope)
         for keyword in node.keywords:
             self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
+            if keyword.arg is None and not self._handed_on(keyword.value):
+                self.flow.spread(callee)
         for name in (callee.owner, callee.method):
             if name in self.watch.arguments:
                 self._argument_sites(node, name, self.watch.arguments[name])
                 break
+
+    def _started(self, node: ast.Call, callee: Callee) -> None:
+        """What a process or a thread is given goes into the parameters of the function that it runs."""
+        found = started(node, callee.name)
+        reference = self.reference(found[0]) if found is not None else None
+        if found is None or reference is None:
+            return
+        for i, argument in enumerate(found[1], found[2]):
+            use = Use("argument", f"p:{reference.qualified}.#{i}", detail=callee.label)
+            self.flow.into(argument, use, self.scope)
+
+    def _handed_on(self, node: ast.expr) -> bool:
+        """Whether this is what a function has got as ``**kwargs``."""
+        binding = self.scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        first = binding.definitions[0] if binding is not None else None
+        return first is not None and first.kind == "other" and isinstance(first.node, ast.arg)
 
     def _argument_sites(self, node: ast.Call, name: str, watched: dict[str, int | None]) -> None:
         by_position = {position: parameter for parameter, position in watched.items() if position is not None}

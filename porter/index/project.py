@@ -55,14 +55,15 @@ class Project:
         self._waiting: list[Summary] = []  # whose flow of values nobody has asked for yet
         self._edges: dict[str, list[str]] = {}
         self._back: dict[str, list[str]] = {}
+        self._spread: list[str] = []  # parameters that dictionaries fill, of functions not known yet
         self._sinks: dict[str, list[Mark]] = {}
         self._sources: dict[str, list[Mark]] = {}
         self._memo: dict[tuple[str, str, bool], Mark | None] = {}
         self._resolved: dict[tuple[str, str, bool], str] = {}
         self._paths: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
-        self._loads = 0
         self._declared: dict[str, str] | None = None  # options and fields, with the file of each
+        self._loads = 0
         self._index_modules(paths)
         self._merge(list(summaries))
 
@@ -89,19 +90,37 @@ class Project:
             self._summaries[summary.module] = summary
             self._classes.update(summary.classes)
         self._waiting += summaries
-
         self._declared = None
+
     def _flow(self) -> None:
         """Enter where values flow in the files that were added."""
+        if not self._waiting:
+            return
         for summary in self._waiting:
             for edge in summary.edges:
                 source, target = (self._canonical(place, summary.module) for place in edge)
-                self._edges.setdefault(source, []).append(target)
-                self._back.setdefault(target, []).append(source)
+                if target.endswith(".**"):
+                    self._spread.append(target)
+                else:
+                    self._edge(source, target)
             for mark in summary.marks:
                 table = self._sinks if mark.sink else self._sources
                 table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
         self._waiting.clear()
+        self._spread = [place for place in self._spread if not self._fill(place)]
+
+    def _edge(self, source: str, target: str) -> None:
+        self._edges.setdefault(source, []).append(target)
+        self._back.setdefault(target, []).append(source)
+
+    def _fill(self, place: str) -> bool:
+        """``f(**settings)``: a parameter takes what stands under its name. False while the function is not known."""
+        function = self._canonical(place, "")[2:].removesuffix(".**")
+        summary = self._summaries.get(self.owner(function))
+        info = summary.functions.get(function) if summary is not None else None
+        for name in (*info.parameters, *info.keywords) if info is not None else ():
+            self._edge(f"k:{name}", f"p:{function}.{name}")
+        return info is not None
 
     def update(self, summary: Summary) -> None:
         """Take a new version of one file into account, in a fraction of the time that all files take.
@@ -138,7 +157,7 @@ class Project:
             return qualified
         for cut in range(len(parts), 0, -1):
             found = self._module(".".join(parts[:cut]), module)
-            if found is None:
+            if found is None or (cut == len(parts) and self._hidden(found, parts, module, load)):
                 continue
             rest = parts[cut:]
             summary = self.summary(found) if load and rest else self._summaries.get(found)
@@ -148,6 +167,13 @@ class Project:
                     return self._resolve(target, found, load, hops - 1)
             return ".".join([found, *rest])
         return qualified
+
+    def _hidden(self, found: str, parts: list[str], module: str, load: bool) -> bool:
+        """Whether the package of a module binds its name to something else: ``from .launch import launch``."""
+        package = self._module(".".join(parts[:-1]), module)
+        summary = (self.summary if load else self._summaries.get)(package) if package is not None else None
+        target = summary.exports.get(parts[-1]) if summary is not None else None
+        return target is not None and package is not None and self._module(target, package) != found
 
     def _module(self, name: str, module: str) -> str | None:
         candidates = self._names.get(name)
@@ -345,7 +371,10 @@ class Project:
     def _known(self, place: str) -> str:
         """The place under its own file's name for it, that file read if need be."""
         if place[:2] in ("p:", "r:", "g:"):
-            self.summary(self.owner(place[2:]))
+            owner = self.owner(place[2:])
+            self.summary(owner)
+            if place[:2] == "p:" and place[2:].rpartition(".")[0] == owner:  # of what its package has by that name
+                self.summary(owner.rpartition(".")[0])
             self._flow()
         return self._canonical(place, "")
 
@@ -381,6 +410,16 @@ class Project:
 
     # -- sites ---------------------------------------------------------------------------------
 
+    def declared(self, place: str | None) -> str | None:
+        """The path of a file that declares the key ``place`` ("k:fp16"): as an option, or as a field of a class."""
+        if self._declared is None:
+            self._declared = {}
+            for module, summary in self._summaries.items():
+                fields = (field for known in summary.classes.values() for field in known.fields)
+                for name in (*summary.options, *fields):
+                    self._declared.setdefault(name, self._paths.get(module, module))
+        return self._declared.get(place[2:]) if place is not None else None
+
     def _is_own(self, name: str) -> bool:
         root, _, rest = name.partition(".")
         return root in self.own or f"{root}.{rest.partition('.')[0]}" in self.own
@@ -410,16 +449,6 @@ class Project:
             kind="symbol",
             name=f"{settled}.{method}",
             certain=certain,
-    def declared(self, place: str | None) -> str | None:
-        """The path of a file that declares the key ``place`` ("k:fp16"): as an option, or as a field of a class."""
-        if self._declared is None:
-            self._declared = {}
-            for module, summary in self._summaries.items():
-                fields = (field for known in summary.classes.values() for field in known.fields)
-                for name in (*summary.options, *fields):
-                    self._declared.setdefault(name, self._paths.get(module, module))
-        return self._declared.get(place[2:]) if place is not None else None
-
             receiver=msgspec.structs.replace(site.receiver, type=settled),
         )
 

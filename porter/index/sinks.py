@@ -62,6 +62,13 @@ BACKEND: dict[str, tuple[str, int | None]] = {
     "torch.distributed.Backend": ("name", 0),
 }
 
+# Calls that yield one.
+SOURCES = {
+    "torch.device": "device",
+    "torch.accelerator.current_accelerator": "device",
+    "torch.distributed.get_backend": "backend",
+}
+
 # Methods that take a device, whatever the receiver: (parameter, position).
 METHODS: dict[str, tuple[str, int | None]] = {
     "to": ("device", 0),
@@ -90,6 +97,10 @@ TRANSPARENT = frozenset({"str", "torch.device"})
 CARRIERS = frozenset(
     {"dataclasses.field", "pydantic.Field", "attr.ib", "attrs.field", "pytest.param", "typer.Option", "typer.Argument"}
 )
+
+# Callables that start a function they are given, with a tuple of arguments: how many more they put before these.
+# The function comes first or as ``fn``, the arguments second or as ``args``.
+STARTERS = {"torch.multiprocessing.spawn": 1, "torch.multiprocessing.start_processes": 1}
 
 # Builtins that take the name of an attribute as their second argument.
 BY_NAME = frozenset({"getattr", "hasattr", "setattr", "delattr"})

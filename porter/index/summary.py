@@ -6,6 +6,7 @@ A *place* is somewhere a value can live, written as a string so that files can r
 ``v:train.main.dev``     local variable ``dev`` of function ``main`` in module ``train``
 ``g:config.DEVICE``      module-level variable (also when seen from an importing file)
 ``p:utils.move.device``  parameter ``device`` of function ``utils.move``
+``p:utils.move.**``      each parameter of it, filled from a dictionary's value of that name
 ``r:utils.get_device``   what function ``utils.get_device`` returns
 ``a:model.Net.device``   attribute ``device`` of ``self`` in class ``model.Net``
 ``k:device``             attribute, key or option of that name on an object porter does not know
@@ -26,10 +27,11 @@ class ClassInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
 
 
 class FunctionInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A function or method: its positional parameters (``self`` included) and the class of what it returns."""
+    """A function or method: its parameters by position (``self`` included), what it returns, the others."""
 
     parameters: tuple[str, ...] = ()
     returns: str | None = None
+    keywords: tuple[str, ...] = ()  # parameters by name only
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

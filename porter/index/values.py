@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from porter.index.infer import Inference
 from porter.index.names import Reference
 from porter.index.scope import Scope, instance_class
 from porter.index.summary import Mark
+
+if TYPE_CHECKING:
+    from porter.index.callee import Callee
 
 _GETTERS = {"get", "pop", "setdefault", "getenv", "getattr"}
 
@@ -41,11 +45,11 @@ class Flow:
         self.edges: list[tuple[str, str]] = []
         self.marks: list[Mark] = []
         self.uses: dict[int, Use] = {}  # by id of the literal's node
+        self.options: set[str] = set()  # of the command line, as attributes
 
     def into(self, node: ast.expr, use: Use, scope: Scope) -> None:
         """Follow the value of ``node`` to where ``use`` says it goes."""
         handler = _HANDLERS.get(type(node))
-        self.options: set[str] = set()  # of the command line, as attributes
         if handler is not None:
             handler(self, node, use, scope)
 
@@ -103,8 +107,9 @@ class Flow:
         func = node.func
         reference = self.inference.reference(func, scope)
         name = reference.qualified if reference else getattr(func, "id", "")
-        if name in ("torch.device", "torch.accelerator.current_accelerator") and use.place is not None:
-            self.marks.append(Mark(use.place, "device", f"`{name}`", sink=False))
+        if name in sinks.SOURCES and use.place is not None:
+            self.marks.append(Mark(use.place, sinks.SOURCES[name], f"`{name}`", sink=False))
+        if name == "torch.device" and use.place is not None:
             given = self.place(node.args[0], scope) if node.args else None
             if given is not None and given != use.place:
                 self.edges.append((given, use.place))
@@ -148,6 +153,14 @@ class Flow:
         self._result(place, use)
         for default in arguments[1:2]:
             self.into(default, msgspec.structs.replace(use, place=use.place or place), scope)
+
+    def spread(self, callee: Callee) -> None:
+        """``f(**settings)``: a parameter takes what stands under its name."""
+        if callee.owner and not callee.name.startswith("torch."):
+            self.edges.append(("k:*", f"p:{callee.owner}.**"))
+        for sink, kind in ((callee.device, "device"), (callee.backend, "backend")):
+            if sink is not None and callee.name:
+                self.marks.append(Mark(f"k:{sink[0]}", kind, callee.label))
 
     def _inner(self, node: ast.NamedExpr | ast.Starred | ast.Await, use: Use, scope: Scope) -> None:
         self.into(node.value, use, scope)
