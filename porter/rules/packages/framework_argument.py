@@ -24,9 +24,12 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row
+from porter.rules.uses import is_asked_for
 
 
 @rule("PRT703", "framework-argument")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue; what a class is only asked for is reported where it is made."""
+    if is_asked_for(site, ctx):
+        return Dismissed(site, "part")
     return judge_by_row(site, row, ctx)

@@ -42,6 +42,8 @@ from porter.rules.uses import asks_class, judge_use
 # Expressions that a device is no part of, but its number is.
 _OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
 
+_TRAINED = "lightning.Trainer(devices)"  # and all that is called so
+
 
 @rule("PRT109", "cuda-device-context")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -58,6 +60,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             advice=f"left as it is: without CUDA it is 0, which keeps line {split.line} from driving several devices",
             note="" if tested else "see what else the number decides",
         )
+    if (launcher := _launcher(site, ctx)) is not None:
+        advice = f"it says how many devices `{launcher}` starts, which knows none of {ctx.target.title}'s: port both"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if (launch := _launch(site, ctx)) is not None:
         advice = f"ask `torch_xla.runtime.world_size()` in the processes that line {launch.line} starts"
         note = "none of them could start once this process has counted devices"
@@ -75,6 +80,18 @@ def _beside(site: Site, ctx: Context) -> str:
         return f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it"
     against = held_against(site, ctx)
     return f"it is compared with `{against}`, which answers for CUDA: decide both" if against is not None else ""
+
+
+def _launcher(site: Site, ctx: Context) -> str | None:
+    """What of Lightning's takes the number of devices that the site counts, by itself or by a name."""
+    row = ctx.catalogue.find("argument", _TRAINED)
+    if row is None or site.name != "torch.cuda.device_count" or ctx.target.keeps_cuda:
+        return None
+    takers = [name.partition("(")[0] for name in (row.name, *row.also)]
+    around = {argument.name.partition("(")[0] for argument in ctx.nesting.around(site)}
+    returned = site.statement is not None and site.statement.kind == "Return"
+    place = f"r:{ctx.module}.{site.scope}" if returned else site.place
+    return next((t for t in takers if t in around or ctx.project.feeds(place, f"p:{t}.devices", ctx.module)), None)
 
 
 def _launch(site: Site, ctx: Context) -> Site | None:
