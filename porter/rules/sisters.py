@@ -1,6 +1,7 @@
-"""Functions of one file that differ in the device that they are for: `require_gpu`, `require_xpu`.
+"""Functions of one file, or calls of one function, that differ in the device that they are for.
 
-Such a family wants another member, and not another name for one that it has.
+`require_gpu` beside `require_xpu`, `torch.cuda.empty_cache()` beside `torch.xpu.empty_cache()`: such a family wants
+another member, and not another name for one that it has.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import re
 
 import msgspec
 
-from porter.index.outline import Function
+from porter.index.outline import Function, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 
 OTHERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")  # devices, as programs name them
 _CLIENTS = frozenset({"mps"})  # beside it alone, CUDA's code is ported like any other
+_ASKED = frozenset({"test", "BoolOp", "Compare", "UnaryOp"})
 _FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
 _DEVICE = re.compile(rf"(?<![a-z])(?:gpu|cuda|neuron|{'|'.join(OTHERS)})(?![a-z])", re.IGNORECASE)
 _TEXT = re.compile(r"value='(?:[^'\\]|\\.)*'|value=\"(?:[^\"\\]|\\.)*\"")
@@ -31,6 +33,26 @@ class Family(msgspec.Struct, frozen=True):
 def sister(site: Site, ctx: Context) -> str | None:
     """The function for another device beside the site's own, by its name: `require_xpu` beside `require_gpu`."""
     return next(iter(_named(site, OTHERS, ctx).values()), None)
+
+
+def twin(site: Site, ctx: Context) -> str | None:
+    """What does the same for another device in the site's own function, or in the one that takes its place.
+
+    ``torch.cuda.empty_cache()``, then ``if device.type == "xpu": torch.xpu.empty_cache()``. Where a test for CUDA stands
+    around it, both are ported in place.
+    """
+    module, _, name = site.name.removeprefix("torch.").partition(".")
+    others = {f"torch.{other}.{name}" for other in OTHERS if other not in _CLIENTS}
+    if module != "cuda" or site.guards or site.parent in _ASKED or not any(other.encode() in ctx.source.text for other in others):
+        return None
+    outline = ctx.outline()
+    statement = outline.around(site.start)[-1:]
+    here = [outline.innermost(site.start)]
+    match statement:  # torch.cuda.synchronize = synchronize_xpu
+        case [ast.Assign(targets=[ast.Attribute()], value=ast.Name(id=own))] if site.role == "store":
+            here += (node for node in outline.tree.body if isinstance(node, Function) and node.name == own)
+    names = (dotted(node) for function in here if function is not None for node in ast.walk(function))
+    return next((found for found in names if found in others), None)
 
 
 def family(site: Site, ctx: Context) -> Family | None:
