@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from porter.catalog.types import Types
 
 _DEPTH = 12  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
-_PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "iter", "reversed", "list", "tuple", "sorted"}
+_COPYING = {"iter", "reversed", "list", "tuple", "sorted"}
+_PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", *_COPYING}
 
 _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
 
@@ -84,7 +85,7 @@ class Inference(Names):
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
         self._memo: dict[tuple[int, int], Known | None] = {}
-        self._held: dict[Binding, Known | None] = {}
+        self._held: dict[tuple[Binding, int], Known | None] = {}
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
         self._cycled = False
 
@@ -122,26 +123,30 @@ class Inference(Names):
         if owner is not None:
             return Known(owner.qualified, f"`{node.id}` of class `{owner.qualified.rpartition('.')[2]}`")
         binding = scope.lookup(node.id)
-        return self.binding(binding, depth) if binding is not None else None
+        if binding is None:
+            return None
+        several = len(binding.definitions) > 1 and binding.scope is scope
+        return self.binding(binding, depth, binding.overwritten(node) if several else 0)
 
-    def binding(self, binding: Binding, depth: int = 0) -> Known | None:
-        """The class of what a variable holds: all definitions whose class is known must agree."""
-        if binding in self._held:
-            return self._held[binding]
-        if binding in self._open:
+    def binding(self, binding: Binding, depth: int = 0, since: int = 0) -> Known | None:
+        """The class of what a variable holds: all definitions whose class is known, from ``since`` on, must agree."""
+        key = (binding, since)
+        if key in self._held:
+            return self._held[key]
+        if key in self._open:
             self._cycled = True
             return None
-        self._open.add(binding)
+        self._open.add(key)
         try:
-            self._held[binding] = held = self._holds(binding, depth)
+            self._held[key] = held = self._holds(binding, depth, since)
         finally:
-            self._open.discard(binding)
+            self._open.discard(key)
         return held
 
-    def _holds(self, binding: Binding, depth: int) -> Known | None:
+    def _holds(self, binding: Binding, depth: int, since: int) -> Known | None:
         known: list[Known] = []
         unknown = 0
-        for definition in binding.definitions[:DEFINITIONS]:
+        for definition in binding.definitions[since : since + DEFINITIONS]:
             self._cycled = False
             found = self._defined(definition, binding, depth + 1)
             if found is not None:
@@ -306,6 +311,9 @@ class Inference(Names):
             return self._method(node.func, scope, depth)
         if isinstance(node.func, ast.Name) and node.func.id == "next" and node.args:
             return self._element(node.args[0], scope, depth)
+        if isinstance(node.func, ast.Name) and node.func.id in _COPYING and len(node.args) == 1:
+            element = self._element(node.args[0], scope, depth)
+            return Known("iter:" + element.type, element.why, element.certain) if element else None
         known = self.infer(node.func, scope, depth)
         if known is not None:
             result = self.types.method(known.type, "__call__")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_BLOCKS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -48,11 +49,23 @@ class Binding:
             return f"p:{scope.qualified}.{self.name}"
         return f"v:{scope.qualified}.{self.name}"
 
+    def overwritten(self, use: ast.expr) -> int:
+        """How many of the definitions no longer count at ``use``, in its scope's own statements or below them.
+
+        What is assigned in the scope's own block runs whatever happens, and replaces all that was there before it.
+        """
+        ends, here = self.scope.assigned(), (use.lineno, use.col_offset)
+        for i in range(len(self.definitions) - 1, 0, -1):
+            end = ends.get(self.definitions[i].node)
+            if end is not None and end <= here:
+                return i
+        return 0
+
 
 class Scope:
     """A module, class, function, lambda or comprehension."""
 
-    __slots__ = ("attributes", "bindings", "kind", "node", "outer", "parent", "qualified", "returns")
+    __slots__ = ("_assigned", "attributes", "bindings", "kind", "node", "outer", "parent", "qualified", "returns")
 
     def __init__(self, kind: str, qualified: str, node: ast.AST, parent: Scope | None) -> None:
         self.kind = kind
@@ -63,6 +76,7 @@ class Scope:
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
         self.returns: list[ast.Return] = []  # functions: their return statements
+        self._assigned: dict[ast.AST, tuple[int, int]] | None = None
 
     def bind(self, name: str, definition: Definition) -> None:
         """Record one more definition of ``name``."""
@@ -94,6 +108,17 @@ class Scope:
             start = start and scope.kind == "comprehension"
             scope = scope.parent
         return None
+
+    def assigned(self) -> dict[ast.AST, tuple[int, int]]:
+        """What the scope's own block assigns, under no condition, with the line and column where the statement ends."""
+        if self._assigned is None:
+            self._assigned = {}
+            for statement in self.node.body if isinstance(self.node, _BLOCKS) else ():
+                if isinstance(statement, ast.Assign):
+                    end = (statement.end_lineno or 0, statement.end_col_offset or 0)
+                    parts = statement.value.elts if isinstance(statement.value, (ast.Tuple, ast.List)) else ()
+                    self._assigned.update(dict.fromkeys((statement.value, *parts), end))
+        return self._assigned
 
     def enclosing(self, kind: str) -> Scope | None:
         """The innermost scope of that kind, from here outwards."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import msgspec
 
@@ -29,7 +30,7 @@ _WHOLE = (
     "(ddp_backend)",
 )
 _SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
-_EDITED = (Verdict.AUTO, Verdict.REVIEW)
+_EDITED, _LEFT = (Verdict.AUTO, Verdict.REVIEW), (Verdict.MANUAL, Verdict.BLOCKED)
 ON_ACCELERATOR, ON_CUDA = '!= "cpu"', '== "cuda"'  # of the device that the program finds
 
 
@@ -98,17 +99,34 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         note = "one process drives one core: the index must be the local rank, or 0 outside distributed runs"
         if ctx.target.keeps_cuda:
             note = "on Neuron the index must be the local rank, or 0 outside distributed runs"
+    lacking = _lacking(site, ctx)
     return judgement(
         site,
         row,
         ctx,
-        verdict=Verdict.AUTO if found.certain and not numbered else Verdict.REVIEW,
+        verdict=Verdict.AUTO if found.certain and not numbered and not lacking else Verdict.REVIEW,
         message=f"{what}, taken by {found.why}" if found.certain and found.why else what,
         advice=_write(site, ctx),
-        note=note,
+        note=note or lacking,
         edits=word_edit(site, ctx) if ctx.edits else (),
         group=group,
     )
+
+
+def _lacking(site: Site, ctx: Context) -> str:
+    """What to do about a dtype that the device has not, and that a call asks for together with the device."""
+    torch, statement = torch_name(ctx), site.statement
+    if torch is None or statement is None:
+        return ""
+    for word in set(re.findall(rf"\b{torch}\.(\w+)", ctx.text(statement.start, statement.end))):
+        row = ctx.catalogue.find("symbol", f"torch.{word}")
+        if row is None or row.rule != "device-dtype" or ctx.answer(row).verdict not in _LEFT:
+            continue
+        for call in ctx.outline().expressions(site.start, site.end):
+            given = [*call.args, *(k.value for k in call.keywords)] if isinstance(call, ast.Call) else []
+            if any(dotted(value) == f"{torch}.{word}" for value in given):
+                return ctx.answer(row).advice
+    return ""
 
 
 def judge_none_elsewhere(site: Site, row: Row, ctx: Context, holds: str) -> Judgement:
