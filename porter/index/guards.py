@@ -19,6 +19,7 @@ _VENDOR = re.compile(
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl", re.I)
 OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_(?:\w*GREATER|\d)|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
 _PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b")
+_THERE = re.compile(r"(?:self\.)?_?(?:(?:HAVE|HAS)_(?:CUDA|GPU)|(?:CUDA|GPU)_(?:IS_)?AVAILABLE)", re.I)  # no package
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
 _VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
 _VERSION_FLAG = re.compile(
@@ -59,7 +60,8 @@ def _asks(test: ast.expr) -> str:
     text = ast.unparse(test)
     if text.endswith("TYPE_CHECKING"):
         return "types"
-    return "import" if not isinstance(test, ast.UnaryOp) and _PRESENT.search(text) else ""
+    asks = not isinstance(test, ast.UnaryOp) and _PRESENT.search(text) and not _THERE.fullmatch(text)
+    return "import" if asks else ""
 
 
 def _modern(test: ast.expr, qualify: Qualify) -> int:

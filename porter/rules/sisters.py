@@ -38,20 +38,22 @@ def sister(site: Site, ctx: Context) -> str | None:
 def twin(site: Site, ctx: Context) -> str | None:
     """What does the same for another device in the site's own function, or in the one that takes its place.
 
-    ``torch.cuda.empty_cache()``, then ``if device.type == "xpu": torch.xpu.empty_cache()``. Where a test for CUDA stands
-    around it, both are ported in place.
+    ``torch.cuda.empty_cache()``, then ``if device.type == "xpu": torch.xpu.empty_cache()``. Where a test for CUDA
+    stands around it, both are ported in place.
     """
     module, _, name = site.name.removeprefix("torch.").partition(".")
+    if module != "cuda" or site.guards or site.parent in _ASKED:
+        return None
     others = {f"torch.{other}.{name}" for other in OTHERS if other not in _CLIENTS}
-    if module != "cuda" or site.guards or site.parent in _ASKED or not any(other.encode() in ctx.source.text for other in others):
+    if not any(other.encode() in ctx.source.text for other in others):
         return None
     outline = ctx.outline()
-    statement = outline.around(site.start)[-1:]
     here = [outline.innermost(site.start)]
-    match statement:  # torch.cuda.synchronize = synchronize_xpu
+    match outline.around(site.start)[-1:]:  # torch.cuda.synchronize = synchronize_xpu
         case [ast.Assign(targets=[ast.Attribute()], value=ast.Name(id=own))] if site.role == "store":
             here += (node for node in outline.tree.body if isinstance(node, Function) and node.name == own)
-    names = (dotted(node) for function in here if function is not None for node in ast.walk(function))
+    nodes = (node for function in here if function is not None for node in ast.walk(function))
+    names = (dotted(node) for node in nodes if isinstance(node, ast.Attribute))
     return next((found for found in names if found in others), None)
 
 

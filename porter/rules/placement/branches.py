@@ -184,8 +184,10 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
         return None  # the chain around it decides
     followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
     blocker = next((s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)), None)
+    needs = "needs CUDA"
     if blocker is not None:
-        what = f'"{blocker.name}"' if blocker.kind == "string" else f"`{blocker.name}`"
+        what = f'`"{blocker.name}"`' if blocker.kind in ("string", "device") else f"`{blocker.name}`"
+        needs = "stays" if blocker.kind == "device" else needs
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
     elif found := reached(site, flag(site, ctx), ctx):
         what, where = f"`{found.needs}`", f"`{found.name}`"
@@ -196,8 +198,8 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
     if placed or _asserted(site):
-        return Hold(Verdict.MANUAL, f"port {where} first, where {what} needs CUDA, and this test with it")
-    return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, where {what} needs CUDA")
+        return Hold(Verdict.MANUAL, f"port {where} first, where {what} {needs}, and this test with it")
+    return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, where {what} {needs}")
 
 
 def _required(site: Site, ctx: Context) -> Hold | None:
