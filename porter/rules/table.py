@@ -57,14 +57,24 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, rename=new.rename, edits=new.edits)
     if action == "constant" and site.call is not None:
         return judgement(site, row, ctx, edits=_constant(site, site.call, answer, ctx))
-    if action == "delete" and site.kind != "argument" and site.statement is not None and site.statement.alone:
-        from porter.rewrite.calls import delete_statement
-
-        statement = site.statement
-        edit = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
-        if edit is not None:
-            return judgement(site, row, ctx, edits=(edit,))
+    if action == "delete" and site.kind != "argument" and (edits := _deletion(site, ctx)):
+        return judgement(site, row, ctx, edits=edits)
     return by_hand(site, row, ctx)
+
+
+def _deletion(site: Site, ctx: Context) -> Edits:
+    """The edits that take the site's statement away; of a ``return``, its value. None where a name gets the value."""
+    from porter.rewrite.calls import delete_statement
+
+    statement = site.statement
+    if statement is None or not statement.alone:
+        return ()
+    if statement.kind == "Return":
+        return ctx.edit(site.call.start, site.call.end, "None") if site.call is not None else ()
+    if statement.kind != "Expr" and site.role != "store":
+        return ()
+    edit = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
+    return (edit,) if edit is not None else ()
 
 
 def _constant(site: Site, call: Call, answer: Answer, ctx: Context) -> Edits:

@@ -43,14 +43,14 @@ def has_uses(site: Site, ctx: Context) -> bool:
 def may_be_missing(site: Site, ctx: Context) -> bool:
     """Whether what the site names is imported where the import may fail: the program can do without it."""
     root = site.name.partition(".")[0]
-    brought = [s for s in ctx.sites if s.role == "import" and s.name.partition(".")[0] == root]
+    brought = [s for s in (site, *ctx.sites) if s.role == "import" and s.name.partition(".")[0] == root]
     mine = [s for s in brought if s.start == site.alias] or brought
     if any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards):
         return True
-    return any(_ASKS_WHETHER_THERE.search(test) for test in _tests_around(site, ctx))
+    return any(_ASKS_WHETHER_THERE.search(test) for test in tests_around(site, ctx))
 
 
-def _tests_around(site: Site, ctx: Context) -> Iterator[bytes]:
+def tests_around(site: Site, ctx: Context) -> Iterator[bytes]:
     """The conditions of the branches that a site stands in."""
     outline, text = ctx.outline(), ctx.source.text
     for node in outline.around(site.start):

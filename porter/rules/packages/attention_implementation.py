@@ -17,7 +17,7 @@ become `is_causal` and `scale`. A mask of flash-attn ends with the last key, `is
 agree where queries and keys are equally many, and what speaks of a cache stays. xFormers takes three dimensions or
 four: porter rewrites where the code that shapes the tensors shows which. Windows, ALiBi, biases, sequences packed by
 `cu_seqlens`, and what is imported where the import may fail are left to a person. Once its last use is rewritten, the
-import goes.
+import goes. So do calls of diffusers' `enable_xformers_memory_efficient_attention()`: PyTorch's attention is its default.
 
 ## Example
 
@@ -56,11 +56,13 @@ import re
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.packages.sdpa import judge_attention
 from porter.rules.table import by_hand, judge_by_row, judgement
-from porter.rules.uses import is_asked_for
+from porter.rules.uses import is_asked_for, tests_around
 
+_SWITCH = re.compile(r"\.(?:enable_xformers_|set_use_)memory_efficient_attention")
 _CHOSEN = re.compile(rb"attn_implementation[\"']?\]?\s*[=:]\s*\Z")
 
 
@@ -71,6 +73,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if row.signature is not None and site.role != "import":
         return judge_attention(site, row, ctx)
+    if _SWITCH.search(site.name):
+        return _judge_switch(site, row, ctx)
     if site.kind != "string":
         return judge_by_row(site, row, ctx)
     if site.parent == "Compare":
@@ -88,6 +92,19 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     name = ctx.text(site.start, site.end).strip("rbuRBU\"'")
     edits = replace_in_string(ctx.source.text, site.start, site.end, name, ctx.answer(row).replacement)
     return judgement(site, row, ctx, edits=edits)
+
+
+def _judge_switch(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """A method of diffusers that switches xFormers on. Where the program is asked for it as it runs, that stays."""
+    if site.call is None:
+        return Dismissed(site, "user-name")  # an option called like the method
+    wanted = site.call.arguments[0].literal if site.call.arguments else True
+    if wanted is False:
+        return Dismissed(site, "agnostic")
+    if wanted is not True or any(b"xformers" in test for test in tests_around(site, ctx)):
+        advice = "it runs where the program is asked for xFormers: without that, attention is PyTorch's own"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
+    return judge_by_row(site, row, ctx)
 
 
 def _asked(site: Site, ctx: Context) -> Site | None:
