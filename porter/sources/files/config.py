@@ -9,6 +9,7 @@ from itertools import groupby
 from porter.index.site import Site
 from porter.sources.files.commands import command_sites, scan_shell
 from porter.sources.files.images import image_name
+from porter.sources.files.requirements import requirement_at
 from porter.sources.files.shell import Command
 from porter.sources.files.toml import read_toml
 from porter.sources.files.tree import Item, Path, read_json
@@ -22,6 +23,7 @@ _SCRIPTS = names(
     before_install install post_create_command postcreatecommand test_command build_command"""
 )
 _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
+_PACKAGES = frozenset(["pip", "pip_packages", "python_packages"])  # what pip installs: Cog, Ray
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
 _RESOURCE = re.compile(r"nvidia\.com/[\w.-]+", re.ASCII)
@@ -69,6 +71,8 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
     elif item.block:
         if key.endswith(".sh"):
             yield from scan_shell(view.cut(item.start, item.end))
+    elif key in _PACKAGES:
+        yield from requirement_at(view, item.start, item.end)
     elif variable := _variable(item, key):
         detail = item.value
         yield view.site("environment", *variable, role="store", scope=scope, detail=detail)

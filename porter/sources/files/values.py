@@ -14,7 +14,8 @@ _DEVICE_KEY = re.compile(r"(?:.*_)?(?:device|devices|device_?name|device_?type|m
 _BACKEND_KEY = re.compile(r"(?:.*_)?(?:backend|process_group|pg|dist)", re.ASCII)
 _NCCL = re.compile(r"(?:(?:cpu|cuda):\w+,)*(?:cuda:)?nccl(?:,(?:cpu|cuda):\w+)*", re.ASCII)
 _HALF = re.compile(r"(?:torch\.)?(?:fp16|float16|half)|16(?:-mixed|-true)?", re.ASCII)
-_TRUE = frozenset(["true", "yes", "on", "1", "enabled", ""])
+_YES = frozenset(["true", "yes", "on"])
+_TRUE = _YES | {"1", "enabled", ""}
 _NOTHING = frozenset(["null", "none", "~", "[]", "false", "-1", ""])
 
 # Keys under which a value of half precision means computing in float16, and the key that rows use.
@@ -103,6 +104,8 @@ def setting(path: tuple[str, ...], value: str) -> Setting | None:
     if key in _PRECISION and _HALF.fullmatch(value):
         return Setting(f"{_PRECISION[key]}: {value.removeprefix('torch.')}")
     if (key in _GPU_COUNTS and value != "0") or key in _GPU_IDS:
+        if value.lower() in _YES:
+            return Setting("use_cuda: true")
         return None if value.lower() in _NOTHING else Setting(f"{key}: {value}")
     if key in _CHOICES and _CHOICES[key].fullmatch(value):
         return Setting(f"{key.lstrip('_')}: {value}")
