@@ -17,7 +17,7 @@ become `is_causal` and `scale`. A mask of flash-attn ends with the last key, `is
 agree where queries and keys are equally many, and what speaks of a cache stays. xFormers takes three dimensions or
 four: porter rewrites where the code that shapes the tensors shows which. Windows, ALiBi, biases, sequences packed by
 `cu_seqlens`, and what is imported where the import may fail are left to a person. Once its last use is rewritten, the
-import goes. So do calls of diffusers' `enable_xformers_memory_efficient_attention()`: PyTorch's attention is its default.
+import goes. So do calls of diffusers' `enable_xformers_memory_efficient_attention()`: its default is PyTorch's own.
 
 ## Example
 
