@@ -125,8 +125,7 @@ def _installed(site: Site, ctx: Context) -> Hold | None:
     found = installed(site, ctx)
     if found is None:
         return None
-    name, brought = found
-    advice = f"left as it is: `{name}` is true only where line {brought.line} finds `{brought.name}`, which needs CUDA"
+    advice = f"left as it is: `{found.name}` is true only where {found.where} finds `{found.package}`, which needs CUDA"
     return Hold(Verdict.PORTABLE, advice)
 
 

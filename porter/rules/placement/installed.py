@@ -5,24 +5,57 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import msgspec
+
 from porter.index.outline import own_names
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel
+from porter.rules.placement.reach import called
 
 
-def installed(test: Site, ctx: Context) -> tuple[str, Site] | None:
-    """The name that an ``and`` joins with a test and that is true only where an import succeeds; and that import."""
+class Installed(msgspec.Struct, frozen=True):
+    """A name that is true only where an import succeeds: what looks for which package."""
+
+    name: str
+    where: str
+    package: str
+
+
+def installed(test: Site, ctx: Context) -> Installed | None:
+    """The name that an ``and`` joins with a test and that is true only where a package for CUDA is there."""
     names = sorted(set(_joined(test, ctx)))
     for site in ctx.sites if names else ():
-        if site.role != "import" or not any(guard.kind == "import" for guard in site.guards):
+        if not _may_fail(site, ctx):
             continue
         tried = ctx.outline().parent(site.start)
-        if not isinstance(tried, ast.Try) or not is_kernel(site, ctx):
+        if not isinstance(tried, ast.Try):
             continue
         if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
-            return name, site
-    return None
+            return Installed(name, f"line {site.line}", site.name)
+    return next((found for name in names if (found := _found_by_call(name, test, ctx)) is not None), None)
+
+
+def _may_fail(site: Site, ctx: Context) -> bool:
+    """Whether a site is the import of a package for CUDA, and the program goes on without it."""
+    return site.role == "import" and any(guard.kind == "import" for guard in site.guards) and is_kernel(site, ctx)
+
+
+def _found_by_call(name: str, test: Site, ctx: Context) -> Installed | None:
+    """``fused = get_fused_class()``: what a function of the program has looked for, whose answer may be None."""
+    home = ctx.outline().innermost(test.start)
+    calls = []
+    for node in ast.walk(home) if home is not None else ():
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call() as call) if target == name:
+                calls.append(call)
+    function = called(calls[0], test.scope, ctx) if len(calls) == 1 else None
+    module = ctx.project.owner(function) if function is not None else ""
+    if function is None or not module:
+        return None
+    inside = (s for s in ctx.project.sites(module) if f"{module}.{s.scope}" == function)
+    found = next((s.name for s in inside if _may_fail(s, ctx)), None)
+    return Installed(name, f"`{function.rpartition('.')[2]}`", found) if found is not None else None
 
 
 def _joined(test: Site, ctx: Context) -> Iterator[str]:
