@@ -45,6 +45,7 @@ _ALONE = re.compile(
 _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _AND = re.compile(rb"\band\b")
+_RAISING = ("Raise", "Assert")
 # Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
 _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
@@ -183,13 +184,11 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
         return None  # the chain around it decides
     followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
     blocker = next((s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)), None)
-    needs = "needs CUDA"
     if blocker is not None:
-        what = f'`"{blocker.name}"`' if blocker.kind in ("string", "device") else f"`{blocker.name}`"
-        needs = "stays" if blocker.kind == "device" else needs
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
+        why = _needs(blocker)
     elif found := reached(site, flag(site, ctx), ctx):
-        what, where = f"`{found.needs}`", f"`{found.name}`"
+        where, why = f"`{found.name}`", f"where `{found.needs}` needs CUDA"
     elif again := asks_again(site, flag(site, ctx), ctx):
         return Hold(Verdict.MANUAL, f"`{again}`, which is all that it leads to, asks for CUDA itself: decide both")
     else:
@@ -197,8 +196,17 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
     if placed or _asserted(site):
-        return Hold(Verdict.MANUAL, f"port {where} first, where {what} {needs}, and this test with it")
-    return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, where {what} {needs}")
+        return Hold(Verdict.MANUAL, f"port {where} first, {why}, and this test with it")
+    return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, {why}")
+
+
+def _needs(blocker: Site) -> str:
+    """Why a line stays CUDA's, as people are told: what an error says is not what needs CUDA."""
+    if blocker.kind == "string" and blocker.statement is not None and blocker.statement.kind in _RAISING:
+        return "which raises"
+    if blocker.kind == "device":
+        return f'where `"{blocker.name}"` stays'
+    return f'where `"{blocker.name}"` needs CUDA' if blocker.kind == "string" else f"where `{blocker.name}` needs CUDA"
 
 
 def _required(site: Site, ctx: Context) -> Hold | None:
@@ -322,7 +330,7 @@ def _raised(site: Site) -> bool:
     if site.kind != "string" or statement is None:
         return False
     chosen = any(guard.start > statement.start for guard in site.guards)
-    return chosen or statement.kind in ("Raise", "Assert")
+    return chosen or statement.kind in _RAISING
 
 
 def _asserted(site: Site) -> bool:
