@@ -109,8 +109,12 @@ def index_at(view: View, start: int, end: int, option: int | None = None) -> Ite
     """
     if match := _CUDA_INDEX.search(view.text, start, end):
         address = match[0].rstrip("/")
-        begin = match.start() if option is None else option
-        yield view.site("requirement", address.replace("http:", "https:", 1), begin, match.start() + len(address))
+        begin, stop = match.start(), match.start() + len(address)
+        if option is not None:
+            quote = view.text[begin - 1]
+            quoted = quote in "\"'" and view.text.startswith(quote, match.end())
+            begin, stop = option, match.end() + quoted
+        yield view.site("requirement", address.replace("http:", "https:", 1), begin, stop)
 
 
 def channel_at(view: View, channel: Word) -> Iterator[Site]:
