@@ -23,7 +23,7 @@ from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
-from porter.rules.precision.amp import all_or_none
+from porter.rules.precision.apex import all_or_none
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})

@@ -60,9 +60,11 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.counterpart import Lost
-from porter.rules.precision.amp import PACKAGE, uses_of_amp, without_apex
+from porter.rules.precision.apex import INITIALIZE, PACKAGE, Uses, elsewhere, uses_of_amp
+from porter.rules.precision.casting import Casting
+from porter.rules.precision.unscaled import Unscaled
 from porter.rules.table import by_hand, judge_by_row, judgement
 
 
@@ -77,7 +79,21 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.answer(row).verdict is Verdict.MANUAL:
         return judgement(site, row, ctx)
     try:
-        edits = without_apex(ctx)
+        edits = _without_apex(ctx)
     except Lost as reason:
         return by_hand(site, row, ctx, str(reason))
     return judgement(site, row, ctx, edits=edits[site.start], group=PACKAGE)
+
+
+def _without_apex(ctx: Context) -> dict[int, Edits]:
+    """The edits of the file's uses, by the start of their sites. Raises Lost where one of them cannot be edited."""
+    uses = Uses(ctx)
+    if not uses.of(INITIALIZE):
+        raise Lost("`amp.initialize` is called in another file: port both together")
+    if (other := elsewhere(ctx)) is not None:
+        raise Lost(f"`{other}`, which this file imports, uses it as well: port both together")
+    unscaled = Unscaled(uses)
+    found = {use.site.start: unscaled.edits(use) for use in uses.all}
+    for use, edits in Casting(uses).edits():
+        found[use.site.start] += edits
+    return {start: tuple(sorted(edits)) for start, edits in found.items()}
