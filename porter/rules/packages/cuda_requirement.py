@@ -45,6 +45,7 @@ import re
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.build import module_name
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite import lines
@@ -220,9 +221,19 @@ def _mentioned(site: Site, ctx: Context) -> str:
 
 
 def _importer(row: Row, ctx: Context) -> str:
-    """What cannot do without the package: the first file that imports it and has no other way."""
-    for module in row.imports:
-        for path, site in ctx.project.imports.get(module, ()):
-            if not any(guard.kind == "import" for guard in site.guards):
-                return f"`{path}` imports it (line {site.line}): port that first, and delete this with it"
-    return ""
+    """What cannot do without the package: a file with kernels of it before others, and how many more there are."""
+    imports = (found for module in row.imports for found in ctx.project.imports.get(module, ()))
+    needed = {path: site for path, site in imports if not any(guard.kind == "import" for guard in site.guards)}
+    if not needed:
+        return ""
+    path = min(needed, key=lambda path: not _has_kernel(path, row, ctx))
+    where = f"`{path}` (line {needed[path].line})"
+    if len(needed) == 1:
+        return f"{where} imports it: port that first, and delete this with it"
+    return f"{where} and {len(needed) - 1} more import it: port those first, and delete this with them"
+
+
+def _has_kernel(path: str, row: Row, ctx: Context) -> bool:
+    """Whether a file defines kernels by the package: ``@triton.jit``."""
+    found = ctx.project.sites(module_name(path))
+    return any(site.role == "decorator" and site.name.partition(".")[0] in row.imports for site in found)
