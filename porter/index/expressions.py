@@ -194,7 +194,8 @@ class Expressions:
             self.flow.into(keyword.value, callee.keyword(keyword), self.scope)
             if keyword.arg is None and not self._handed_on(keyword.value):
                 self.flow.spread(callee)
-        for name in (callee.owner, callee.method):
+        method = f".{callee.short}" if isinstance(node.func, ast.Attribute) else ""
+        for name in (callee.owner, method):
             if name in self.watch.arguments:
                 self._argument_sites(node, name, self.watch.arguments[name])
                 break
@@ -226,7 +227,7 @@ class Expressions:
             if keyword.arg in watched:
                 self._argument_site(node, f"{name}({keyword.arg})", keyword.value)
 
-    def _argument_site(self, node: ast.Call, name: str, value: ast.expr) -> None:
+    def _argument_site(self, node: ast.Call | None, name: str, value: ast.expr) -> None:
         detail = ast.unparse(value) if isinstance(value, (ast.Constant, ast.Name, ast.Attribute)) else ""
         self.found.append(Found("argument", name, value, self.moment("Call", "load", node), detail=detail))
 

@@ -75,6 +75,19 @@ class Visitor(Expressions):
         likely = isinstance(target, ast.Subscript) and name in sinks.LIKELY_KEYWORDS
         use = "field" if self.scope.kind == "class" else "assign"
         self.flow.into(value, Use(use, place, "device" if likely else None, not likely, name), self.scope)
+        if use == "field":
+            self._default_of_base(name, value)
+
+    def _default_of_base(self, name: str, value: ast.expr) -> None:
+        """``fp16: bool = field(default=True)`` in a data class of TrainingArguments: what its constructor takes."""
+        node = self.scope.node
+        if not isinstance(node, ast.ClassDef) or not any(_is_dataclass(decorator) for decorator in node.decorator_list):
+            return
+        defaults = (k.value for k in value.keywords if k.arg == "default") if isinstance(value, ast.Call) else ()
+        for base in node.bases:
+            reference = self.reference(base)
+            if reference is not None and name in self.watch.arguments.get(reference.qualified, ()):
+                self._argument_site(None, f"{reference.qualified}({name})", next(iter(defaults), value))
 
     def _aug_assign(self, node: ast.AugAssign) -> None:
         self._flow_assign(node.target, node.value)
@@ -276,6 +289,10 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
 }
 if hasattr(ast, "TryStar"):
     _STATEMENTS[ast.TryStar] = Visitor._try
+
+
+def _is_dataclass(decorator: ast.expr) -> bool:
+    return _last_name(decorator.func if isinstance(decorator, ast.Call) else decorator) == "dataclass"
 
 
 def _last_name(node: ast.expr) -> str:

@@ -48,8 +48,8 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
-    if action == "argument" and site.call is not None and _matches(site, answer.fits):
-        return judgement(site, row, ctx, edits=_arguments(site, row, ctx))
+    if action == "argument" and _matches(site, answer.fits):
+        return _argument_judged(site, row, answer, ctx)
     if action in ("rename", "callee"):
         new = replaced(site, answer, ctx)
         if new.why:
@@ -75,6 +75,18 @@ def _deletion(site: Site, ctx: Context) -> Edits:
         return ()
     edit = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
     return (edit,) if edit is not None else ()
+
+
+def _argument_judged(site: Site, row: Row, answer: Answer, ctx: Context) -> Judgement:
+    """An argument of a call; or the default of a field, which is one of the base's constructor."""
+    if site.call is not None:
+        return judgement(site, row, ctx, edits=_arguments(site, row, ctx))
+    field = site.name.rpartition("(")[2].removesuffix(")")
+    name, _, value = answer.replacement.partition("=")
+    if name not in ("", field):
+        return by_hand(site, row, ctx, f"turn `{field}` off with it")
+    value = value or {"True": "False"}.get(site.detail, "")
+    return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, value) if value else None)
 
 
 def _constant(site: Site, call: Call, answer: Answer, ctx: Context) -> Edits:

@@ -46,13 +46,16 @@ _SWITCHES = {
     "use_gpu": "use_cuda",
     "load_in_8bit": "load_in_8bit",
     "load_in_4bit": "load_in_4bit",
+    "use_liger_kernel": "use_liger_kernel",
 }
 # Keys that count or choose GPUs: their value stays in the name.
 _GPU_COUNTS = frozenset(["gpus", "num_gpus", "n_gpus", "n_gpu", "ngpus", "gpus_per_node", "num_gpus_per_node"])
 _GPU_IDS = frozenset(["gpu", "gpu_id", "gpu_ids"])
 # Keys of which some values need CUDA.
 _CHOICES = {
-    "distributed_type": re.compile(r"MULTI_GPU|DEEPSPEED|MEGATRON_LM"),
+    "distributed_type": re.compile(r"MULTI_GPU|DEEPSPEED|MEGATRON_LM|FSDP"),
+    "fsdp": re.compile(r".*shard.*"),
+    **dict.fromkeys(("deepspeed", "deepspeed_config", "deepspeed_config_file"), re.compile(r".*\.json|\$.+")),
     "attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
     "_attn_implementation": re.compile(r"flash_attention_\d|flash_attn\w*"),
     "optim": re.compile(r"\w*(?:bnb|8bit|apex|paged)\w*"),
@@ -95,6 +98,8 @@ def setting(path: tuple[str, ...], value: str) -> Setting | None:
     if key in ("enabled", "enable") and len(path) > 1:  # {"fp16": {"enabled": true}}
         key = path[-2].lower().replace("-", "_")
         return _switch(key, value)
+    if path[-2:] == ("zero_optimization", "stage"):  # what every configuration of DeepSpeed has
+        return Setting(f"zero_optimization: {value}")
     if DEVICE.fullmatch(value):
         return Setting(f"device: {value}", _DEVICE_KEY.fullmatch(key) is not None)
     if value in ("gpu", "cuda", "GPU") and key.endswith(("accelerator", "device")):
