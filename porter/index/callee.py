@@ -109,6 +109,8 @@ class Callee:
             )
         place = f"p:{self.owner}.{name}" if self.owner else f"k:{name}"
         likely = name in sinks.LIKELY_KEYWORDS
+        if likely and self.owner.partition(".")[0] in sinks.FOREIGN:
+            return Use("keyword", place, detail=f"`{self.owner}()`")
         return Use("keyword", place, "device" if likely else None, not likely, f"{name}=")
 
     def _sink(self, kind: str, parameter: str) -> Use:

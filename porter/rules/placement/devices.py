@@ -9,6 +9,7 @@ import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
+from porter.index.sinks import FOREIGN
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named
@@ -188,6 +189,11 @@ def _among_others(site: Site, row: Row, ctx: Context, what: str, group: str | No
 
 def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) -> Judgement:
     """A string that may be a device, but no device that porter can see takes it."""
+    package = site.detail.strip("`").partition(".")[0]
+    if package in FOREIGN and site.detail.startswith("`"):
+        advice, why = f"pass a device that `{package}` has", "it does not compute with PyTorch, and does not know Neuron"
+        message = f"{what}, taken by {site.detail}"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
     advice = f"{_write(site, ctx)} if it names the device to run on" if ctx.target.device else ""
     why = "no device that porter can see takes this value, so porter does not touch it"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)
