@@ -44,7 +44,6 @@ from porter.rules.uses import has_uses, is_cpu_test
 
 _STATE = re.compile(r"state_dict|checkpoint|ckpt|model|\bstates?\b", re.I)
 _ON_CPU = re.compile(r"torch\.load\(.*map_location=(?:torch\.device\()?'cpu'")
-_NAME = re.compile(r"[^\W\d]\w*")
 _OWN = re.compile(r"rank|ordinal|shard|worker|process_index")
 
 
@@ -84,5 +83,6 @@ def _with_origins(place: str, body: list[ast.stmt]) -> str:
     while pending:
         text = pending.pop()
         found += f"{text}\n"
-        pending += [value for name, value in values if name in _NAME.findall(text) and value not in found]
+        names = {n.id for n in ast.walk(ast.parse(f"({text})")) if isinstance(n, ast.Name)}
+        pending += [value for name, value in values if name in names and value not in found]
     return found

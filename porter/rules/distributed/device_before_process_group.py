@@ -40,6 +40,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
+from porter.rules.placement.indices import with_its_moves
 from porter.rules.presence import behind_test, is_present, spelled
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
@@ -50,7 +51,8 @@ from porter.rules.uses import function_around
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge ``set_device`` by the process group that comes behind it, and a process group by what comes before."""
     if ctx.target.backend_module:
-        return _told(site, row, ctx) if is_start(site) else judge_by_row(site, row, ctx)
+        told = _told if is_start(site) else judge_by_row
+        return with_its_moves(told(site, row, ctx), site, ctx)
     if site.kind == "argument" and _may_be_none(site, ctx) and not ctx.target.keeps_cuda:
         return by_hand(site, row, ctx, f"`{site.detail}` may be None here, which is right: see where it is not")
     if site.kind == "argument" and ctx.target.keeps_cuda:

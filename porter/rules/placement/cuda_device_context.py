@@ -36,6 +36,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around
+from porter.rules.placement.indices import with_its_moves
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
 
@@ -71,7 +72,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why)
     if site.name == "torch.cuda.current_device" and not ctx.target.numbered and site.parent in _OF_NUMBERS:
         return by_hand(site, row, ctx, "a number is asked for here, and a process has one device without any")
-    return judge_use(site, row, ctx)
+    return with_its_moves(judge_use(site, row, ctx), site, ctx)
 
 
 def _beside(site: Site, ctx: Context) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
+import msgspec
+
+from porter.index.outline import dotted
 from porter.index.site import Site
-from porter.rules.base import Context
+from porter.rules.base import Context, Dismissed, Judgement, TextEdit, needing
+from porter.rules.spelling import device_numbered
 from porter.rules.uses import function_around
 
 # What programs call the device of a process: its rank on this machine, or a GPU given to it from outside.
@@ -61,6 +67,27 @@ def second(site: Site, ctx: Context) -> str:
     rest = ctx.text(site.end, max(site.end, site.statement.end))
     found = _SECOND.match(rest)
     return _operand(rest[found.end() :]) if found is not None else ""
+
+
+def with_its_moves(found: Judgement | Dismissed, site: Site, ctx: Context) -> Judgement | Dismissed:
+    """What becomes of ``set_device(rank)``, together with ``.to(rank)``, where the target's devices have no number."""
+    number = site.call.get("device", 0) if site.call is not None and site.name.endswith(".set_device") else None
+    if ctx.target.numbered or number is None or isinstance(found, Dismissed) or not found.edits:
+        return found
+    name, outline = ctx.text(number.start, number.end), ctx.outline()
+    home = outline.function(site.start) if "." not in name else None
+    device = device_numbered(name, ctx) + needing(ctx.target.module)
+    values = (v for n in ast.walk(home or outline.tree) if isinstance(n, ast.Call) for v in _devices(n))
+    spans = [outline.span(value) for value in values if dotted(value) == name]
+    moves = (TextEdit(span.start, span.end, device) for span in spans)
+    return msgspec.structs.replace(found, edits=(*found.edits, *moves))
+
+
+def _devices(call: ast.Call) -> Iterator[ast.expr]:
+    """What a call takes as a device: ``.to(value)``, ``device=value``."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "to":
+        yield from call.args[:1]
+    yield from (keyword.value for keyword in call.keywords if keyword.arg == "device")
 
 
 def _operand(text: str) -> str:
