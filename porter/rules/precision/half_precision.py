@@ -15,7 +15,8 @@ all those of a file together, with verdict `review`, for results differ in their
 
 The rest of the program must agree. Where the file compares with float16, looks it up in a table, has an option for
 it, offers bfloat16 itself, defines kernels, converts to float16 in other ways or by `.half()` on something that
-porter does not know, all of them stay: float16 works. In tests it is part of what they assert.
+porter does not know, all of them stay: float16 works. So do those that a comment explains, and those of a file whose
+only device is the CPU: it converts what others read. In tests float16 is part of what they assert.
 
 ## Example
 
@@ -44,6 +45,9 @@ from porter.rules.uses import before
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
+_SAID = re.compile(rb"[^\n]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
+_ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
+_DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
@@ -93,20 +97,23 @@ def _settled(site: Site, ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
+    if _ON_CPU.search(ctx.source.text) and not _DEVICE.search(_ON_CPU.sub(b"", ctx.source.text)):
+        return "the file's only device is the CPU"
     if kernel := kernel_of(ctx):
         return f"`{kernel.name}` of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
     if line is None:
         return ""
-    return f"line {line} relies on it" if line != site.line else "an option of the program asks for it"
+    return f"line {line} relies on it" if line != site.line else "an option or a comment of the program asks for it"
 
 
 def _relies(site: Site, ctx: Context) -> bool:
     """Whether the site needs float16, or may: it compares, looks up, is an option, or does what porter cannot edit."""
     called = site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
     named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
-    return (called or named) and (_choice(site, ctx) is None or _is_option(site, ctx))
+    asked = _is_option(site, ctx) or _SAID.match(ctx.source.text, site.start) is not None
+    return (called or named) and (asked or _choice(site, ctx) is None)
 
 
 def _autocasts(ctx: Context) -> list[Call]:
