@@ -91,6 +91,14 @@ def is_asked_for(site: Site, ctx: Context) -> bool:
     return named and (site.parent in _TESTS or site.role == "annotation" or asks_class(site, ctx))
 
 
+def stands_with(word: str, site: Site, ctx: Context) -> bool:
+    """Whether the list, the set or the keys that the site is one of have ``word`` as well."""
+    match ctx.outline().expressions(site.start, site.end)[-2:]:
+        case [ast.List(elts=words) | ast.Set(elts=words) | ast.Tuple(elts=words) | ast.Dict(keys=words), own]:
+            return own in words and any(isinstance(w, ast.Constant) and w.value == word for w in words)
+    return False
+
+
 def is_cpu_test(site: Site, ctx: Context) -> bool:
     """Whether the site stands in a function of a test that speaks of no device: it runs on the CPU."""
     function = ctx.outline().function(site.start) if ctx.in_test() else None

@@ -78,7 +78,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if found is None:
         if site.use in ("", "text") or _TALKS.search(site.detail):
             return Dismissed(site, "text")
-        return by_hand(site, row, ctx, "no process group that porter can see takes this value", message=message)
+        return _unseen(site, row, ctx)
     statement = _statement(site, ctx)
     if _NEURON.search(function_around(site, ctx) if site.scope else statement):
         return Dismissed(site, "handled")
@@ -93,6 +93,14 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     verdict = Verdict.AUTO if found.certain and "," not in site.name and not by_name else Verdict.REVIEW
     edits = _edits(site, ctx) if ctx.edits and site.editable else None
     return judgement(site, row, ctx, verdict=verdict, message=message, edits=edits)
+
+
+def _unseen(site: Site, row: Row, ctx: Context) -> Judgement:
+    """A name that no process group is seen to take: a program has copiers, caches and options by that name as well."""
+    replacement, note = ctx.answer(row).replacement, "no process group that porter can see takes this value"
+    advice = f"write `{replacement}` if it names the backend of a process group" if replacement else ""
+    message = f'`"{site.name}"` is the name of a backend'
+    return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=note)
 
 
 def _anywhere(site: Site, row: Row, ctx: Context, message: str) -> Judgement:

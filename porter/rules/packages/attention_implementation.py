@@ -18,6 +18,7 @@ agree where queries and keys are equally many, and what speaks of a cache stays.
 four: porter rewrites where the code that shapes the tensors shows which. Windows, ALiBi, biases, sequences packed by
 `cu_seqlens`, and what is imported where the import may fail are left to a person. Once its last use is rewritten, the
 import goes. So do calls of diffusers' `enable_xformers_memory_efficient_attention()`: its default is PyTorch's own.
+Names change where they choose the implementation of a model, but not where flash attention was asked for, or found.
 
 ## Example
 
@@ -52,7 +53,9 @@ AutoModel.from_pretrained(name, attn_implementation="sdpa")
 
 from __future__ import annotations
 
+import ast
 import re
+from itertools import pairwise
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
@@ -64,6 +67,8 @@ from porter.rules.uses import is_asked_for, tests_around
 
 _SWITCH = re.compile(r"\.(?:enable_xformers_|set_use_)memory_efficient_attention")
 _CHOSEN = re.compile(rb"attn_implementation[\"']?\]?\s*[=:]\s*\Z")
+# A function or a name that says whether flash attention is there, or what a configuration asks for.
+_FOUND = re.compile(r"(?i)flash_?att\w*(?:avail|request|install)|has_flash")
 
 
 @rule("PRT704", "attention-implementation")
@@ -83,8 +88,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return by_hand(site, row, ctx, "a test: what it asserts may depend on the implementation")
     if (asked := _asked(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"line {asked.line} asks for this name: change both together")
+    if (why := _idle(site, ctx)) is not None:
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="left as it is", note=why)
     if not _CHOSEN.search(ctx.source.text[max(0, site.start - 60) : site.start]):
-        return by_hand(site, row, ctx)
+        advice = f"write `{ctx.answer(row).replacement}` if it chooses the implementation of a model"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if not ctx.edits:
         return judgement(site, row, ctx)
     from porter.rewrite.calls import replace_in_string
@@ -105,6 +113,33 @@ def _judge_switch(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         advice = "it runs where the program is asked for xFormers: without that, attention is PyTorch's own"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     return judge_by_row(site, row, ctx)
+
+
+def _idle(site: Site, ctx: Context) -> str | None:
+    """Why a name starts nothing where these kernels are missing, if so: a list has it, or it answers a question."""
+    outline = ctx.outline()
+    nodes: list[ast.AST] = [*outline.around(site.start), *outline.expressions(site.start, site.end)]
+    for node, part in pairwise(nodes):
+        inside = part is node.body if isinstance(node, ast.IfExp) else part in getattr(node, "body", ())
+        if inside and isinstance(node, ast.If | ast.IfExp) and _FOUND.search(ast.unparse(node.test)):
+            return "chosen only where flash attention is found, or asked for"
+    return "a name in a list or a table runs only where it is asked for" if _is_listed(nodes[-2:], site, ctx) else None
+
+
+def _is_listed(nodes: list[ast.AST], site: Site, ctx: Context) -> bool:
+    """Whether a name is one of a set of names, or a key of a table, that the program does not go through."""
+    match nodes:
+        case [ast.Dict(keys=keys), ast.Constant() as key]:
+            return key in keys
+        case [ast.List() | ast.Set() | ast.Tuple() as names, ast.Constant()]:
+            pass
+        case _:
+            return False
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)] | [ast.AnnAssign(ast.Name(id=name), value=value)]:
+            loops = (n.iter for n in ctx.outline().nodes if isinstance(n, ast.For | ast.comprehension))
+            return value is names and name not in {n.id for n in loops if isinstance(n, ast.Name)}
+    return False
 
 
 def _asked(site: Site, ctx: Context) -> Site | None:

@@ -38,7 +38,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.runtime.ranges import as_blocks
 from porter.rules.table import action_of, by_hand, judgement
-from porter.rules.uses import before, judge_use
+from porter.rules.uses import before, judge_use, stands_with
 
 _COMMA_BEFORE = re.compile(rb"\s*,\s*\Z")
 _COMMA_AFTER = re.compile(rb"\s*,\s*")
@@ -113,4 +113,8 @@ def _column(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.use == "keyword" and site.detail == "sort_by=":
         edit = ctx.text(site.start, site.end).replace(site.name, ctx.answer(row).replacement)
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, edit) if ctx.edits else ())
+    replacement = ctx.answer(row).replacement
+    if stands_with(replacement, site, ctx):
+        advice = f"left as it is: `{replacement}` stands beside it"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     return by_hand(site, row, ctx, "porter does not see a table that is sorted by it")
