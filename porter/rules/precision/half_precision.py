@@ -16,7 +16,8 @@ all those of a file together, with verdict `review`, for results differ in their
 The rest of the program must agree. Where the file compares with float16, looks it up in a table, has an option for
 it, offers bfloat16 itself, defines kernels, converts to float16 in other ways or by `.half()` on something that
 porter does not know, all of them stay: float16 works. So do those that a comment explains, and those of a file whose
-only device is the CPU: it converts what others read. In tests float16 is part of what they assert.
+only device is the CPU, or that saves models and runs none: it converts what others read. In tests float16 is part of
+what they assert.
 
 ## Example
 
@@ -48,6 +49,10 @@ _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
 _SAID = re.compile(rb"[^\n]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
 _DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
+_SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\btorch\.save\(|\bsave_file\(")
+_RUNS = re.compile(
+    rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(", re.I
+)
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
@@ -99,6 +104,8 @@ def _settled(site: Site, ctx: Context) -> str:
         return "the program offers bfloat16 itself"
     if _ON_CPU.search(ctx.source.text) and not _DEVICE.search(_ON_CPU.sub(b"", ctx.source.text)):
         return "the file's only device is the CPU"
+    if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
+        return "the file saves models, and runs none: it is the format of what others read"
     if kernel := kernel_of(ctx):
         return f"`{kernel.name}` of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
