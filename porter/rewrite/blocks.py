@@ -1,4 +1,4 @@
-"""A block that would lose all of its statements keeps a ``pass``, or goes with the test that it stands under."""
+"""A block that would lose all of its statements keeps a ``pass``, or goes with the test or ``try`` around it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class _Block(msgspec.Struct, frozen=True):
 
     owner: int  # where the compound statement begins
     statements: list[tuple[int, int]]
-    test: tuple[int, int, int] | None  # of an `if` that only asks, and has no `else`: its span, and its siblings
+    test: tuple[int, int, int] | None  # of what serves it alone, an `if` that only asks or a `try`: span and siblings
 
 
 def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
-    """Take the `if` away with all that it guarded, or make the last of a block's deletions a ``pass``.
+    """Take the `if` or `try` away with all that it guarded, or make the last of a block's deletions a ``pass``.
 
     Each rule sees its own statement only; that the block is left empty shows when all have been judged.
     """
@@ -36,7 +36,7 @@ def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
     if not removed:
         return list(judgements)
     found = list(judgements)
-    for block in _blocks(source):
+    for block in reversed(list(_blocks(source))):  # inner ones first
         covering = [next((d for d in removed if d.start <= s and e <= d.end), None) for s, e in block.statements]
         last = covering[-1]
         if last is None or None in covering or last.start <= block.owner:
@@ -44,6 +44,7 @@ def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
         gone = _whole(source, block) if block.test is not None else None
         if gone is not None:
             found = [_with_the_test(j, gone, {e for e in covering if e is not None}) for j in found]
+            removed.add(gone)
         elif last.text != "pass":
             instead = {last: TextEdit(*block.statements[-1], "pass")}
             found = [replace(j, edits=tuple(instead.get(edit, edit) for edit in j.edits)) for j in found]
@@ -51,7 +52,7 @@ def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
 
 
 def _whole(source: Source, block: _Block) -> TextEdit | None:
-    """The deletion of an `if` and its block; None where a comment stands in it."""
+    """The deletion of an `if` or `try` and its block; None where a comment stands in it."""
     assert block.test is not None
     start, end, siblings = block.test
     return None if b"#" in source.text[start:end] else delete_statement(source.text, start, end, siblings)
@@ -83,8 +84,9 @@ def _blocks(source: Source) -> Iterator[_Block]:
     chained = {id(node.orelse[0]) for node in nodes if isinstance(node, ast.If) and len(node.orelse) == 1}
     for node in nodes:
         if isinstance(node, ast.stmt | ast.excepthandler):
-            asks = isinstance(node, ast.If) and not node.orelse and id(node) not in chained and _only_asks(node.test)
-            test = (*span(node), siblings[id(node)]) if asks else None
+            alone = not getattr(node, "orelse", ()) and not getattr(node, "finalbody", ()) and id(node) not in chained
+            serves = isinstance(node, ast.Try) or (isinstance(node, ast.If) and _only_asks(node.test))
+            test = (*span(node), siblings[id(node)]) if alone and serves else None
             for body in bodies(node):
                 spans = [span(s) for s in body if isinstance(s, ast.stmt)]
                 if spans:

@@ -19,6 +19,7 @@ from porter.rules.uses import may_be_missing
 PACKAGE = "apex.amp"
 INITIALIZE, SCALE, PARAMETERS = f"{PACKAGE}.initialize", f"{PACKAGE}.scale_loss", f"{PACKAGE}.master_params"
 SAVE, LOAD = f"{PACKAGE}.state_dict", f"{PACKAGE}.load_state_dict"
+HALF = f"{PACKAGE}.register_half_function"
 # What an expression may be made of that has no effect, and takes no time.
 _PLAIN = (
     *(ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.UnaryOp, ast.BoolOp),

@@ -6,12 +6,27 @@ import ast
 import copy
 import re
 
+from porter.index.outline import dotted
 from porter.rules.base import Edits, TextEdit
 from porter.rules.counterpart import Lost
 from porter.rules.lines import bared
-from porter.rules.precision.apex import INITIALIZE, LOAD, PARAMETERS, SAVE, SCALE, Use, Uses, is_plain, stores
+from porter.rules.precision import apex
+from porter.rules.precision.apex import Use, Uses, is_plain, stores
+    HALF,
+    INITIALIZE,
+    LOAD,
+    PACKAGE,
+    PARAMETERS,
+    SAVE,
+    SCALE,
+    Use,
+    Uses,
+    is_plain,
+    stores,
+)
 
 _OF_AN_OPTIMIZER = "\ue000"  # no name of a program
+_CAST = ("addmm", "baddbmm", "bmm", "conv1d", "conv2d", "einsum", "matmul", "mm")
 _MASTER = '(p for group in {}.param_groups for p in group["params"])'
 
 
@@ -24,15 +39,16 @@ class Unscaled:
 
     def edits(self, use: Use) -> Edits:
         """What takes the place of a use. Raises Lost."""
-        if use.name == INITIALIZE:
+        if use.name == apex.INITIALIZE:
             return self._initialize(use)
-        if use.name == SCALE:
+        if use.name == apex.SCALE:
             return tuple(self._backward(use))
-        if use.name == LOAD and isinstance(use.statement, ast.Expr) and use.statement.value is use.node:
+        alone = isinstance(use.statement, ast.Expr) and use.statement.value is use.node
+        if alone and (use.name == apex.LOAD or (use.name == apex.HALF and _is_cast(use.node))):
             return self._deleted(use)
-        if use.name == SAVE and not use.node.args:
+        if use.name == apex.SAVE and not use.node.args:
             return (TextEdit(use.call.start, use.call.end, "{}"),)
-        if use.name == PARAMETERS and len(use.call.arguments) == 1:
+        if use.name == apex.PARAMETERS and len(use.call.arguments) == 1:
             return self._merged(use) or self._parameters(use)
         raise Lost(f"nothing takes the place of `{use.site.name}` in line {use.site.line}")
 
@@ -96,7 +112,7 @@ class Unscaled:
 
     def _needs_name(self, scaled: str, loss: ast.expr) -> bool:
         """Whether the scaled loss is more than another name for the loss: used behind its block, or set anew in it."""
-        blocks = [block for use in self._uses.of(SCALE) for block, _, name in [use.scaled()] if name == scaled]
+        blocks = [block for use in self._uses.of(apex.SCALE) for block, _, name in [use.scaled()] if name == scaled]
         bodies = [statement for block in blocks for statement in block.body]
         inside = {n for statement in bodies for n in ast.walk(statement)}
         named = (n for n in self._outline.nodes if isinstance(n, ast.Name) and n.id == scaled and n not in inside)
@@ -124,6 +140,12 @@ class Unscaled:
         return [new for statement in block for new in _Ported(places).one(copy.deepcopy(statement))]
 
 
+def _is_cast(call: ast.Call) -> bool:
+    """Whether a function that is to run in float16 is one of torch's that autocast casts by itself."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return [dotted(node) or getattr(node, "value", None) for node in given] in [["torch", name] for name in _CAST]
+
+
 class _Ported(ast.NodeTransformer):
     """What statements come to without Apex."""
 
@@ -134,7 +156,7 @@ class _Ported(ast.NodeTransformer):
     def one(self, statement: ast.stmt) -> list[ast.stmt]:
         """What takes the place of one statement."""
         new = self.visit(statement)
-        return new if isinstance(new, list) else [new]
+        return new if isinstance(new, list) else [new] if new is not None else []
 
     def _use(self, node: ast.expr) -> str | None:
         return self._places.get((node.lineno, node.col_offset)) if isinstance(node, ast.Call) else None
@@ -142,13 +164,20 @@ class _Ported(ast.NodeTransformer):
     def visit_With(self, node: ast.With) -> ast.AST | list[ast.stmt]:
         match node.items:
             case [ast.withitem(context_expr=ast.Call(args=[loss, *_]) as call, optional_vars=ast.Name(id=scaled))]:
-                if self._use(call) == SCALE:
+                if self._use(call) == apex.SCALE:
                     self._names[scaled] = loss
                     return [new for statement in node.body for new in self.one(statement)]
         return self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if all(f"{node.module}.{alias.name}" == apex.PACKAGE for alias in node.names) else node
+
+    def visit_Try(self, node: ast.Try) -> ast.AST | None:
+        new = self.generic_visit(node)
+        return new if node.body else None
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         return self._names.get(node.id, node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        return ast.Name(_OF_AN_OPTIMIZER, ast.Load()) if self._use(node) == PARAMETERS else self.generic_visit(node)
+        return ast.Name(_OF_AN_OPTIMIZER, ast.Load()) if self._use(node) == apex.PARAMETERS else self.generic_visit(node)
