@@ -12,18 +12,6 @@ from porter.rules.counterpart import Lost
 from porter.rules.lines import bared
 from porter.rules.precision import apex
 from porter.rules.precision.apex import Use, Uses, is_plain, stores
-    HALF,
-    INITIALIZE,
-    LOAD,
-    PACKAGE,
-    PARAMETERS,
-    SAVE,
-    SCALE,
-    Use,
-    Uses,
-    is_plain,
-    stores,
-)
 
 _OF_AN_OPTIMIZER = "\ue000"  # no name of a program
 _CAST = ("addmm", "baddbmm", "bmm", "conv1d", "conv2d", "einsum", "matmul", "mm")
@@ -180,4 +168,5 @@ class _Ported(ast.NodeTransformer):
         return self._names.get(node.id, node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        return ast.Name(_OF_AN_OPTIMIZER, ast.Load()) if self._use(node) == apex.PARAMETERS else self.generic_visit(node)
+        is_ours = self._use(node) == apex.PARAMETERS
+        return ast.Name(_OF_AN_OPTIMIZER, ast.Load()) if is_ours else self.generic_visit(node)
