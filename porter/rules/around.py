@@ -56,6 +56,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *_served(ctx),
         *_taken(results, ctx),
     ]
+        *_given(results, ctx),
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
     keepers += [*_captures(results, ctx), *_helpers(keepers, ctx)]
@@ -190,6 +191,21 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
     """Private functions and classes of the file that nothing uses but what is kept, and such helpers themselves.
 
     In a test nobody else is presumed to use any of them.
+def _given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
+    outline = ctx.outline
+    for site in (r.site for r in results if r.rule == "cuda-only-package" and r.site.role == "call" and _stays(r)):
+        if site.call is None:
+            continue
+        why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"
+        yield Keeper(Span(site.end, site.call.end), why)
+        made, home = (flag(site, ctx) or b"").decode(), outline().innermost(site.start) or outline().tree
+        for node in ast.walk(home) if made else ():
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):
+                yield Keeper(outline().span(node), why)
+
+
     """
     if not keepers:
         return []
