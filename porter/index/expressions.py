@@ -292,6 +292,13 @@ class Expressions:
             self.guards = around
         self.guards = saved
 
+    def _subscript(self, node: ast.Subscript, parent: str) -> None:
+        """``state["scale"]``: some keys are known of what has them, as methods are."""
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(key, str) and f"[{key}]" in self.watch.methods and isinstance(node.ctx, ast.Load):
+            self.found.append(Found("method", f".[{key}]", node, self.moment(parent, "load"), receiver=node.value))
+        self.children(node)
+
     def _lambda(self, node: ast.Lambda, parent: str) -> None:
         saved = self.scope
         scope = self.binder.function_scope(node, self.scope, f"<lambda:{node.lineno}>")
@@ -416,6 +423,7 @@ _EXPRESSIONS: dict[type, Callable[..., None]] = {
     ast.IfExp: Expressions._choice,
     ast.Dict: Expressions._dict,
     ast.Lambda: Expressions._lambda,
+    ast.Subscript: Expressions._subscript,
     ast.JoinedStr: Expressions._joined,
     ast.NamedExpr: Expressions._walrus,
     **dict.fromkeys(COMPREHENSIONS, Expressions._comprehension),

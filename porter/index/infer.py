@@ -26,6 +26,7 @@ _DEPTH = 12  # definitions followed before giving up: a :class:`Known` is eviden
 _COPYING = {"iter", "reversed", "list", "tuple", "sorted"}
 _PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", *_COPYING}
 
+_OPERATORS = ("torch.autograd.Function", "torch.autograd.function.Function")
 _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
 
 # Attributes that other classes have, too: two of them together are evidence.
@@ -242,10 +243,21 @@ class Inference(Names):
     def _parameter(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
         arg = definition.node
         assert isinstance(arg, ast.arg)
+        if self._is_gradient(definition):
+            return Known("torch.Tensor", f"the gradient that `backward` is given as `{binding.name}`")
         annotated = self.annotation(arg.annotation, definition.scope.parent or definition.scope)
         if annotated is not None:
             return annotated
         return self._by_use(binding) or self._by_callers(definition, binding, depth)
+
+    def _is_gradient(self, definition: Definition) -> bool:
+        """Whether PyTorch passes a gradient for a parameter: to the ``backward`` of an operator, after its context."""
+        owner, function = definition.scope.parent, definition.scope.node
+        if getattr(function, "name", "") != "backward" or owner is None or not isinstance(owner.node, ast.ClassDef):
+            return False
+        bases = (self.reference(base, owner) for base in owner.node.bases)
+        own = any(base is not None and base.qualified in _OPERATORS for base in bases)
+        return own and isinstance(definition.extra, tuple) and definition.extra[0] not in (0, None)
 
     def _by_callers(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
         """What this file's own calls pass for a parameter, if they agree."""
@@ -355,6 +367,9 @@ class Inference(Names):
             owner = scope.enclosing("class")
             return Known(owner.qualified, "`super()`") if owner and func.attr in ("to", "cuda", "eval") else None
         known = self.infer(func.value, scope, depth)
+        if known is None or known.type.startswith(SYMBOLIC):
+            told = self.types.tells(func.attr)
+            known = known if told is None else Known(told, f"returned by `.{func.attr}()`")
         if known is None:
             return None
         result = self.types.method(known.type, func.attr)
@@ -365,9 +380,10 @@ class Inference(Names):
         method = self._own_method(known.type, func.attr, scope)
         if method is not None:
             return self.returned(method, depth)
-        if known.type.startswith(("torch.", *SYMBOLIC)):
+        made = known.type.removeprefix("result:")  # of a class, if it has the method
+        if made.startswith(("torch.", *SYMBOLIC)):
             return None
-        return Known(f"result:{known.type}.{func.attr}", known.why, known.certain)
+        return Known(f"result:{made}.{func.attr}", known.why, known.certain)
 
     def _own_method(self, owner: str, name: str, scope: Scope) -> ast.AST | None:
         for node, candidate in self.scopes.items():

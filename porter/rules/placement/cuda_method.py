@@ -13,8 +13,9 @@
 The receiver must be a tensor, a module or something else of PyTorch: by its constructor, its annotation, what the
 function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
 do their calls. If nothing says what the receiver is, porter says so and leaves the call. One that passes
-`non_blocking`, which tensors and modules take, or whose receiver is indexed by axes, `x[None]` or `x[:, 0]`, as tensors
-are, is edited for review if no class of the repository has a method `cuda`.
+`non_blocking`, which tensors and modules take, whose receiver is indexed by axes, `x[None]` or `x[:, 0]`, as tensors
+are, or that stands in a run of lines `x = x.cuda()` which move a tensor, is edited for review if no class of the
+repository has a method `cuda`.
 
 An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
 also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
@@ -50,7 +51,8 @@ _DOTTED = re.compile(r"[\w.]+")
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
-_PRESUMED = "nothing says what the receiver is, but of what has a `cuda()`, {}"
+_PRESUMED = "nothing says what the receiver is, but {}"
+_MOVES = re.compile(rb"[ \t]*(\w+) = \1\.cuda\([^()\n]*\)[ \t]*(?:#.*)?")
 
 
 @rule("PRT102", "cuda-method")
@@ -81,7 +83,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         verdict=Verdict.AUTO if named is None and site.certain and site.kind != "method" else Verdict.REVIEW,
         message=message,
         advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "write `.to(device)`",
-        note=_PRESUMED.format(presumed) if presumed is not None else f"the receiver is {site.receiver.why}",
+        note=_PRESUMED.format(presumed) if presumed is not None else _told(site.receiver.why),
         edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
 
@@ -91,9 +93,24 @@ def _presumed(site: Site, ctx: Context) -> str | None:
     if site.call is None or site.receiver is None or ctx.project.method_somewhere("cuda"):
         return None
     if site.call.get("non_blocking") is not None:
-        return "tensors and modules take `non_blocking`"
+        return "of what has a `cuda()`, tensors and modules take `non_blocking`"
     index = _BY_AXES.search(ctx.text(site.receiver.start, site.receiver.end))
-    return f"tensors are indexed by `{index[0]}`" if index is not None else None
+    if index is not None:
+        return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
+    beside = next((s for s in ctx.sites if s.name == "torch.Tensor.cuda" and _stands_beside(s, site, ctx)), None)
+    return f"line {beside.line} beside it moves a tensor" if beside is not None else None
+
+
+def _stands_beside(one: Site, other: Site, ctx: Context) -> bool:
+    """Whether both stand in one run of lines that do nothing but move a variable: ``x = x.cuda()``."""
+    first, last = sorted((one.line, other.line))
+    lines = ctx.source.text.split(b"\n")[first - 1 : last]
+    indents = {len(line) - len(line.lstrip()) for line in lines}
+    return first < last and len(indents) == 1 and all(_MOVES.fullmatch(line.rstrip()) for line in lines)
+
+
+def _told(why: str) -> str:
+    return f"the receiver is known: {why}" if why.startswith("`") else f"the receiver is {why}"
 
 
 def _reference(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

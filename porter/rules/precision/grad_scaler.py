@@ -13,9 +13,10 @@ into what the plain loop would do, on every device: one edit where it is made ke
 
 ## When porter rewrites
 
-The constructor, and nothing else. Code that reads `state_dict()["scale"]` would break, a subclass may rely on the
-scale, and a scaler passed on as a class is made elsewhere: those porter leaves to you. So it does where the file runs
-`torch.autocast` on a device that it takes from a variable and names no dtype, which may then be float16.
+The constructor, and code that reads `state_dict()["scale"]`, also through a class that wraps the scaler: of an empty
+state it takes 1.0. A subclass may rely on the scale, and a scaler passed on as a class is made elsewhere: those porter
+leaves to you. So it does where the file runs `torch.autocast` on a device that it takes from a variable and names no
+dtype, which may then be float16.
 
 ## Example
 
@@ -52,14 +53,18 @@ if TYPE_CHECKING:
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
 _AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.amp.autocast_mode.autocast"})
-_KEY = rb"(?:\[\s*|\.get\(\s*)[\"']scale[\"']"
+_STATE = "torch.amp.GradScaler.State.[scale]"
+_KEY = rb"(?:\[\s*[\"']scale[\"']\s*\]|\.get\(\s*[\"']scale[\"'])"
 _READS = re.compile(rb"\bstate_dict\(\)\s*" + _KEY + rb"|\bscaler\._scale\b")
+_ITEM = re.compile(r"\[\s*([\"'])scale\1\s*\]")
 _SAVES = re.compile(rb"(\w+)\s*=\s*[\w.]*scaler[\w.]*\.state_dict\(\)")
 
 
 @rule("PRT304", "grad-scaler")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a scaler where it is made; what is done with it stays valid."""
+    if site.name.endswith("[scale]"):
+        return _read(site, row, ctx)
     if has_uses(site, ctx):
         return Dismissed(site, "part")
     if not site.name.endswith(".GradScaler"):
@@ -77,6 +82,16 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
     return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None)
+
+
+def _read(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``state["scale"]`` as ``state.get("scale", 1.0)``, which is the same where the scaler is on."""
+    if site.name != _STATE or site.receiver is None:
+        return Dismissed(site, "user-name")
+    edits = None
+    if (item := _ITEM.fullmatch(ctx.text(site.receiver.end, site.end))) is not None:
+        edits = ctx.edit(site.receiver.end, site.end, f".get({item[1]}scale{item[1]}, 1.0)")
+    return judgement(site, row, ctx, message='`["scale"]` reads the scale from a scaler\'s state', edits=edits)
 
 
 def _mentioned(site: Site, row: Row, ctx: Context) -> Judgement:
@@ -97,10 +112,10 @@ def _for_cuda(call: Call) -> bool:
 def _hindrance(ctx: Context) -> str:
     """Why the file needs its scaler on; empty where it does not."""
     text = ctx.source.text
-    reader = _READS.search(text)
-    for saved in _SAVES.finditer(text):
-        reader = reader or re.compile(rb"\b" + re.escape(saved[1]) + _KEY).search(text, saved.end())
-    if reader is not None:
+    rewritten = {site.end for site in ctx.sites if site.name == _STATE and site.editable}
+    readers = [_READS, *(re.compile(rb"\b" + re.escape(saved[1]) + _KEY) for saved in _SAVES.finditer(text))]
+    found = (match for reader in readers for match in reader.finditer(text) if match.end() not in rewritten)
+    if (reader := next(found, None)) is not None:
         return f"line {ctx.source.line(reader.start())} reads the scale, which is not there when scaling is off"
     for site in ctx.sites:
         if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
