@@ -46,6 +46,10 @@ class Callee:
         self.option: str | None = None
         self.compared: Use | None = None
         self.searching = False
+        self.by_name: str | None = None
+        if self.short in sinks.BY_NAME and reference is None and isinstance(func, ast.Name) and len(node.args) > 1:
+            known = visitor.reference(node.args[0])  # a name that is looked up in torch is that of a device, as likely
+            self.by_name = "attribute" if known is None or not known.qualified.startswith("torch") else None
         if reference is not None:
             if not self.name.startswith("torch."):
                 visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
@@ -79,7 +83,7 @@ class Callee:
         if self.compared is not None and (not self.searching or (index == 0 and isinstance(argument, ast.Constant))):
             return self.compared
         if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
-            return Use("attribute", detail=self.short)
+            return Use("attribute", None, self.by_name, detail=self.label)
         for sink, kind in ((self.device, "device"), (self.backend, "backend")):
             if sink is not None and sink[1] == index:
                 return self._sink(kind, sink[0])

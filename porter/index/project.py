@@ -303,7 +303,7 @@ class Project:
     # -- flow ----------------------------------------------------------------------------------
 
     def reaches(self, place: str | None, kind: str, module: str) -> Mark | None:
-        """The use as ``kind`` ("device" or "backend") that a value in ``place`` ends up in."""
+        """The use as ``kind`` ("device", "backend" or "attribute") that a value in ``place`` ends up in."""
         return self._search(place, kind, module, forward=True)
 
     def holds(self, place: str | None, kind: str, module: str) -> Mark | None:

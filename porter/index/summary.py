@@ -35,10 +35,10 @@ class FunctionInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=T
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A fact about a place: it is used as, or filled with, a device or a process group backend."""
+    """A fact about a place: it is used as, or filled with, a device or a backend, or looked up as an attribute."""
 
     place: str
-    kind: str  # "device" or "backend"
+    kind: str  # "device", "backend" or "attribute"
     why: str  # "`torch.device()`, line 12"
     sink: bool = True  # True: the place's value goes there; False: the place's value comes from there
     certain: bool = True

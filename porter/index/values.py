@@ -32,7 +32,7 @@ class Use(msgspec.Struct, frozen=True):
 
     use: str
     place: str | None = None
-    sink: str | None = None  # "device" or "backend"
+    sink: str | None = None  # "device", "backend" or "attribute"
     certain: bool = True
     detail: str = ""
 

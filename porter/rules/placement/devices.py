@@ -194,6 +194,10 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
         advice, why = f"pass a device that `{package}` has", "it does not compute with PyTorch, and does not know Neuron"
         message = f"{what}, taken by {site.detail}"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
+    if site.use == "argument" and (found := ctx.project.reaches(site.place, "attribute", ctx.module)) is not None:
+        message, advice = f'the name of a method, `"{site.name}"`', "port the method where it is defined"
+        why = f"looked up by {found.why}: that of a tensor or a module becomes `.to()` with the device"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
     advice = f"{_write(site, ctx)} if it names the device to run on" if ctx.target.device else ""
     why = "no device that porter can see takes this value, so porter does not touch it"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)

@@ -1,0 +1,54 @@
+"""What a person is told of strings that read like devices, backends and kernels, and may be other names."""
+
+from __future__ import annotations
+
+import textwrap
+
+import porter
+
+
+def told(source: str) -> list[tuple[str, str]]:
+    """The message and the advice of what stays."""
+    left = porter.rewrite_source(textwrap.dedent(source), filename="case.py").left
+    return [(finding.message, finding.advice) for finding in left]
+
+
+LOOKED_UP = """
+    import torch
+
+    class Results:
+        def apply(self, how):
+            return [getattr({owner}, how)() for value in self.values]
+
+        def cuda(self):
+            return self.apply("cuda")
+"""
+
+
+def test_what_getattr_takes_is_no_device() -> None:
+    ((message, advice),) = told(LOOKED_UP.replace("{owner}", "value"))
+    assert message == 'the name of a method, `"cuda"`'
+    assert "`getattr()`" in advice
+    assert '"neuron"' not in advice
+
+
+def test_what_is_looked_up_in_torch_may_be_a_device() -> None:
+    ((message, _),) = told(LOOKED_UP.replace("{owner}", "torch"))
+    assert message == 'device string `"cuda"`'
+
+
+def test_a_backend_that_no_group_takes_is_written_on_a_condition() -> None:
+    ((message, advice),) = told(
+        """
+        def make(backend):
+            if backend == "nccl":
+                return NCCLCopier()
+        """
+    )
+    assert message == '`"nccl"` is the name of a backend'
+    assert advice.startswith("Write `neuron` if it names the backend of a process group.")
+
+
+def test_kernels_that_no_model_takes_are_written_on_a_condition() -> None:
+    ((_, advice),) = told('entry = Kernel(repo_id="kernels-community/flash-attn3")')
+    assert advice.startswith("Write `sdpa` if it chooses the implementation of a model.")
