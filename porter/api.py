@@ -111,7 +111,7 @@ def rewrite_source(
     Args:
         source: the file's content. Text that declares an encoding has to fit into it.
         filename: says what kind of file it is, and stands in findings.
-        target: what to port to. porter writes code for ``neuron``; for the others it judges.
+        target: what to port to: ``neuron``, ``xla`` or ``portable``.
         config: a settings file; without it the defaults hold.
         safe_only: leave out what needs a review.
 

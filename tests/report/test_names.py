@@ -52,3 +52,11 @@ def test_a_backend_that_no_group_takes_is_written_on_a_condition() -> None:
 def test_kernels_that_no_model_takes_are_written_on_a_condition() -> None:
     ((_, advice),) = told('entry = Kernel(repo_id="kernels-community/flash-attn3")')
     assert advice.startswith("Write `sdpa` if it chooses the implementation of a model.")
+
+
+def test_a_scaler_that_goes_off_says_who_may_ask_for_float16() -> None:
+    loop = "import torch\nprecision = torch.float16\nscaler = torch.cuda.amp.GradScaler()\n"
+    for dtype, said in (("args.dtype", True), ("torch.bfloat16", False)):
+        found = porter.rewrite_source(loop + f"with torch.cuda.amp.autocast(dtype={dtype}):\n    pass\n").applied
+        (advice,) = [finding.advice for finding in found if finding.code == "PRT304"]
+        assert ("Line 4 may be asked for float16" in advice) is said

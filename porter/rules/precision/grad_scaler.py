@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
 _AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.amp.autocast_mode.autocast"})
+_FLOAT16 = re.compile(rb"\bfloat16\b|\bfp16\b|\btorch\.half\b")
 _STATE = "torch.amp.GradScaler.State.[scale]"
 _KEY = rb"(?:\[\s*[\"']scale[\"']\s*\]|\.get\(\s*[\"']scale[\"'])"
 _READS = re.compile(rb"\bstate_dict\(\)\s*" + _KEY + rb"|\bscaler\._scale\b")
@@ -81,7 +82,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if not ctx.target.keeps_cuda and (why := _hindrance(ctx)):
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
-    return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None)
+    note = "" if ctx.target.keeps_cuda else _unscaled(ctx)
+    return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None, note=note)
 
 
 def _read(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -121,6 +123,17 @@ def _hindrance(ctx: Context) -> str:
         if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
             advice = "runs autocast without a dtype on a device that is not known here"
             return f"line {site.line} {advice}: give it `dtype=torch.bfloat16` first"
+    return ""
+
+
+def _unscaled(ctx: Context) -> str:
+    """What to see to where autocast's dtype is chosen as the program runs, and may be float16."""
+    if not _FLOAT16.search(ctx.source.text):
+        return ""
+    for site in ctx.sites:
+        dtype = site.call.get("dtype", 1) if site.call is not None and site.name.endswith(".autocast") else None
+        if dtype is not None and not ctx.text(dtype.start, dtype.end).startswith("torch."):
+            return f"line {site.line} may be asked for float16, which would go unscaled: see that it gets bfloat16"
     return ""
 
 
