@@ -25,11 +25,12 @@ from porter.rules.takers import taker
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
+_JIT = (".jit", ".kernel")  # decorators by which packages compile a kernel
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
-_CUDA = re.compile(r"cuda|gpu", re.IGNORECASE)
+_ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)", re.IGNORECASE)
 
 
 class Keeper(msgspec.Struct, frozen=True):
@@ -49,14 +50,15 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     keepers = [
         *_ended(ctx),
         *_imports(results, ctx),
-        *_launches(results, ctx),
+        *_launches(ctx),
         *_keyed(ctx),
         *_derived(ctx),
+        *_registered(results, ctx),
         *_listed(ctx),
         *_served(ctx),
         *_taken(results, ctx),
-    ]
         *_given(results, ctx),
+    ]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
     keepers += [*_captures(results, ctx), *_helpers(keepers, ctx)]
@@ -120,19 +122,20 @@ def _imported_again(tried: ast.Try) -> bool:
     return any(alias.name in names for node in again for alias in node.names)
 
 
-def _launches(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
-    """Functions that launch a Triton kernel of this file: ``kernel[grid](...)``."""
+def _launches(ctx: Context) -> Iterator[Keeper]:
+    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
     text = ctx.source.text
-    for result in results:
-        if result.rule != "triton-kernel" or result.site.role != "decorator":
+    for site in ctx.sites:
+        compiler = site.name.partition(".")[0]
+        if site.parent != "decorator" or not (compiler == "triton" or site.name.endswith(_JIT)):
             continue
-        defined = _DEFINED.search(text, result.site.end)
+        defined = _DEFINED.search(text, site.end) if is_kernel(site, ctx) else None
         if defined is None:
             continue
-        name = defined[1]
-        for launch in re.finditer(rb"(?<![\w.])" + name + rb"\[", text):
-            why = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a Triton kernel"
-            yield from _function(launch.start(), f"{why}: port both together", ctx)
+        name, opened = defined[1], rb"\[" if compiler == "triton" else rb"[\[(]"
+        for launch in re.finditer(rb"(?<![\w.])(?<!def )" + name + opened, text):
+            what = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a kernel"
+            yield from _function(launch.start(), f"{what} of `{compiler}`: port both together", ctx)
 
 
 def _derived(ctx: Context) -> Iterator[Keeper]:
@@ -142,6 +145,21 @@ def _derived(ctx: Context) -> Iterator[Keeper]:
             home = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.ClassDef)), None)
             if home is not None:
                 yield Keeper(ctx.outline().span(home), f"`{home.name}` is a `{site.name}`, which needs CUDA")
+
+
+def _registered(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that a decorator registers as an operator's kernel for CUDA: ``@register_kernel("ops::f", "cuda")``."""
+    for result in results:
+        if result.rule == "cuda-extension" and result.site.kind == "argument" and _stays(result):
+            below = next((n for n in ctx.outline().around(result.site.start) if _decorated(n, result.site, ctx)), None)
+            if below is not None:
+                why = f"line {result.site.line} registers it for CUDA: port both together"
+                yield Keeper(ctx.outline().span(below), why)
+
+
+def _decorated(node: ast.AST, site: Site, ctx: Context) -> bool:
+    """Whether a site stands in a decorator of a node."""
+    return any(ctx.outline().span(decorator).holds(site.start) for decorator in getattr(node, "decorator_list", ()))
 
 
 def _captures(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
@@ -175,6 +193,21 @@ def _taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             yield Keeper(Span(result.site.start, result.site.end), why)
 
 
+def _given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
+    outline = ctx.outline
+    for site in (r.site for r in results if r.rule == "cuda-only-package" and r.site.role == "call" and _stays(r)):
+        if site.call is None:
+            continue
+        why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"
+        yield Keeper(Span(site.end, site.call.end), why)
+        made, home = (flag(site, ctx) or b"").decode(), outline().innermost(site.start) or outline().tree
+        for node in ast.walk(home) if made else ():
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):
+                yield Keeper(outline().span(node), why)
+
+
 def _function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
     """The function around a place, with decorators; all of an ``autograd.Function``: its passes share the kernel."""
     outline = ctx.outline()
@@ -191,21 +224,6 @@ def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
     """Private functions and classes of the file that nothing uses but what is kept, and such helpers themselves.
 
     In a test nobody else is presumed to use any of them.
-def _given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
-    """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
-    outline = ctx.outline
-    for site in (r.site for r in results if r.rule == "cuda-only-package" and r.site.role == "call" and _stays(r)):
-        if site.call is None:
-            continue
-        why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"
-        yield Keeper(Span(site.end, site.call.end), why)
-        made, home = (flag(site, ctx) or b"").decode(), outline().innermost(site.start) or outline().tree
-        for node in ast.walk(home) if made else ():
-            targets = node.targets if isinstance(node, ast.Assign) else ()
-            if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):
-                yield Keeper(outline().span(node), why)
-
-
     """
     if not keepers:
         return []
@@ -300,12 +318,13 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         for gate in getattr(node, "decorator_list", ()):
             span = outline.span(gate)
             named = {n.id.encode() for n in _loaded(gate)}
-            if any(span.holds(place) for place in edited) or not (_asks_for_cuda(gate) or named & kept):
+            asked = "CUDA" if named & kept else _asked(gate)
+            if asked is None or any(span.holds(place) for place in edited) or _defined_here(gate, edited, ctx):
                 continue
-            if not _defined_here(gate, edited, ctx):
-                yield Keeper(outline.span(node), f"the test runs only where line {gate.lineno} finds CUDA", gate=True)
+            why = f"the test runs only where line {gate.lineno} finds {asked}"
+            yield Keeper(outline.span(node), why, gate=True)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
-            if keyword.arg != "marks" or not _asks_for_cuda(keyword.value):
+            if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
                 continue
             if not any(outline.span(keyword.value).holds(place) for place in edited):
                 yield Keeper(
@@ -326,10 +345,13 @@ def _loaded(node: ast.expr) -> Iterator[ast.Name]:
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
 
 
-def _asks_for_cuda(gate: ast.expr) -> bool:
-    """Whether names or keywords of a decorator speak of CUDA; values that a test is run with are no condition."""
+def _asked(gate: ast.expr) -> str | None:
+    """What names or keywords of a decorator ask for, as people call it; values that a test is run with are none."""
     text = ast.unparse(gate)
-    return _CUDA.search(text) is not None and ".parametrize(" not in text
+    found = _ASKED.search(text) if ".parametrize(" not in text else None
+    if found is None:
+        return None
+    return "Triton" if found["triton"] else "CUDA"
 
 
 def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:

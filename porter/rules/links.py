@@ -104,9 +104,9 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
         test = next((t for t in tests if result.rule in _ENABLED and site.call and _is_argument(t, result)), None)
         if test is not None:
             return by_hand(result, f"the test in line {test.line}, which turns it on, stays: port both together")
-        for call in calls:
-            if _is_argument(site, call):
-                return by_hand(result, f"it goes with `{call.site.name}` in line {call.site.line}, which stays")
+        call = next((c for c in calls if _is_argument(site, c)), None) or _reader(site, calls, ctx)
+        if call is not None:
+            return by_hand(result, f"it goes with `{call.site.name}` in line {call.site.line}, which stays")
         return result
 
     return [held(r) for r in results] if calls or tests else results
@@ -119,6 +119,23 @@ def _is_argument(site: Site, call: Judgement) -> bool:
         return True
     same = site.statement is not None and site.statement == call.site.statement
     return call.rule == "device-generator" and same and site.use in ("argument", "keyword")
+
+
+def _reader(site: Site, calls: list[Judgement], ctx: Context) -> Judgement | None:
+    """The first of the calls that alone read a device: ``device = torch.device("cuda:0"); set_device(device)``."""
+    outline = ctx.outline()
+    match outline.around(site.start)[-1:] if calls and site.kind == "device" and site.scope else []:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=[literal]) | literal)]:
+            home = outline.home(name, site.start) if outline.span(literal).start == site.start else None
+        case _:
+            return None
+    if home is None:
+        return None
+    uses = (n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load))
+    places = [outline.span(use).start for use in uses]
+    spans = [(Span(c.site.call.start, c.site.call.end), c) for c in calls if c.site.call is not None]
+    readers = [next((call for span, call in spans if span.holds(place)), None) for place in places]
+    return readers[0] if all(readers) and readers else None
 
 
 def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:

@@ -39,10 +39,10 @@ def twin(site: Site, ctx: Context) -> str | None:
     """What does the same for another device in the site's own function, or in the one that takes its place.
 
     ``torch.cuda.empty_cache()``, then ``if device.type == "xpu": torch.xpu.empty_cache()``. Where a test for CUDA
-    stands around it, both are ported in place.
+    stands around it, both are ported in place; whether a package is there is no such test.
     """
     module, _, name = site.name.removeprefix("torch.").partition(".")
-    if module != "cuda" or site.guards or site.parent in _ASKED:
+    if module != "cuda" or site.parent in _ASKED or any(guard.kind != "import" for guard in site.guards):
         return None
     others = {f"torch.{other}.{name}" for other in OTHERS if other not in _CLIENTS}
     if not any(other.encode() in ctx.source.text for other in others):

@@ -23,7 +23,8 @@ together.
 
 Code that takes a list of GPUs apart (`.split(",")`, `int(...)`) expects numbers between commas, and cores may be
 ranges: it stays, with all that the file says of the variable. So does a test that sets it for what it tests, and a
-variable in one block with that of another vendor (`ASCEND_LAUNCH_BLOCKING`): Neuron's belongs beside them.
+variable in one block with that of another vendor (`ASCEND_LAUNCH_BLOCKING`): Neuron's belongs beside them. Where a
+function sets `CUDA_LAUNCH_BLOCKING` with `CUBLAS_WORKSPACE_CONFIG`, both make CUDA deterministic, and stay.
 
 ## What to do
 
@@ -42,7 +43,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite.calls import replace_in_string
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.vendors import beside
+from porter.rules.environment.vendors import beside, for_determinism
 from porter.rules.environment.write import in_python, named, write
 from porter.rules.placement.flags import flag
 from porter.rules.table import action_of, by_hand, judgement
@@ -101,6 +102,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     others = (beside(s, answer.replacement, ctx) for s in ctx.sites if _alike(s, site))
     if (other := next(filter(None, others), None)) is not None:
         return _one_of_several(site, row, ctx, other)
+    if (name := for_determinism(site, ctx)) is not None:
+        advice = f"left as it is: with `{name}` it makes CUDA deterministic"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     edits = replace_in_string(text, site.start, site.end, site.name, answer.replacement)
     return judgement(site, row, ctx, edits=edits)
 
