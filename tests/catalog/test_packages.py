@@ -69,7 +69,7 @@ def test_a_cuda_build_is_known_as_requirement(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["torchmetrics", "numpy", "transformers", "jax", "libcurl", "onnxruntime", "faiss-cpu"]
+    "name", ["torchmetrics", "numpy", "datasets", "jax", "libcurl", "onnxruntime", "faiss-cpu"]
 )
 def test_what_runs_anywhere_is_no_finding_as_requirement(name: str) -> None:
     assert CATALOGUE.find("requirement", name) is None

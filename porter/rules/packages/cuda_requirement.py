@@ -53,10 +53,11 @@ from porter.rewrite.requirements import written
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.alternatives import elsewhere
 from porter.rules.environment.write import write
-from porter.rules.packages.releases import marker_of, on_linux, pinned, shuts_out
+from porter.rules.packages.releases import marker_of, on_linux, pinned, reaches, shuts_out
 from porter.rules.table import judgement
 
 _BUILDS = frozenset(["torch", "torchvision", "torchaudio", "torchcodec"])
+_FRAMEWORKS = frozenset(["accelerate", "transformers"])  # of any release that knows the target
 _INDEX = "https://download.pytorch.org/whl/cu"
 _OTHER_INDEX = re.compile(rb"download\.pytorch\.org/whl/(?:\w+/)?(?:cpu|xpu|rocm)")
 _NAME = re.compile(rb"[\w.-]+(?:\[[\w,.-]*\])?")
@@ -77,12 +78,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     is_build = name in _BUILDS
     if is_build and not build and not _wanted(site, name, ctx):
         return Dismissed(site, "agnostic")
+    _, knows, first = ctx.answer(row).replacement.partition(f"{name}>=")
+    if row.name in _FRAMEWORKS and (not knows or reaches(site.detail, first)):
+        return Dismissed(site, "agnostic")
     if (why := _on_request(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=why)
     if is_build:
         return write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
     if site.name.startswith("https://"):
         return write(site, row, ctx, _index)
+    if row.name in _FRAMEWORKS:
+        message = f"`{site.detail}` keeps out the releases that know {ctx.target.title}: {first} and newer"
+        return judgement(site, row, ctx, message=message)
     result = write(site, row, ctx, _renamed, why=_importer(row, ctx) or _mentioned(site, ctx))
     return msgspec.structs.replace(result, group=_environment(site, ctx)) if isinstance(result, Judgement) else result
 

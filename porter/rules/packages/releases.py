@@ -14,6 +14,7 @@ _SYSTEMS = (
     {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
     {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
 )
+_LATEST = "9999"
 _PATCHES = range(6)
 _PINS = ("==", "===", "~=", "<", "<=")
 
@@ -25,6 +26,18 @@ def shuts_out(text: str, releases: Iterable[str]) -> bool:
         return False
     versions = (f"{release}.{patch}" for release in releases for patch in _PATCHES)
     return not any(requirement.specifier.contains(version, prereleases=True) for version in versions)
+
+
+def reaches(text: str, least: str) -> bool:
+    """Whether the requirement allows ``least``, or any release after it. True where it cannot be read."""
+    from packaging.version import Version
+
+    requirement = _parsed(text)
+    if requirement is None or not requirement.specifier:
+        return True
+    named = (clause.version.removesuffix(".*") for clause in requirement.specifier)
+    allowed = (v for v in (least, _LATEST, *named) if requirement.specifier.contains(v, prereleases=True))
+    return any(Version(version) >= Version(least) for version in allowed)
 
 
 def pinned(text: str) -> bool:
