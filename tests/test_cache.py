@@ -177,13 +177,13 @@ def test_a_file_that_others_ask_about_is_looked_at_once(looked: list[str]) -> No
     Path("train.py").write_text(uses, encoding="utf-8")
     first = check()
     assert "torch.nn.Module.cuda" in {finding.symbol for finding in first.findings}
-    assert sorted(looked) == ["net.py", "net.py", "plain.py", "train.py", "utils.py"]
+    assert sorted(looked) == ["net.py", "net.py", "net.py", "plain.py", "train.py", "utils.py"]  # imports, then classes
     time.sleep(0.02)
     looked.clear()
     Path("train.py").write_text(f"{uses}\n", encoding="utf-8")
     assert told(check()) == uncached()
     assert looked[0] == "train.py"
-    assert looked[1:] == ["net.py", "plain.py", "train.py", "utils.py", "net.py"]  # those of the run without a cache
+    assert looked[1:] == ["net.py", "plain.py", "train.py", "utils.py", "net.py", "net.py"]  # the run without a cache
 
 
 def test_processes_and_cache_agree(monkeypatch: pytest.MonkeyPatch) -> None:

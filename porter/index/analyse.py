@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from porter import catalog
 from porter.catalog.types import Types, load_types
-from porter.index.build import index
+from porter.index.build import bindings, index
 from porter.index.facts import PYTHON, Facts, Setup, Task, digest, encoded
 from porter.index.site import Site
 from porter.index.summary import Summary
@@ -62,6 +62,8 @@ def analyse(task: Task, through: Lens) -> Facts:
             source = decode.decode(raw, task.display, task.kind)
             if isinstance(source, Problem):
                 return Facts(known, lines, problems=(source,))
+            if task.asked == "bindings":
+                return Facts(known, lines, summary=bindings(source))
             sites, summary, problems = _look(source, task, through)
             return Facts(known, lines, False, summary, problems, encoded(sites), directed)
     except TooSlow:

@@ -14,7 +14,7 @@ from porter.collecting import uncollected
 from porter.index.expressions import WORD, Found
 from porter.index.infer import Inference, Known
 from porter.index.names import defines_none
-from porter.index.scope import Binder, Scope
+from porter.index.scope import Binder, Binding, Definition, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.steps import step_sites
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
@@ -43,14 +43,9 @@ def index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str]
     ``{"pkg.compat.autocast": "torch.cuda.amp.autocast"}``.
     """
     module = module_name(source.path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes and the like belong to the file's owner
-            tree = ast.parse(source.text.decode())
-    except SyntaxError as error:
-        return FileIndex([], Summary(module), _syntax_problem(source, error))
-    except (ValueError, RecursionError, MemoryError) as error:
-        return FileIndex([], Summary(module), Problem(source.path, f"cannot be parsed: {error}; not analysed"))
+    tree = _parsed(source)
+    if isinstance(tree, Problem):
+        return FileIndex([], Summary(module), tree)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _DEPTH))
     try:
@@ -62,11 +57,42 @@ def index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str]
         sys.setrecursionlimit(limit)
 
 
+@uncollected()
+def bindings(source: Source) -> Summary:
+    """What a Python file binds and imports, and nothing else: a fraction of the time that `index` takes."""
+    summary, tree = Summary(module_name(source.path)), _parsed(source)
+    if isinstance(tree, Problem):
+        return summary
+    try:
+        binder = _binder(source, tree, summary.module)
+    except RecursionError:
+        return summary
+    try:
+        _bind(summary, tree, binder)
+    finally:
+        binder.dissolve()
+    return summary
+
+
+def _parsed(source: Source) -> ast.Module | Problem:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like belong to the file's owner
+            return ast.parse(source.text.decode())
+    except SyntaxError as error:
+        return _syntax_problem(source, error)
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Problem(source.path, f"cannot be parsed: {error}; not analysed")
+
+
+def _binder(source: Source, tree: ast.Module, module: str) -> Binder:
+    return Binder(tree, module, module if source.path.endswith("__init__.py") else module.rpartition(".")[0])
+
+
 def _index(
     source: Source, tree: ast.Module, module: str, watch: Watch, types: Types, aliases: Mapping[str, str]
 ) -> FileIndex:
-    package = module if source.path.endswith("__init__.py") else module.rpartition(".")[0]
-    binder = Binder(tree, module, package)
+    binder = _binder(source, tree, module)
     try:
         return _bound(source, tree, binder, watch, types, aliases)
     finally:
@@ -84,15 +110,26 @@ def _bound(
     if watch.steps:
         sites = sorted([*sites, *step_sites(tree, source, binder, inference)], key=lambda site: site.start)
     summary = summarise(binder.root.qualified, binder, visitor)
-    summary.required = _required(tree, binder)
+    _bind(summary, tree, binder)
     return FileIndex(sites, summary)
 
 
-def _required(tree: ast.Module, binder: Binder) -> tuple[str, ...]:
-    """What the statements of the module itself import, under no condition."""
+def _bind(summary: Summary, tree: ast.Module, binder: Binder) -> None:
+    """Enter what the module binds, and what its statements import, under no condition or at all."""
+    bound = binder.root.bindings
+    for name, binding in bound.items():
+        definition = _telling(binding)
+        if definition.kind == "import":
+            summary.exports[name] = str(definition.extra)
+    summary.names = tuple(bound)
     plain = {alias for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
-    found = (d for binding in binder.root.bindings.values() for d in binding.definitions if d.node in plain)
-    return tuple(dict.fromkeys(str(definition.extra) for definition in found))
+    found = (d for binding in bound.values() for d in binding.definitions if d.node in plain)
+    summary.required = tuple(dict.fromkeys(str(definition.extra) for definition in found))
+
+
+def _telling(binding: Binding) -> Definition:
+    """The last definition of a name that is more than ``None``."""
+    return next((d for d in reversed(binding.definitions) if not defines_none(d)), binding.definitions[-1])
 
 
 def module_name(path: str) -> str:
@@ -282,15 +319,6 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             returned = inference.returned(node)
             keywords = tuple(a.arg for a in arguments.kwonlyargs)
             summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None, keywords)
-    for name, binding in binder.root.bindings.items():
-        definition = next((d for d in reversed(binding.definitions) if not defines_none(d)), binding.definitions[-1])
-        if definition.kind == "import":
-            summary.exports[name] = str(definition.extra)
-        elif definition.kind == "value":
-            known = inference.binding(binding)
-            if known is not None:
-                summary.variables[name] = known.type
-    summary.names = tuple(binder.root.bindings)
     summary.options = tuple(sorted(visitor.flow.options))
     return summary
 

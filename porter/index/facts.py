@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,8 @@ PYTHON = frozenset({"python", "notebook"})
 _UNENCODABLE = (OverflowError, UnicodeEncodeError)  # an integer beyond 64 bits, half of a surrogate pair
 _HUGE = 2**1000
 
+Depth = Literal["bindings", "whole"]  # how much of a file is to be looked into
+
 
 class Task(NamedTuple):
     """One file to look at."""
@@ -25,7 +27,7 @@ class Task(NamedTuple):
     kind: str
     raw: bytes | None = None  # what to take for its contents, if not what is on disk
     names: tuple[tuple[str, str], ...] = ()  # names of the repository, and what of CUDA they stand for; sorted
-    asked: bool = False  # by another file: to be looked into whatever it holds, in that file's time
+    asked: Depth | None = None  # by another file: to be looked into whatever it holds, in that file's time
 
     def read(self) -> bytes | Problem:
         """The contents."""

@@ -11,6 +11,7 @@ import msgspec
 
 from porter.catalog.types import SYMBOLIC, Types
 from porter.index.build import module_name
+from porter.index.facts import Depth
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
 
@@ -29,14 +30,14 @@ class Project:
         summaries: Iterable[Summary],
         paths: Iterable[str],
         types: Types,
-        load: Callable[[str], Summary | None],
+        load: Callable[[str, Depth], Summary | None],
         mentioning: Callable[[str], list[str]],
         sites: Callable[[str], tuple[Site, ...]],
         files: Iterable[str] = (),
     ) -> None:
         """Merge ``summaries``.
 
-        ``paths`` are all Python files, analysed or not. ``load`` summarises one of them by path; ``mentioning``
+        ``paths`` are all Python files, analysed or not. ``load`` looks into one of them by path; ``mentioning``
         lists the files that were not analysed, hold a word, and may put it on a device; ``sites`` are those of a
         module, as they stand there. ``files`` are the paths of all files, Python or not.
         """
@@ -51,6 +52,7 @@ class Project:
         self._mentioning = mentioning
         self._channels: set[str] = set()  # names that files which were not analysed have been searched for
         self._summaries: dict[str, Summary] = {}
+        self._bindings: dict[str, Summary] = {}  # of files of which no more has been read
         self._classes: dict[str, ClassInfo] = {}
         self._waiting: list[Summary] = []  # whose flow of values nobody has asked for yet
         self._edges: dict[str, list[str]] = {}
@@ -59,7 +61,8 @@ class Project:
         self._sinks: dict[str, list[Mark]] = {}
         self._sources: dict[str, list[Mark]] = {}
         self._memo: dict[tuple[str, str, bool], Mark | None] = {}
-        self._resolved: dict[tuple[str, str, bool], str] = {}
+        self._resolved: dict[tuple[str, str], str] = {}
+        self._resolved_so_far: dict[tuple[str, str], str] = {}  # by what had been read
         self._paths: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
         self._declared: dict[str, str] | None = None  # options and fields, with the file of each
@@ -130,26 +133,43 @@ class Project:
         self._merge([summary])
         self._memo.clear()
         self._resolved.clear()
+        self._resolved_so_far.clear()
 
     # -- names ---------------------------------------------------------------------------------
 
     def summary(self, module: str) -> Summary | None:
         """The summary of a module by its path-based name; loaded now if it was not analysed."""
-        if module not in self._summaries and module in self._paths and self._loads < _LOADS:
-            self._loads += 1
+        if module not in self._summaries and self._may_read(module):
             self._summaries[module] = Summary(module)
-            loaded = self._load(self._paths[module])
+            loaded = self._load(self._paths[module], "whole")
             if loaded is not None:
                 self._merge([loaded])
-                self._resolved.clear()
+                self._resolved_so_far.clear()
         return self._summaries.get(module)
+
+    def bindings(self, module: str) -> Summary | None:
+        """What a module binds and imports: of one that was not analysed, no more than that is read now."""
+        if self._known_of(module) is None and self._may_read(module):
+            self._bindings[module] = self._load(self._paths[module], "bindings") or Summary(module)
+            self._resolved_so_far.clear()
+        return self._known_of(module)
+
+    def _known_of(self, module: str) -> Summary | None:
+        return self._summaries.get(module) or self._bindings.get(module)
+
+    def _may_read(self, module: str) -> bool:
+        """Whether a module is one of the repository; of those without CUDA, only so many are read."""
+        if module not in self._paths or (module not in self._bindings and self._loads == _LOADS):
+            return False
+        self._loads += module not in self._bindings
+        return True
 
     def resolve(self, qualified: str, module: str, *, load: bool = True) -> str:
         """The path-based name of what ``qualified`` means in ``module``; itself where it is not of this repository."""
-        key = (qualified, module, load)
-        if key not in self._resolved:
-            self._resolved[key] = self._resolve(qualified, module, load, _HOPS)
-        return self._resolved[key]
+        resolved, key = self._resolved if load else self._resolved_so_far, (qualified, module)
+        if key not in resolved:
+            resolved[key] = self._resolve(qualified, module, load, _HOPS)
+        return resolved[key]
 
     def _resolve(self, qualified: str, module: str, load: bool, hops: int) -> str:
         parts = qualified.lstrip(".").split(".")
@@ -160,7 +180,7 @@ class Project:
             if found is None or (cut == len(parts) and self._hidden(found, parts, module, load)):
                 continue
             rest = parts[cut:]
-            summary = self.summary(found) if load and rest else self._summaries.get(found)
+            summary = self.bindings(found) if load and rest else self._known_of(found)
             if rest and summary is not None and rest[0] in summary.exports:
                 target = ".".join([summary.exports[rest[0]], *rest[1:]])
                 if target != qualified:
@@ -196,12 +216,13 @@ class Project:
 
     def binds(self, module: str, name: str) -> bool:
         """Whether a module binds ``name`` at its top level."""
-        summary = self._summaries.get(module)
+        summary = self._known_of(module)
         return summary is not None and name in summary.names
 
     def borrowed(self, name: str) -> bool:
         """Whether another file, as far as files are known, imports what has this path-based name."""
-        borrowers = (s for s in self._summaries.values() if not name.startswith(f"{s.module}."))
+        known = (*self._summaries.values(), *self._bindings.values())
+        borrowers = (s for s in known if not name.startswith(f"{s.module}."))
         last = name.rpartition(".")[2]
         named = ((q, s.module) for s in borrowers for q in s.exports.values() if q.endswith(f".{last}"))
         return any(self.resolve(qualified, module, load=False) == name for qualified, module in named)
@@ -257,9 +278,9 @@ class Project:
             return f"{form}:{','.join(self.type_of(part, module, hops) for part in rest.split(','))}"
         if symbolic.startswith("result:"):
             name = self.resolve(symbolic[7:], module)
+            owner = self.summary(self.owner(name))
             if name in self._classes:
                 return self.type_of(name, module, hops - 1)
-            owner = self.summary(self.owner(name))
             function = owner.functions.get(name) if owner is not None else None
             if function is not None and function.returns:
                 return self.type_of(function.returns, self.owner(name), hops - 1)
@@ -269,8 +290,7 @@ class Project:
         if canonical.startswith("torch."):
             return canonical
         name = self.resolve(symbolic, module)
-        self.summary(self.owner(name))
-        info = self._classes.get(name)
+        info = self._class(name)
         for base in info.bases if info is not None else ():
             found = self.type_of(base, self.owner(name), hops - 1)
             if found.startswith("torch.") or self.types.canonical(found) != found:
@@ -282,12 +302,17 @@ class Project:
         if symbolic.startswith("any:"):
             return any(self.defines(part, method, module, hops) for part in symbolic[4:].split(","))
         name = self.resolve(symbolic.removeprefix("result:"), module)
-        info = self._classes.get(name)
+        info = self._class(name)
         if info is None or hops == 0:
             return False
         if method in info.methods:
             return True
         return any(self.defines(base, method, self.owner(name), hops - 1) for base in info.bases)
+
+    def _class(self, name: str) -> ClassInfo | None:
+        """The class of a path-based name, its file read if need be."""
+        self.summary(self.owner(name))
+        return self._classes.get(name)
 
     def method_somewhere(self, name: str) -> bool:
         """Whether any class of the repository, as far as it is known, has a method of this name."""

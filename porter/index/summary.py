@@ -50,7 +50,6 @@ class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     module: str  # dotted, from the path: src.pkg.train
     classes: dict[str, ClassInfo] = {}  # by qualified name
     functions: dict[str, FunctionInfo] = {}  # by qualified name
-    variables: dict[str, str] = {}  # module-level variable -> class of what it holds
     exports: dict[str, str] = {}  # name bound by an import at module level -> qualified name
     edges: list[tuple[str, str]] = []  # (from place, to place)
     marks: list[Mark] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from porter.index.facts import Facts, Task
+from porter.index.facts import Depth, Facts, Task
 from porter.index.summary import Summary
 from porter.sources.prefilter import mentions
 
@@ -27,12 +27,12 @@ class Unseen:
         self._told: set[str] = set()
         self._placing = [task for task, facts in files if facts.placing and task.display in self._files]
 
-    def load(self, display: str) -> Summary | None:
+    def load(self, display: str, depth: Depth = "whole") -> Summary | None:
         """What a file tells the others; None where it cannot be read, or was looked into before."""
         if display not in self._files:
             return None
         task, facts = self._files[display]
-        return self._again([task._replace(asked=True)], [facts.digest])[0].summary
+        return self._again([task._replace(asked=depth)], [facts.digest])[0].summary
 
     def importing(self, names: Iterable[tuple[str, str]]) -> Iterator[Summary]:
         """What those files tell that seem to import one of ``names``, given with its module; each file once."""

@@ -18,7 +18,7 @@ from porter.engine import FileChange, Report, Run, rewritten
 from porter.gate.baseline import BaselineError
 from porter.gate.gate import Outcome, against_baseline, judge
 from porter.gate.targets import each, joined
-from porter.index.facts import Facts, Setup, Task
+from porter.index.facts import Depth, Facts, Setup, Task
 from porter.judge import Judge, Judged
 from porter.lsp.snapshot import Snapshot
 from porter.lsp.survey import Found, Request
@@ -80,7 +80,7 @@ class _Memory:
     """The facts of every file as it was last looked at, with and without the names that it borrows."""
 
     def __init__(self) -> None:
-        self._facts: dict[tuple[str, bool, bool], tuple[Task, Facts]] = {}
+        self._facts: dict[tuple[str, bool, Depth | None], tuple[Task, Facts]] = {}
 
     def begin(self, setup: Setup) -> None:
         """There is one setup only."""
@@ -97,7 +97,7 @@ class _Memory:
         self._facts[_key(task)] = task._replace(raw=None), facts
 
 
-def _key(task: Task) -> tuple[str, bool, bool]:
+def _key(task: Task) -> tuple[str, bool, Depth | None]:
     return task.display, bool(task.names), task.asked
 
 

@@ -43,7 +43,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if site.kind == "string" and site.parent == "Compare":
             return judgement(site, row, ctx, advice="a question, whose answer is no without CUDA: see where it leads")
         return judge_counterpart(site, row, ctx)
-    if ctx.project.summary(ctx.project.resolve(root, ctx.module)) is not None:
+    if ctx.project.has(ctx.project.resolve(root, ctx.module)):
         return Dismissed(site, "user-name")
     return judgement(site, row, ctx) if site.role == "import" else Dismissed(site, "part")
 

@@ -139,7 +139,7 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
         known[module] = None  # for modules that import each other
         own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
         found = next((s.name for s in own if is_kernel(s, ctx) and not s.name.startswith("torch.")), None)
-        summary = ctx.project.summary(module)
+        summary = ctx.project.bindings(module)
         for target in summary.required if summary is not None and found is None and hops else ():
             found = found or _built(ctx.project.resolve(target, module), ctx)
             owner = ctx.project.owner(ctx.project.resolve(target, module))
