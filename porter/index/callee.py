@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from porter.index import sinks
 from porter.index.names import Reference
+from porter.index.scope import spelled
 from porter.index.values import Use
 
 if TYPE_CHECKING:
@@ -157,5 +158,5 @@ def option_name(node: ast.Call) -> str | None:
 
 def short(node: ast.expr) -> str:
     """An expression as messages show it."""
-    text = ast.unparse(node)
+    text = spelled(node)
     return text if len(text) <= 60 else text[:57] + "..."

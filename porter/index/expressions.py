@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -79,6 +79,7 @@ class Expressions:
         self.loops = 0
         self.fstring: ast.JoinedStr | None = None
         self.named = self._reference_names()
+        self.watched = cache(watch.match)
 
     def _reference_names(self) -> frozenset[str]:
         """Names that may stand for something imported: all others are skipped at once."""
@@ -115,7 +116,10 @@ class Expressions:
     def expr(self, node: ast.AST, parent: str, role: str = "load") -> None:
         """Visit one expression; ``parent`` is the class name of the node around it."""
         kind = type(node)
-        if kind is ast.Attribute or kind is ast.Name:
+        if kind is ast.Name:
+            if node.id in self.named:  # type: ignore[attr-defined]
+                self.chain(node, parent, role=role)  # type: ignore[arg-type]
+        elif kind is ast.Attribute:
             self.chain(node, parent, role=role)  # type: ignore[arg-type]
         elif kind is ast.Call:
             self.call(node, parent, role)  # type: ignore[arg-type]
@@ -133,29 +137,30 @@ class Expressions:
         self, node: ast.expr, parent: str, role: str = "load", call: ast.Call | None = None, descend: bool = True
     ) -> None:
         """A name or ``a.b.c``: a watched symbol, a watched method of something, or neither."""
-        if isinstance(node, ast.Name) and node.id not in self.named:
-            return
         reference = self.reference(node)
         if reference is not None:
             self.symbol(node, reference, parent, role, call)
-            return
-        if not isinstance(node, ast.Attribute):
-            return
-        if isinstance(node.value, ast.Name):
-            binding = self.scope.lookup(node.value.id)
+        elif isinstance(node, ast.Attribute):
+            self.member(node, parent, role, call)
+            if descend:
+                self.expr(node.value, "Attribute")
+
+    def member(self, node: ast.Attribute, parent: str, role: str, call: ast.Call | None) -> None:
+        """An attribute of a value: evidence of what the value is, and a site if it is watched."""
+        value, name = node.value, node.attr
+        if type(value) is ast.Name:
+            binding = self.scope.lookup(value.id)
             if binding is not None:
-                binding.uses.add(node.attr)
-        if node.attr in self.watch.methods or _wordy(node.attr):
+                binding.uses.add(name)
+        if name in self.watch.methods or _wordy(name):
             moment = self.moment(parent, "call" if call is not None else role, call)
-            self.found.append(Found("method", f".{node.attr}", node, moment, receiver=node.value))
-        if descend:
-            self.expr(node.value, "Attribute")
+            self.found.append(Found("method", f".{name}", node, moment, receiver=value))
 
     def symbol(self, node: ast.expr, reference: Reference, parent: str, role: str, call: ast.Call | None) -> None:
         """Emit the watched part of a resolved chain."""
-        name = self.watch.match(reference.qualified)
+        name = self.watched(reference.qualified)
         if name is None:
-            if WORD.search(reference.qualified):
+            if _wordy(reference.qualified):
                 moment = self.moment(parent, role, call)
                 self.found.append(Found("symbol", reference.qualified, node, moment, reference.alias))
             return
@@ -171,11 +176,15 @@ class Expressions:
         func = node.func
         reference = self.reference(func)
         self._arguments(node, reference)
-        if isinstance(func, (ast.Attribute, ast.Name)):
-            self.chain(func, parent, role if role == "decorator" else "call", node)
+        if reference is not None:
+            self.symbol(func, reference, parent, role if role == "decorator" else "call", node)
+        elif isinstance(func, ast.Attribute):
+            self.member(func, parent, role, node)
+            self.expr(func.value, "Attribute")
+        elif isinstance(func, ast.Name):
+            self._dynamic(node, func.id, parent)
         else:
             self.expr(func, "Call")
-        self._dynamic(node, parent)
         for argument in node.args:
             self.expr(argument, "Call")
         for keyword in node.keywords:
@@ -231,17 +240,17 @@ class Expressions:
         detail = ast.unparse(value) if isinstance(value, (ast.Constant, ast.Name, ast.Attribute)) else ""
         self.found.append(Found("argument", name, value, self.moment("Call", "load", node), detail=detail))
 
-    def _dynamic(self, node: ast.Call, parent: str) -> None:
+    def _dynamic(self, node: ast.Call, function: str, parent: str) -> None:
         """``getattr(torch, "cuda")`` and ``hasattr``: access by a name in a string."""
-        if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) >= 2:
+        if function in ("getattr", "hasattr") and len(node.args) >= 2:
             base, name = node.args[0], node.args[1]
             reference = self.reference(base) if isinstance(base, (ast.Name, ast.Attribute)) else None
             if reference is not None and isinstance(name, ast.Constant) and isinstance(name.value, str):
-                watched = self.watch.match(f"{reference.qualified}.{name.value}")
+                watched = self.watched(f"{reference.qualified}.{name.value}")
                 if watched == f"{reference.qualified}.{name.value}":
                     moment = self.moment(parent, "dynamic", node)
                     self.flow.uses[id(name)] = Use("dynamic")
-                    found = Found("symbol", watched, node, moment, detail=f"{node.func.id}({reference.qualified})")
+                    found = Found("symbol", watched, node, moment, detail=f"{function}({reference.qualified})")
                     self.found.append(found)
 
     def _compare(self, node: ast.Compare, parent: str) -> None:
@@ -250,7 +259,8 @@ class Expressions:
             other = operands[i - 1] if i else operands[1]
             if isinstance(operand, (ast.Constant, ast.JoinedStr, ast.Tuple, ast.List, ast.Set, ast.BinOp, ast.Call)):
                 place = self.flow.place(other, self.scope)
-                self.flow.into(operand, Use("compare", place, detail=short(other)), self.scope)
+                if not isinstance(operand, ast.Constant) or isinstance(operand.value, str):
+                    self.flow.into(operand, Use("compare", place, detail=short(other)), self.scope)
             self.expr(operand, "Compare")
 
     def _choice(self, node: ast.IfExp, parent: str) -> None:
@@ -411,7 +421,7 @@ class Expressions:
         """Visit an annotation: names count, texts do not."""
         if node is None:
             return
-        for part in ast.walk(node):
+        for part in (node,) if type(node) is ast.Name else ast.walk(node):  # most are but a name
             if isinstance(part, (ast.Attribute, ast.Name)):
                 self.chain(part, "annotation", role="annotation", descend=False)
             elif isinstance(part, ast.Constant) and isinstance(part.value, str):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from porter.index.scope import spelled
 from porter.index.site import Guard
 
 # Words in names and strings that stand for an accelerator. Used to leave code alone, never to edit it.
@@ -57,7 +58,7 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
 
 def _asks(test: ast.expr) -> str:
     """Whether a test is for type checkers, or asks for a package by a flag or predicate of the program's own."""
-    text = ast.unparse(test)
+    text = spelled(test)
     if text.endswith("TYPE_CHECKING"):
         return "types"
     asks = not isinstance(test, ast.UnaryOp) and _PRESENT.search(text) and not _THERE.fullmatch(text)
@@ -156,6 +157,8 @@ def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -
 
 def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
     """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else)."""
+    if all(c is NEUTRAL for c in conditions):
+        return None
     if any(c.modern > 0 for c in conditions[:index]) or (index < len(conditions) and conditions[index].modern < 0):
         return Guard("old", start, end, (), has_else)
     vendors = frozenset().union(*(c.vendors for c in conditions))

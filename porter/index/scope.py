@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _BLOCKS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FORMS = {"module": "g", "class": "a"}  # of places, by the kind of scope
 
 
 class Definition:
@@ -29,25 +30,16 @@ class Definition:
 class Binding:
     """A name in a scope, with everything that may define it and how it is used."""
 
-    __slots__ = ("definitions", "name", "scope", "uses")
+    __slots__ = ("definitions", "name", "place", "scope", "uses")
 
-    def __init__(self, name: str, scope: Scope) -> None:
+    def __init__(self, name: str, scope: Scope, definition: Definition) -> None:
+        """``definition`` is the first; a parameter's is that."""
         self.name = name
         self.scope = scope
-        self.definitions: list[Definition] = []
+        self.definitions = [definition]
         self.uses: set[str] = set()  # attributes read from it: evidence of what it is
-
-    @property
-    def place(self) -> str:
-        """Where the binding's value lives; see `porter.index.summary`."""
-        scope = self.scope
-        if scope.kind == "module":
-            return f"g:{scope.qualified}.{self.name}"
-        if scope.kind == "class":
-            return f"a:{scope.qualified}.{self.name}"
-        if any(d.kind == "param" for d in self.definitions):
-            return f"p:{scope.qualified}.{self.name}"
-        return f"v:{scope.qualified}.{self.name}"
+        form = "p" if definition.kind == "param" else _FORMS.get(scope.kind, "v")
+        self.place = f"{form}:{scope.qualified}.{name}"  # where its value lives; see `porter.index.summary`
 
     def overwritten(self, use: ast.expr) -> int:
         """How many of the definitions no longer count at ``use``, in its scope's own statements or below them.
@@ -65,7 +57,10 @@ class Binding:
 class Scope:
     """A module, class, function, lambda or comprehension."""
 
-    __slots__ = ("_assigned", "attributes", "bindings", "kind", "node", "outer", "parent", "qualified", "returns")
+    __slots__ = (
+        *("_assigned", "attributes", "bindings", "instance", "kind", "node", "outer", "parent", "qualified"),
+        "returns",
+    )
 
     def __init__(self, kind: str, qualified: str, node: ast.AST, parent: Scope | None) -> None:
         self.kind = kind
@@ -76,6 +71,7 @@ class Scope:
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
         self.returns: list[ast.Return] = []  # functions: their return statements
+        self.instance: str | None = None  # methods: the parameter that is the instance, or the class
         self._assigned: dict[ast.AST, tuple[int, int]] | None = None
 
     def bind(self, name: str, definition: Definition) -> None:
@@ -83,15 +79,17 @@ class Scope:
         owner = self.outer.get(name, self)
         binding = owner.bindings.get(name)
         if binding is None:
-            binding = owner.bindings[name] = Binding(name, owner)
-        binding.definitions.append(definition)
+            owner.bindings[name] = Binding(name, owner, definition)
+        else:
+            binding.definitions.append(definition)
 
     def bind_attribute(self, name: str, definition: Definition) -> None:
         """Record ``self.<name> = ...`` in this class."""
         binding = self.attributes.get(name)
         if binding is None:
-            binding = self.attributes[name] = Binding(name, self)
-        binding.definitions.append(definition)
+            self.attributes[name] = Binding(name, self, definition)
+        else:
+            binding.definitions.append(definition)
 
     def lookup(self, name: str) -> Binding | None:
         """The binding that ``name`` refers to here; None for builtins and unknown names."""
@@ -99,12 +97,11 @@ class Scope:
         start = True
         while scope is not None:
             if start or scope.kind != "class":
-                owner = scope.outer.get(name)
-                if owner is not None:
-                    return owner.bindings.get(name)
                 binding = scope.bindings.get(name)
                 if binding is not None:
                     return binding
+                if scope.outer and name in scope.outer:
+                    return scope.outer[name].bindings.get(name)
             start = start and scope.kind == "comprehension"
             scope = scope.parent
         return None
@@ -195,6 +192,8 @@ class Binder:
         self.scopes[node] = scope
         arguments = node.args
         positional = [*arguments.posonlyargs, *arguments.args]
+        if positional and parent.kind == "class" and not _is_static(node):
+            scope.instance = positional[0].arg
         defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
         for i, (arg, default) in enumerate(zip(positional, defaults, strict=True)):
             scope.bind(arg.arg, Definition("param", arg, scope, (i, default)))
@@ -339,14 +338,8 @@ def instance_class(name: str, scope: Scope) -> Scope | None:
     """The class that ``name`` is an instance (or the class object) of, when it is a method's first parameter."""
     function = scope.enclosing("function")
     while function is not None:
-        binding = function.bindings.get(name)
-        if binding is not None:
-            owner = function.parent
-            first = binding.definitions[0]
-            is_first = first.kind == "param" and isinstance(first.extra, tuple) and first.extra[0] == 0
-            if owner is None or owner.kind != "class" or not is_first or _is_static(function.node):
-                return None
-            return owner
+        if name in function.bindings:
+            return function.parent if name == function.instance else None
         function = function.parent.enclosing("function") if function.parent else None
     return None
 
@@ -377,3 +370,9 @@ def dotted(node: ast.expr) -> tuple[ast.Name, list[str]] | None:
         names.reverse()
         return node, names
     return None
+
+
+def spelled(node: ast.expr) -> str:
+    """An expression as text: a plain chain, as most are, without the time that `ast.unparse` takes."""
+    chain = dotted(node)
+    return ".".join([chain[0].id, *chain[1]]) if chain is not None else ast.unparse(node)

@@ -25,6 +25,7 @@ class Visitor(Expressions):
         """Walks at once: see ``found``, and ``flow`` for edges and marks."""
         super().__init__(tree, binder, inference, watch, source)
         self.row: frozenset[str] = frozenset()  # what the row of ``if``s tells apart that is being visited
+        self.serves_neuron = guards.serves_neuron(self.text, 0, len(self.text))
         self.block(tree.body)
 
     def block(self, body: list[ast.stmt]) -> None:
@@ -233,7 +234,7 @@ class Visitor(Expressions):
         self.annotation(node.returns)
         guard = self._test_guard(node.decorator_list)
         start, end = self.span(node)
-        if guards.serves_neuron(self.text, start, end):
+        if self.serves_neuron and guards.serves_neuron(self.text, start, end):
             guard = Guard("handled", start, start, ("neuron",), True)
         self._inside(scope, node.body, guard)
 
