@@ -6,6 +6,7 @@ import ast
 import sys
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -136,6 +137,16 @@ def module_name(path: str) -> str:
     """The dotted name of a file by its path: ``src/pkg/__init__.py`` is ``src.pkg``."""
     stem = path.removesuffix(".py").removesuffix(".ipynb").removesuffix(".pyi")
     return stem.removesuffix("/__init__").strip("./").replace("/", ".")
+
+
+def packages_around(folder: str) -> tuple[str, list[str]]:
+    """The packages that a folder is in, itself included, outermost first, and the name of the folder around them."""
+    path = Path(folder).resolve()
+    found: list[str] = []
+    while (path / "__init__.py").is_file() and path.parent != path:
+        found.insert(0, path.name)
+        path = path.parent
+    return path.name, found
 
 
 def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
@@ -323,4 +334,4 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
     return summary
 
 
-__all__ = ["FileIndex", "Mark", "index", "module_name"]
+__all__ = ["FileIndex", "Mark", "bindings", "index", "module_name", "packages_around"]

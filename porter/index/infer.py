@@ -17,7 +17,7 @@ import msgspec
 
 from porter.catalog.types import SYMBOLIC
 from porter.index.names import DEFINITIONS, Names, defines_none, is_none
-from porter.index.scope import Binding, Definition, Scope, dotted, instance_class, spelled
+from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
 if TYPE_CHECKING:
     from porter.catalog.types import Types
@@ -237,7 +237,7 @@ class Inference(Names):
         if isinstance(node, (ast.Name, ast.Attribute)):
             reference = self.reference(node, scope)
             if reference is not None:
-                return Known(self.types.canonical(reference.qualified), f"annotated `{spelled(node)}`")
+                return Known(self.types.canonical(reference.qualified), f"annotated `{ast.unparse(node)}`")
         return None
 
     def _parameter(self, definition: Definition, binding: Binding, depth: int) -> Known | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
-from pathlib import Path
 
 import msgspec
 
 from porter.catalog.types import SYMBOLIC, Types
-from porter.index.build import module_name
+from porter.index.build import module_name, packages_around
 from porter.index.facts import Depth
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
@@ -73,7 +72,7 @@ class Project:
     def _index_modules(self, paths: Iterable[str]) -> None:
         """Learn by which names modules are imported: from the folder that holds their outermost package, on disk."""
         self.own: set[str] = set()  # top-level packages of this repository
-        packages = cache(_packages)
+        packages = cache(packages_around)
         for path in paths:
             module = module_name(path)
             self._paths[module] = path
@@ -191,7 +190,7 @@ class Project:
     def _hidden(self, found: str, parts: list[str], module: str, load: bool) -> bool:
         """Whether the package of a module binds its name to something else: ``from .launch import launch``."""
         package = self._module(".".join(parts[:-1]), module)
-        summary = (self.summary if load else self._summaries.get)(package) if package is not None else None
+        summary = (self.bindings if load else self._known_of)(package) if package is not None else None
         target = summary.exports.get(parts[-1]) if summary is not None else None
         return target is not None and package is not None and self._module(target, package) != found
 
@@ -399,7 +398,7 @@ class Project:
             owner = self.owner(place[2:])
             self.summary(owner)
             if place[:2] == "p:" and place[2:].rpartition(".")[0] == owner:  # of what its package has by that name
-                self.summary(owner.rpartition(".")[0])
+                self.bindings(owner.rpartition(".")[0])
             self._flow()
         return self._canonical(place, "")
 
@@ -476,13 +475,3 @@ class Project:
             certain=certain,
             receiver=msgspec.structs.replace(site.receiver, type=settled),
         )
-
-
-def _packages(folder: str) -> tuple[str, list[str]]:
-    """The packages that a folder is in, itself included, outermost first, and the name of the folder around them."""
-    path = Path(folder).resolve()
-    found: list[str] = []
-    while (path / "__init__.py").is_file() and path.parent != path:
-        found.insert(0, path.name)
-        path = path.parent
-    return path.name, found

@@ -67,11 +67,11 @@ class Scope:
         self.qualified = qualified
         self.node = node
         self.parent = parent
+        self.instance: str | None = None  # methods: the parameter that is the instance, or the class
         self.bindings: dict[str, Binding] = {}
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
         self.returns: list[ast.Return] = []  # functions: their return statements
-        self.instance: str | None = None  # methods: the parameter that is the instance, or the class
         self._assigned: dict[ast.AST, tuple[int, int]] | None = None
 
     def bind(self, name: str, definition: Definition) -> None:
