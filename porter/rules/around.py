@@ -25,7 +25,7 @@ from porter.rules.takers import taker
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
-_JIT = (".jit", ".kernel")  # decorators by which packages compile a kernel
+_COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator by which packages compile a kernel
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
@@ -126,10 +126,9 @@ def _launches(ctx: Context) -> Iterator[Keeper]:
     """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
     text = ctx.source.text
     for site in ctx.sites:
-        compiler = site.name.partition(".")[0]
-        if site.parent != "decorator" or not (compiler == "triton" or site.name.endswith(_JIT)):
+        if _COMPILED.match(text, site.start) is None or not is_kernel(site, ctx):
             continue
-        defined = _DEFINED.search(text, site.end) if is_kernel(site, ctx) else None
+        compiler, defined = site.name.partition(".")[0], _DEFINED.search(text, site.end)
         if defined is None:
             continue
         name, opened = defined[1], rb"\[" if compiler == "triton" else rb"[\[(]"
