@@ -17,6 +17,7 @@ from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.base import Context, Judgement
+from porter.rules.callers import called_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
@@ -55,6 +56,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         _bodies,
         _orphans,
         _bodies,
+        _called,
         all_or_none,
     ):
         results = hold(results, ctx)
@@ -336,6 +338,25 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _mentions(test: Site, site: Site, ctx: Context) -> bool:
     """Whether a device of a decorator is for a function that reads the answer: ``assume(kind == "cpu" or HAS_GPU)``."""
+def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Functions that are CUDA's by their name, and called only where a test holds that keeps the target out."""
+
+    def leads(test: Site, call: Site) -> bool:
+        name = flag(test, ctx)
+        return _opens(test, call, _OPENED) or (name is not None and _by_flag(name, test, call, ctx))
+
+    tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and _is_test(r)]
+    lines = called_behind(tests, leads, ctx) if tests else {}
+
+    def held(result: Judgement) -> Judgement:
+        line = lines.get(result.site.scope.partition(".")[0])
+        if line is None or not result.edited:
+            return result
+        return leave(result, f"called only where line {line} finds CUDA, and that test stays")
+
+    return [held(r) for r in results] if lines else results
+
+
     name, outline = flag(test, ctx), ctx.outline()
     function = next(iter(outline.around(site.start)[-1:]), None)
     if name is None or not isinstance(function, ast.FunctionDef) or site.start > outline.span(function).start:
