@@ -90,10 +90,11 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         if site.role != "import" or not brings_kernels(site, ctx):
             continue
         uses = [s for s in ctx.sites if s.certain and s.name.startswith(f"{site.name}.") and s.role != "import"]
-        if uses and all(use.start in edited for use in uses):
-            continue  # it goes with them
         optional = any(guard.kind == "import" for guard in site.guards)
         tried = ctx.outline().parent(site.start)
+        insists = isinstance(tried, ast.Try) and all(isinstance(h.body[-1], ast.Raise) for h in tried.handlers)
+        if uses and all(use.start in edited for use in uses):
+            continue  # it goes with them
         if optional and isinstance(tried, ast.Try) and site.scope and _imported_again(tried):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             yield Keeper(ctx.outline().rest_of_block(ctx.outline().span(tried).start), why)
@@ -102,7 +103,8 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             yield Keeper(ctx.outline().rest_of_block(site.start), why, runs=False)
         elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
-            yield Keeper(ctx.outline().rest_of_block(site.start), why)
+            start = ctx.outline().span(tried).start if insists else site.start
+            yield Keeper(ctx.outline().rest_of_block(start), why)
 
 
 def _ended(ctx: Context) -> Iterator[Keeper]:
