@@ -14,7 +14,7 @@ from porter.rules.base import Judgement, TextEdit
 from porter.sources.source import Source
 
 # What a test may be made of that does nothing else; of calls, those that ask.
-_VALUES = (ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)
+_VALUES = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)
 _ASKS = (*_VALUES, ast.expr_context, ast.cmpop, ast.boolop, ast.unaryop)
 _QUESTIONS = frozenset({"is_available", "is_initialized", "startswith", "device_count", "str", "isinstance", "hasattr"})
 

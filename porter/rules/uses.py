@@ -45,8 +45,12 @@ def may_be_missing(site: Site, ctx: Context) -> bool:
     root = site.name.partition(".")[0]
     brought = [s for s in (site, *ctx.sites) if s.role == "import" and s.name.partition(".")[0] == root]
     mine = [s for s in brought if s.start == site.alias] or brought
-    if any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards):
-        return True
+    missing = any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
+    return missing or asked_whether_there(site, ctx)
+
+
+def asked_whether_there(site: Site, ctx: Context) -> bool:
+    """Whether a branch around the site asks whether a package is there: ``if has_apex:``."""
     return any(_ASKS_WHETHER_THERE.search(test) for test in tests_around(site, ctx))
 
 

@@ -13,8 +13,9 @@ from porter.index.site import Call, Site
 from porter.rules.base import Context, Judgement
 from porter.rules.counterpart import Lost
 from porter.rules.policy import by_hand
+from porter.rules.precision.forward import binds, reads
 from porter.rules.precision.seen import Names
-from porter.rules.uses import may_be_missing
+from porter.rules.uses import asked_whether_there
 
 PACKAGE = "apex.amp"
 INITIALIZE, SCALE, PARAMETERS = f"{PACKAGE}.initialize", f"{PACKAGE}.scale_loss", f"{PACKAGE}.master_params"
@@ -22,7 +23,7 @@ SAVE, LOAD = f"{PACKAGE}.state_dict", f"{PACKAGE}.load_state_dict"
 HALF = f"{PACKAGE}.register_half_function"
 # What an expression may be made of that has no effect, and takes no time.
 _PLAIN = (
-    *(ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.UnaryOp, ast.BoolOp),
+    *(ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Compare, ast.UnaryOp, ast.BoolOp),
     *(ast.expr_context, ast.cmpop, ast.unaryop, ast.boolop),
 )
 
@@ -69,16 +70,46 @@ class Uses:
         by_place = {(span.start, span.end): node for span, node in calls.items()}
         self.all: list[Use] = []
         for site, row in uses_of_amp(ctx):
-            if may_be_missing(site, ctx):
-                raise Lost("its import may fail: porter does not see whether this still runs then")
             node = by_place.get((site.call.start, site.call.end)) if site.call is not None else None
             if site.call is None or node is None or row.name == PACKAGE or not site.certain:
                 raise Lost(f"nothing takes the place of `{site.name}` in line {site.line}")
             self.all.append(Use(row.name, site, site.call, node, self.outline.around(site.start)))
+        self._check_imports()
 
     def of(self, name: str) -> list[Use]:
         """The uses of one function."""
         return [use for use in self.all if use.name == name]
+
+    def _check_imports(self) -> None:
+        """Raises Lost where porter does not know all uses of what is imported, or some ask whether it is there."""
+        imports = [n for n in self.outline.nodes if isinstance(n, ast.Import | ast.ImportFrom) and _brought(n)]
+        starts = {use.site.start for use in self.all}
+        brought = {name for node in imports for name in _brought(node)}
+        named = (n for n in self.outline.nodes if isinstance(n, ast.Name) and n.id in brought)
+        for node in named:
+            if isinstance(node.ctx, ast.Load) and self.outline.span(node).start not in starts:
+                raise Lost(f"porter does not see what `{node.id}` in line {node.lineno} is for")
+        around = {n for node in imports for n in self.outline.around(self.outline.span(node).start)}
+        flags = {name for node in around if isinstance(node, ast.Try) for name in _flags(node)} - brought
+        for use in self.all:
+            tests = [node.test for node in use.around if isinstance(node, ast.If)]
+            if asked_whether_there(use.site, self.ctx) or any(reads(n) & flags for n in (*tests, use.node)):
+                raise Lost(f"line {use.site.line} depends on whether Apex is there")
+        ours = (s for s in self.ctx.sites if s.role == "import" and f"{s.name}.".startswith("apex."))
+        if any(guard.kind == "fallback" for site in ours for guard in site.guards):
+            raise Lost("it is imported where another import fails")
+
+
+def _brought(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The names by which a statement imports Apex's mixed precision, or part of it."""
+    module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    return [a.asname or a.name for a in node.names if f"{module}{a.name}.".startswith(f"{PACKAGE}.")]
+
+
+def _flags(node: ast.Try) -> set[str]:
+    """The names that a ``try`` or its handlers set to a constant: ``has_apex = True``."""
+    assigned = (n for n in ast.walk(node) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant))
+    return {name for statement in assigned for name in binds(statement)}
 
 
 def uses_of_amp(ctx: Context) -> Iterator[tuple[Site, Row]]:
@@ -110,7 +141,7 @@ def elsewhere(ctx: Context) -> str | None:
             if module != ctx.module and ctx.project.has(module):
                 summary = ctx.project.summary(module)
                 exports = summary.exports.values() if summary is not None else ()
-                if any(f"{target}.".startswith(f"{PACKAGE}.") for target in exports):
+                if any(target == "apex" or f"{target}.".startswith(f"{PACKAGE}.") for target in exports):
                     return module
                 break
     return None

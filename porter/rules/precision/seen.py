@@ -42,8 +42,8 @@ class Names:
         names = {variable(n) for n in ast.walk(test) if isinstance(n, ast.Name | ast.Attribute)} - {None, "self"}
         if any(name is not None and self.seen_as(name, offset, home) != name for name in names):
             return False
-        told = {dotted(n) for n in ast.walk(test) if isinstance(n, ast.Name | ast.Attribute)}
-        return not any(dotted(node) in told and self._comes_after(node, offset) for node in self._stores())
+        told = {ast.unparse(n) for n in ast.walk(test) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript)}
+        return not any(ast.unparse(node) in told and self._comes_after(node, offset) for node in self._stores())
 
     def is_bool(self, condition: str) -> bool:
         """Whether the file says that a variable is true or false: by a flag of its command line, or an annotation."""
@@ -107,11 +107,11 @@ class Names:
     def _is_in(self, node: ast.AST, home: ast.AST) -> bool:
         return self.function(self._outline.span(node).start) is home
 
-    def _stores(self) -> Iterator[ast.Name | ast.Attribute]:
-        named = (n for n in self._outline.nodes if isinstance(n, ast.Name | ast.Attribute))
+    def _stores(self) -> Iterator[ast.Name | ast.Attribute | ast.Subscript]:
+        named = (n for n in self._outline.nodes if isinstance(n, ast.Name | ast.Attribute | ast.Subscript))
         return (n for n in named if isinstance(n.ctx, ast.Store))
 
-    def _comes_after(self, node: ast.Name | ast.Attribute, offset: int) -> bool:
+    def _comes_after(self, node: ast.expr, offset: int) -> bool:
         """Whether a variable may be set after a place has been passed, and is the one that is meant there."""
         start = self._outline.span(node).start
         name = variable(node) or ""
