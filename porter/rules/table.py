@@ -190,13 +190,14 @@ def judgement(
     verdict: Verdict | None = None,
     message: str = "",
     advice: str = "",
-    note: str = "",
+    note: str | None = "",
     edits: Edits | None = (),
     rename: str | None = None,
     group: str | None = None,
 ) -> Judgement:
     """A judgement that takes from the row whatever is not given.
 
+    ``note`` is None where the advice says all: what the row notes is of what it would write.
     ``edits`` is None where a builder could not make them: the judgement is then `manual`.
     A verdict that promises an edit is never given without one (but see `Context.edits`).
     """
@@ -210,7 +211,7 @@ def judgement(
         row=row,
         verdict=verdict,
         message=message or f"{subject(site, row)} {row.summary}",
-        advice=sentence(advice or _advice(answer, verdict), note or answer.note),
+        advice=sentence(advice or _advice(answer, verdict), "" if note is None else note or answer.note),
         effort=_effort(answer, verdict),
         evidence=answer.evidence,
         edits=tuple(edits or ()) if verdict in _EDITED else (),

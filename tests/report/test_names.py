@@ -60,3 +60,16 @@ def test_a_scaler_that_goes_off_says_who_may_ask_for_float16() -> None:
         found = porter.rewrite_source(loop + f"with torch.cuda.amp.autocast(dtype={dtype}):\n    pass\n").applied
         (advice,) = [finding.advice for finding in found if finding.code == "PRT304"]
         assert ("Line 4 may be asked for float16" in advice) is said
+
+
+def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place() -> None:
+    ((_, advice), _) = told(
+        """
+        import torch
+
+        def build(x: torch.Tensor):
+            if x.device.type == "cuda":
+                import apex
+        """
+    )
+    assert advice == "Left as it is: it keeps Neuron out of line 6, where `apex` needs CUDA."

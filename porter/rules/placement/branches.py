@@ -59,6 +59,11 @@ class Hold(msgspec.Struct, frozen=True):
     verdict: Verdict  # portable where it rightly keeps Neuron out, manual where a person has to port something first
     advice: str
 
+    @property
+    def note(self) -> str | None:
+        """What a judgement adds: the row's note where a person writes the test, nothing where it stays."""
+        return None if self.verdict is Verdict.PORTABLE else ""
+
 
 def together(site: Site) -> str | None:
     """The group of what is decided in one statement: a test, the test beside it, the device that it chooses."""

@@ -52,9 +52,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_use(site, row, ctx)
     group = together(site)
     if asks_for_fused(site, ctx):
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED)
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
     if held := hold(site, ctx):
-        return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, group=group)
+        return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, note=held.note, group=group)
     if (chosen := _chosen(site, ctx)) is not None:
         return judgement(site, row, ctx, edits=word_edit(chosen, ctx) if ctx.edits else (), group=group)
     result = judge_by_row(site, row, ctx)

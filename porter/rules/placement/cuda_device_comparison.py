@@ -71,7 +71,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if searched and not known:
         return Dismissed(site, "text")
     if asks_for_fused(site, ctx):
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED)
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
     literal = site.name.removesuffix("{}") if _is_prefix(site, ctx) else site.name
     verb, done = ("look for", "searched for") if searched else ("compare with", "compared with")
     subject = site.detail if site.use == "compare" else ""
@@ -82,7 +82,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=write, group=group)
     held = hold(site, ctx)
     if held is not None and held.verdict is Verdict.PORTABLE:  # whatever is compared
-        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+        told, note = held.advice, held.note
+        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=told, note=note, group=group)
     if not known or (not searched and _own_words(site, ctx)):
         why = "nothing shows that a device is compared here, so porter does not touch it"
         advice = f"{write} if this is the device that the program runs on" if write else ""

@@ -48,7 +48,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "user-name")
     group = together(site)
     if held := hold(site, ctx):
-        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=held.advice, group=group)
+        told, note = held.advice, held.note
+        return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=told, note=note, group=group)
     if ctx.target.keeps_cuda and (told := others(site, ctx)):
         advice = f"the file tells {told} apart as well: say which devices this is for"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, group=group)

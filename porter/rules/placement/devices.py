@@ -191,7 +191,7 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
     """A string that may be a device, but no device that porter can see takes it."""
     package = site.detail.strip("`").partition(".")[0]
     if package in FOREIGN and site.detail.startswith("`"):
-        advice, why = f"pass a device that `{package}` has", "it does not compute with PyTorch, and does not know Neuron"
+        advice, why = f"pass a device that `{package}` has", "it does not compute with PyTorch: it does not know Neuron"
         message = f"{what}, taken by {site.detail}"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
     if site.use == "argument" and (found := ctx.project.reaches(site.place, "attribute", ctx.module)) is not None:

@@ -59,7 +59,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _is_pretended(site, ctx):
         advice = "a test that runs without CUDA as well: the device may be a mere name here"
         message = f'device string `"{site.name}"`'
-        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=None)
     index = second(site, ctx)
     if index in ("", "0") or ctx.target.keeps_cuda or is_own(index, site, ctx):
         return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=bool(index))
