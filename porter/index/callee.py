@@ -17,6 +17,7 @@ _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
 _COMPARING = frozenset({"startswith", "endswith", "__contains__"})
 _SEARCHING = frozenset({"partition", "removeprefix", "replace", "rpartition", "rsplit", "split"})  # what comes first
+_COLLECTING = frozenset({"append", "appendleft", "add", "extend"})  # what they are given, the receiver holds
 _NOWHERE = Use("argument")
 LITERALS = (
     ast.Constant,
@@ -47,6 +48,7 @@ class Callee:
         self.option: str | None = None
         self.compared: Use | None = None
         self.searching = False
+        self.held: Use | None = None
         self.by_name: str | None = None
         if self.short in sinks.BY_NAME and reference is None and isinstance(func, ast.Name) and len(node.args) > 1:
             known = visitor.reference(node.args[0])  # a name that is looked up in torch is that of a device, as likely
@@ -70,6 +72,9 @@ class Callee:
         if owner is not None:
             self.owner = f"{owner}.{func.attr}"
         self.searching = func.attr in _SEARCHING
+        if func.attr in _COLLECTING and owner is None:
+            place = visitor.flow.place(func.value, visitor.scope)
+            self.held = Use("element", place) if place is not None else None
         if self.searching or func.attr in _COMPARING:
             place = visitor.flow.place(func.value, visitor.scope)
             self.compared = Use("compare", place, detail=short(func.value))
@@ -83,6 +88,8 @@ class Callee:
         """What positional argument ``index`` (from 0) is used for."""
         if self.compared is not None and (not self.searching or (index == 0 and isinstance(argument, ast.Constant))):
             return self.compared
+        if self.held is not None and index == 0:
+            return self.held
         if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
             return Use("attribute", None, self.by_name, detail=self.label)
         for sink, kind in ((self.device, "device"), (self.backend, "backend")):

@@ -73,8 +73,13 @@ class Flow:
             self.marks.append(Mark(use.place, "device", "a `.device`", sink=False))
 
     def _concat(self, node: ast.BinOp, use: Use, scope: Scope) -> None:
-        if isinstance(node.op, (ast.Add, ast.Mod)) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
+        if not isinstance(node.op, (ast.Add, ast.Mod)):
+            return
+        if isinstance(node.left, (ast.Constant, ast.JoinedStr)):
             self._literal(node.left, use, scope)
+        elif isinstance(node.op, ast.Add) and any(_is_list(side) for side in (node.left, node.right)):
+            self.into(node.left, use, scope)
+            self.into(node.right, use, scope)
 
     def _choice(self, node: ast.IfExp, use: Use, scope: Scope) -> None:
         self.into(node.body, use, scope)
@@ -251,6 +256,15 @@ _HANDLERS: dict[type, Callable[..., None]] = {
 def _text(node: ast.expr) -> str | None:
     """The text of a string literal."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _is_list(node: ast.expr) -> bool:
+    """Whether an expression shows that it is a list or a tuple: ``["cpu"]``, ``["cuda"] if there else []``."""
+    if isinstance(node, ast.IfExp):
+        return _is_list(node.body) or _is_list(node.orelse)
+    if isinstance(node, ast.BinOp):
+        return _is_list(node.left) or _is_list(node.right)
+    return isinstance(node, (ast.List, ast.Tuple))
 
 
 def _is_device_attribute(node: ast.expr) -> bool:

@@ -143,7 +143,6 @@ class Visitor(Expressions):
             self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
-        self.expr(node.iter, "For")
         place = self.flow.place(node.target, self.scope)
         self.flow.into(node.iter, Use("element", place), self.scope)
         self.target(node.target)
@@ -159,6 +158,7 @@ class Visitor(Expressions):
         self.loops -= 1
         self.block(node.orelse)
 
+        self.expr(node.iter, "For")
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             self.expr(item.context_expr, "With")
