@@ -69,8 +69,24 @@ def word_edit(site: Site, ctx: Context) -> Edits | None:
     if not site.editable:
         return None
     if not ctx.target.numbered and site.use != "compare":
-        return in_place_of(site, ctx)
+        return _only_a_number(site, ctx) or in_place_of(site, ctx)
     return device_literal(site, ctx)
+
+
+def _only_a_number(site: Site, ctx: Context) -> Edits | None:
+    """Nothing for ``if device == "cuda": device = f"cuda:{rank}"``, which adds the number that no device has."""
+    outline = ctx.outline()
+    match outline.around(site.start)[-2:]:
+        case [
+            ast.If(test=ast.Compare(left, [ast.Eq()], [ast.Constant("cuda")]), body=[_], orelse=[]),
+            ast.Assign(targets=[target], value=value) as statement,
+        ] if dotted(left) is not None and dotted(left) == dotted(target):
+            made, span = in_place_of(site, ctx) or (), outline.span(value)
+            is_text = any(edit.text[1:].startswith(ctx.target.device) for edit in made if edit.text[:1] in "\"'")
+            if is_text and (made[0].start, made[0].end) == (span.start, span.end):
+                whole = outline.span(statement)
+                return ctx.edit(whole.start, whole.end, "pass")
+    return None
 
 
 def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool | None = None) -> Judgement | Dismissed:
