@@ -13,7 +13,8 @@ The backend insists that the runtime is not initialised before the process group
 
 Where both calls are statements of the same block and nothing between them uses the device, the call moves behind
 `init_process_group`. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
-`device_id=` of `init_process_group` is taken out.
+`device_id=` of `init_process_group` is taken out. A function of the program that runs before the group and uses the
+device, such as one that prints the device's properties, is named for you to call later.
 
 ## Example
 
@@ -38,7 +39,7 @@ from porter.catalog.schema import Answer, Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, needing, rule
-from porter.rules.distributed.order import PLACES, group_behind, helper_behind, is_start, uses_before
+from porter.rules.distributed.order import PLACES, group_behind, helper_before, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.placement.indices import with_its_moves
 from porter.rules.presence import behind_test, is_present, spelled
@@ -102,10 +103,14 @@ def _set(site: Site, row: Row, ctx: Context, group: Site) -> Judgement:
 
 def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     used = uses_before(site, ctx)
-    if not used:
+    helper = helper_before(site, ctx) if not used else None
+    if used:
+        message = f"`init_process_group()` after the device is in use, from line {used[0].line}: an error on Neuron"
+    elif helper is not None:
+        name, line, what = helper
+        message = f"`init_process_group()` after `{name}()` in line {line}, which calls `{what}`: an error on Neuron"
+    else:
         return Dismissed(site, "agnostic")
-    first = used[0]
-    message = f"`init_process_group()` after the device is in use, from line {first.line}: an error on Neuron"
     advice = "create the process group first"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
 

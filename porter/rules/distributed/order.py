@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
+from porter.index.outline import Function, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
+from porter.rules.placement.reach import called
 from porter.rules.uses import rest_of_function
 
 _INIT = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
@@ -42,6 +45,37 @@ def uses_before(group: Site, ctx: Context) -> list[Site]:
     """The sites that put the device to use before the process group is created, in the same function."""
     before = (s for s in ctx.sites if s.scope == group.scope and s.end <= group.start)
     return [s for s in before if _uses_device(s, group, ctx) and not _excluded(s, group)]
+
+
+def helper_before(group: Site, ctx: Context) -> tuple[str, int, str] | None:
+    """A function of the program that runs before the process group is created: its name, the line, what it uses."""
+    for owner, above in ctx.outline().before(group.start):
+        simple = (node for node in above if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr))
+        for call in (node for statement in simple for node in ast.walk(statement) if isinstance(node, ast.Call)):
+            if (used := _used_by(call, group, ctx)) is not None:
+                return dotted(call.func) or "", call.lineno, used
+        if isinstance(owner, Function):
+            return None
+    return None
+
+
+def _used_by(call: ast.Call, group: Site, ctx: Context) -> str | None:
+    """What starts the runtime of all that the function called does, unless that creates a process group as well."""
+    name = called(call, group.scope, ctx)
+    module = ctx.project.owner(name) if name is not None else ""
+    if name is None or not module:
+        return None
+    within = name[len(module) + 1 :]
+    inside = [s for s in ctx.project.sites(module) if s.scope in (within, f"{within}.__init__") and s.role == "call"]
+    if any(is_start(s) for s in inside):
+        return None
+    direct = (s.name for s in inside if s.name.startswith("torch.cuda.") and s.name.count(".") == 2)
+    return next((name for name in direct if _starts(name.rpartition(".")[2])), None)
+
+
+def _starts(name: str) -> bool:
+    """Whether a function of ``torch.cuda`` starts the runtime."""
+    return (name not in _IDLE or name == "set_device") and not name.startswith(_SEEDS)
 
 
 def _uses_device(site: Site, group: Site, ctx: Context) -> bool:
