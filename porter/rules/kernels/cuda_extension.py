@@ -26,15 +26,26 @@ import re
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.table import judge_by_row, judgement
 
 _CUDA = re.compile(r"\.cuh?\b|cuda", re.I)
+_FOR_CPU = re.compile(rb"\.device\.type\s*==\s*[\"']cpu[\"']")
+_INSTEAD = (
+    "line {} takes the CPU apart: if it computes in torch operators there, let it on every device but CUDA "
+    '(`!= "cuda"`), and load the extension only for CUDA'
+)
 
 
 @rule("PRT603", "cuda-extension")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for what is plainly C++."""
-    return Dismissed(site, "agnostic") if _is_plain(site, ctx) else judge_by_row(site, row, ctx)
+    if _is_plain(site, ctx):
+        return Dismissed(site, "agnostic")
+    loads = site.role == "call" and site.name.endswith(".load")
+    instead = _FOR_CPU.search(ctx.source.text, site.end) if loads else None
+    if instead is None:
+        return judge_by_row(site, row, ctx)
+    return judgement(site, row, ctx, note=_INSTEAD.format(ctx.source.line(instead.start())))
 
 
 def _is_plain(site: Site, ctx: Context) -> bool:

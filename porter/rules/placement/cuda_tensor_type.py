@@ -90,6 +90,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT else _made(site, ctx, torch, dtype)
     if edits:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=edits)
+    if site.call is None and site.parent in ("Assign", "IfExp"):
+        advice = f"keep the dtype alone, `torch.{dtype}`, and give `.to()` the device with it where `.type()` takes it"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     return by_hand(site, row, ctx, f"say dtype (`torch.{dtype}`) and device apart")
 
 
