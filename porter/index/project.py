@@ -232,7 +232,7 @@ class Project:
         found: dict[str, list[tuple[str, Site]]] = {}
         for module in self._summaries:
             for site in self.sites(module):
-                if site.role == "import" and not self._is_own(site.name):
+                if site.role == "import" and not self.is_own(site.name):
                     found.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
         return found
 
@@ -444,7 +444,8 @@ class Project:
                     self._declared.setdefault(name, self._paths.get(module, module))
         return self._declared.get(place[2:]) if place is not None else None
 
-    def _is_own(self, name: str) -> bool:
+    def is_own(self, name: str) -> bool:
+        """Whether a qualified name is of a package of this repository."""
         root, _, rest = name.partition(".")
         return root in self.own or f"{root}.{rest.partition('.')[0]}" in self.own
 
@@ -453,7 +454,7 @@ class Project:
         if site.kind == "config" and not site.certain and self.reaches(site.place, "device", ""):
             return msgspec.structs.replace(site, certain=True)
         if site.receiver is None:
-            if site.kind == "symbol" and self._is_own(site.name):
+            if site.kind == "symbol" and self.is_own(site.name):
                 return msgspec.structs.replace(site, kind="own")
             return site
         method = site.name.rpartition(".")[2]
@@ -461,7 +462,7 @@ class Project:
         if symbolic is None:
             return site
         settled = self.type_of(symbolic, module)
-        if self._is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
+        if self.is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
             return msgspec.structs.replace(site, kind="own")
         certain = site.certain
         if settled.startswith(("result:", "item:", "any:")) and site.receiver.beside is not None:

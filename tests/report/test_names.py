@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import porter
 
@@ -62,14 +63,14 @@ def test_a_scaler_that_goes_off_says_who_may_ask_for_float16() -> None:
         assert ("Line 4 may be asked for float16" in advice) is said
 
 
-def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place() -> None:
-    ((_, advice), _) = told(
-        """
+def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place(tmp_path: Path) -> None:
+    source = """
         import torch
 
         def build(x: torch.Tensor):
             if x.device.type == "cuda":
                 import apex
         """
-    )
-    assert advice == "Left as it is: it keeps Neuron out of line 6, where `apex` needs CUDA."
+    (tmp_path / "case.py").write_text(textwrap.dedent(source))
+    advice = {finding.code: finding.advice for finding in porter.check_paths([tmp_path]).findings}
+    assert advice["PRT104"] == "Left as it is: it keeps Neuron out of line 6, where `apex` needs CUDA."

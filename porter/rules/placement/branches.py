@@ -50,6 +50,7 @@ _RAISING = ("Raise", "Assert")
 _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
 )
+_GRAPHS = re.compile(rb"cuda_?graph", re.I)
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 
 
@@ -123,6 +124,10 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if own := _OWN_FLAG.search(statement_of(site, ctx)):
         name = own.group().decode()
         return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
+    if _GRAPHS.search(statement_of(site, ctx)):
+        names = (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
+        if (graphs := next((n for n in names if _GRAPHS.search(n.encode())), None)) is not None:
+            return Hold(Verdict.PORTABLE, f"left as it is: with `{graphs}` it asks for CUDA graphs")
     return None
 
 

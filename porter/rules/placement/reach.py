@@ -138,7 +138,8 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
     if module not in known:
         known[module] = None  # for modules that import each other
         own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
-        found = next((s.name for s in own if is_kernel(s, ctx) and not s.name.startswith("torch.")), None)
+        packages = (s for s in own if not s.name.startswith("torch.") and not ctx.project.is_own(s.name))
+        found = next((s.name for s in packages if is_kernel(s, ctx)), None)
         summary = ctx.project.bindings(module)
         for target in summary.required if summary is not None and found is None and hops else ():
             found = found or _built(ctx.project.resolve(target, module), ctx)
@@ -149,5 +150,7 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
 
 
 def _stays(site: Site, ctx: Context) -> bool:
+    if site.kind == "symbol" and ctx.project.is_own(site.name):
+        return False
     row = ctx.catalogue.find(site.kind, site.name)
     return is_kernel(site, ctx) or (row is not None and row.rule in _COMMANDS)
