@@ -145,6 +145,7 @@ class Visitor(Expressions):
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
         place = self.flow.place(node.target, self.scope)
         self.flow.into(node.iter, Use("element", place), self.scope)
+        self.expr(node.iter, "For")
         self.target(node.target)
         self._looped(node)
 
@@ -158,7 +159,6 @@ class Visitor(Expressions):
         self.loops -= 1
         self.block(node.orelse)
 
-        self.expr(node.iter, "For")
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             self.expr(item.context_expr, "With")
