@@ -17,7 +17,7 @@ from porter.index.merge import Borrower
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
-from porter.rules.table import action_of, sentence
+from porter.rules.table import action_of, package_of, sentence
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 
@@ -47,7 +47,10 @@ class Borrowed:
         return result
 
     def _use(self, result: Judgement) -> Judgement | Dismissed:
-        if result.verdict is Verdict.PORTABLE or result.site.role == "import" or (result.rename and not result.edits):
+        whole = result.row is not None and package_of(result.site.name, result.row) is not None  # told at its import
+        if result.verdict is Verdict.PORTABLE or result.site.role == "import" or whole:
+            return Dismissed(result.site, "part")
+        if result.rename and not result.edits:
             return Dismissed(result.site, "part")
         if result.verdict not in _EDITED:
             return result

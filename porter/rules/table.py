@@ -119,7 +119,7 @@ def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
     def alike(other: Site) -> bool:
         return ctx.catalogue.find(other.kind, other.name) is row
 
-    if _package(site.name, row) is None:
+    if package_of(site.name, row) is None:
         return site.role == "import" and any(other.role != "import" and alike(other) for other in ctx.sites)
     told = None
     for other in ctx.sites:
@@ -130,7 +130,7 @@ def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
     return told is not None and told.start != site.start
 
 
-def _package(name: str, row: Row) -> str | None:
+def package_of(name: str, row: Row) -> str | None:
     """The third-party package that a name belongs to, if its row answers for all of the package."""
     names = () if name.startswith("torch.") else (row.name, *row.also)
     return next((n for n in names if f"{n}.*" in names and f"{name}.".startswith(f"{n}.")), None)
@@ -242,7 +242,7 @@ def subject(site: Site, row: Row | None = None) -> str:
     if site.kind in ("symbol", "method") and site.role in ("call", "decorator") and site.call is not None:
         name += "()"
     elif site.kind == "symbol" and row is not None:
-        name = _package(name, row) or name
+        name = package_of(name, row) or name
     return f"`{name}`"
 
 
