@@ -12,6 +12,7 @@ import msgspec
 
 from porter.rewrite.calls import delete_statement
 from porter.rewrite.commas import CommaList, Element, elements
+from porter.rewrite.scopes import scopes
 from porter.rules.base import TextEdit
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Names:
 
     ``imports``: by byte offset of the import's ``alias`` node. ``loads``, ``bindings``: how often each name is
     read, and given a value, anywhere in the file. ``modules``: what module-level imports bring, by qualified name, and
-    what it is called. ``torch``: what the module ``torch`` is called.
+    what it is called. ``torch``: what the module ``torch`` is called. ``scopes``: see `porter.rewrite.scopes`.
     """
 
     def __init__(self, source: Source):
@@ -63,6 +64,7 @@ class Names:
         self.loads: Counter[str] = Counter()
         self.bindings: Counter[str] = Counter()
         self._visit(tree)
+        self.scopes = scopes(tree, self._offset)
         self.modules = self._modules(tree)
         self.torch = self.modules.get("torch")
 

@@ -169,11 +169,12 @@ class _Plan:
 
     def _goes(self, offset: int) -> bool:
         """Whether nothing needs the package that is imported here any more."""
-        local, uses = self.imported[offset].local, self.modules[offset]
         assert self.names is not None
+        (homes, reads), imported = self.names.scopes, self.imported[offset]
+        uses = [i for i in self.modules[offset] if homes.get(self.parts[i][0].start) == homes[offset]]
         seen = len({self.parts[i][0] for i in uses})
-        return self.imported[offset].statement.start not in self.frozen and (
-            self.names.loads[local] == seen and all(map(self._leaves, uses))
+        return imported.statement.start not in self.frozen and (
+            0 < seen == reads[homes[offset], imported.local] and all(map(self._leaves, uses))
         )
 
     def _use(self, i: int) -> Use:
