@@ -13,6 +13,7 @@ from porter.index import guards
 from porter.index.callee import Callee, short, started
 from porter.index.infer import Inference
 from porter.index.names import Reference
+from porter.index.order import Span
 from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope
 from porter.index.site import Guard
 from porter.index.values import Flow, Use
@@ -274,6 +275,8 @@ class Expressions:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
         saved = self.guards
+        self.inference.tests.holds(node.test, Span.of([node.body]), self.scope)
+        self.inference.tests.fails(node.test, Span.of([node.orelse]), self.scope)
         self._add(guards.arm(conditions, index, True, start, end))
         self.expr(node.body, "IfExp")
         self.guards = saved
@@ -283,6 +286,13 @@ class Expressions:
         self._add(guards.arm(conditions, len(conditions), True, start, end))
         self.expr(node.orelse, "IfExp")
         self.guards = saved
+
+    def _boolean(self, node: ast.BoolOp, parent: str) -> None:
+        for i, value in enumerate(node.values):
+            self.expr(value, "BoolOp")
+            if i + 1 < len(node.values):
+                note = self.inference.tests.holds if isinstance(node.op, ast.And) else self.inference.tests.fails
+                note(value, Span.of(node.values[i + 1 :]), self.scope)
 
     def _dict(self, node: ast.Dict, parent: str) -> None:
         if not any(id(key) in self.flow.uses for key in node.keys):
@@ -330,6 +340,7 @@ class Expressions:
                 self.expr(generator.iter, "comprehension")
             for test in generator.ifs:
                 self.expr(test, "test")
+                self.inference.tests.holds(test, Span.of([node]), scope)
         self.loops += 1
         for value in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
             self.expr(value, "comprehension")
@@ -431,6 +442,7 @@ class Expressions:
 _EXPRESSIONS: dict[type, Callable[..., None]] = {
     ast.Compare: Expressions._compare,
     ast.IfExp: Expressions._choice,
+    ast.BoolOp: Expressions._boolean,
     ast.Dict: Expressions._dict,
     ast.Lambda: Expressions._lambda,
     ast.Subscript: Expressions._subscript,

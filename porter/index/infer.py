@@ -17,7 +17,8 @@ import msgspec
 
 from porter.catalog.types import SYMBOLIC
 from porter.index.names import DEFINITIONS, Names, defines_none, is_none
-from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
+from porter.index.order import Tests
+from porter.index.scope import Binding, Definition, Scope, argument_value, dotted, instance_class
 
 if TYPE_CHECKING:
     from porter.catalog.types import Types
@@ -85,8 +86,9 @@ class Inference(Names):
         self.types = types
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
+        self.tests = Tests(self.reference)
         self._memo: dict[tuple[int, int], Known | None] = {}
-        self._held: dict[tuple[Binding, int], Known | None] = {}
+        self._held: dict[tuple[Binding, int, int | None], Known | None] = {}
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
         self._cycled = False
 
@@ -112,7 +114,8 @@ class Inference(Names):
             return None
         self._open.add(key)
         try:
-            known = handler(self, node, scope, depth + 1)
+            told = self.tests.at(node, scope)
+            known = Known(told.type, told.why) if told else handler(self, node, scope, depth + 1)
         finally:
             self._open.discard(key)
         if known is not None or not self._cycled:
@@ -126,12 +129,17 @@ class Inference(Names):
         binding = scope.lookup(node.id)
         if binding is None:
             return None
-        several = len(binding.definitions) > 1 and binding.scope is scope
-        return self.binding(binding, depth, binding.overwritten(node) if several else 0)
+        if len(binding.definitions) == 1 or binding.scope is not scope:
+            return self.binding(binding, depth)
+        reaching = scope.order.reaching([d.node for d in binding.definitions], node)
+        known = self.binding(binding, depth, reaching)
+        if known is None or known.type.startswith(SYMBOLIC):
+            return self.binding(binding, depth) or known  # what else it holds tells what it is likely to be here
+        return known
 
-    def binding(self, binding: Binding, depth: int = 0, since: int = 0) -> Known | None:
-        """The class of what a variable holds: all definitions whose class is known, from ``since`` on, must agree."""
-        key = (binding, since)
+    def binding(self, binding: Binding, depth: int = 0, reaching: slice = slice(0, None)) -> Known | None:
+        """The class of what a variable holds: all definitions that count, and whose class is known, must agree."""
+        key = (binding, reaching.start, reaching.stop)
         if key in self._held:
             return self._held[key]
         if key in self._open:
@@ -139,15 +147,15 @@ class Inference(Names):
             return None
         self._open.add(key)
         try:
-            self._held[key] = held = self._holds(binding, depth, since)
+            self._held[key] = held = self._holds(binding, depth, reaching)
         finally:
             self._open.discard(key)
         return held
 
-    def _holds(self, binding: Binding, depth: int, since: int) -> Known | None:
+    def _holds(self, binding: Binding, depth: int, reaching: slice) -> Known | None:
         known: list[Known] = []
         unknown = 0
-        for definition in binding.definitions[since : since + DEFINITIONS]:
+        for definition in binding.definitions[reaching][:DEFINITIONS]:
             self._cycled = False
             found = self._defined(definition, binding, depth + 1)
             if found is not None:
@@ -475,17 +483,3 @@ _HANDLERS: dict[type, Callable[..., Known | None]] = {
     ast.GeneratorExp: Inference._comprehension,
     ast.NamedExpr: Inference._walrus,
 }
-
-
-def argument_value(call: ast.Call, name: str, position: int | None, function: Scope) -> ast.expr | None:
-    """The expression a call passes for a parameter. ``position`` counts ``self``, which methods do not pass."""
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return keyword.value
-    if position is None:
-        return None
-    if function.parent is not None and function.parent.kind == "class":
-        position -= 1
-    if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
-        return call.args[position]
-    return None

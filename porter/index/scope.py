@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
+from porter.index.order import Order
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _BLOCKS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -41,24 +43,12 @@ class Binding:
         form = "p" if definition.kind == "param" else _FORMS.get(scope.kind, "v")
         self.place = f"{form}:{scope.qualified}.{name}"  # where its value lives; see `porter.index.summary`
 
-    def overwritten(self, use: ast.expr) -> int:
-        """How many of the definitions no longer count at ``use``, in its scope's own statements or below them.
-
-        What is assigned in the scope's own block runs whatever happens, and replaces all that was there before it.
-        """
-        ends, here = self.scope.assigned(), (use.lineno, use.col_offset)
-        for i in range(len(self.definitions) - 1, 0, -1):
-            end = ends.get(self.definitions[i].node)
-            if end is not None and end <= here:
-                return i
-        return 0
-
 
 class Scope:
     """A module, class, function, lambda or comprehension."""
 
     __slots__ = (
-        *("_assigned", "attributes", "bindings", "instance", "kind", "node", "outer", "parent", "qualified"),
+        *("_order", "attributes", "bindings", "instance", "kind", "node", "outer", "parent", "qualified"),
         "returns",
     )
 
@@ -72,7 +62,7 @@ class Scope:
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
         self.returns: list[ast.Return] = []  # functions: their return statements
-        self._assigned: dict[ast.AST, tuple[int, int]] | None = None
+        self._order: Order | None = None
 
     def bind(self, name: str, definition: Definition) -> None:
         """Record one more definition of ``name``."""
@@ -106,16 +96,12 @@ class Scope:
             scope = scope.parent
         return None
 
-    def assigned(self) -> dict[ast.AST, tuple[int, int]]:
-        """What the scope's own block assigns, under no condition, with the line and column where the statement ends."""
-        if self._assigned is None:
-            self._assigned = {}
-            for statement in self.node.body if isinstance(self.node, _BLOCKS) else ():
-                if isinstance(statement, ast.Assign):
-                    end = (statement.end_lineno or 0, statement.end_col_offset or 0)
-                    parts = statement.value.elts if isinstance(statement.value, (ast.Tuple, ast.List)) else ()
-                    self._assigned.update(dict.fromkeys((statement.value, *parts), end))
-        return self._assigned
+    @property
+    def order(self) -> Order:
+        """Where the scope's own statements assign and loop."""
+        if self._order is None:
+            self._order = Order(self.node.body if isinstance(self.node, _BLOCKS) else [])
+        return self._order
 
     def enclosing(self, kind: str) -> Scope | None:
         """The innermost scope of that kind, from here outwards."""
@@ -376,3 +362,17 @@ def spelled(node: ast.expr) -> str:
     """An expression as text: a plain chain, as most are, without the time that `ast.unparse` takes."""
     chain = dotted(node)
     return ".".join([chain[0].id, *chain[1]]) if chain is not None else ast.unparse(node)
+
+
+def argument_value(call: ast.Call, name: str, position: int | None, function: Scope) -> ast.expr | None:
+    """The expression a call passes for a parameter. ``position`` counts ``self``, which methods do not pass."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if position is None:
+        return None
+    if function.parent is not None and function.parent.kind == "class":
+        position -= 1
+    if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
+        return call.args[position]
+    return None
