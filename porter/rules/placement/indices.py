@@ -74,6 +74,8 @@ def with_its_moves(found: Judgement | Dismissed, site: Site, ctx: Context) -> Ju
     number = site.call.get("device", 0) if site.call is not None and site.name.endswith(".set_device") else None
     if ctx.target.numbered or number is None or isinstance(found, Dismissed) or not found.edits:
         return found
+    if number.type == "torch.device":  # no number: it is made where the device is
+        return found
     name, outline = ctx.text(number.start, number.end), ctx.outline()
     home = outline.function(site.start) if "." not in name else None
     device = device_numbered(name, ctx) + needing(ctx.target.module)
