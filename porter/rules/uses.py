@@ -16,7 +16,7 @@ _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
 _NEXT = re.compile(rb"(?:async|def|class)\b|@")
-_TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})
+TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a condition asks for stands
 _ASKS_WHETHER_THERE = re.compile(
     rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
 )
@@ -92,7 +92,7 @@ def asks_class(site: Site, ctx: Context) -> bool:
 def is_asked_for(site: Site, ctx: Context) -> bool:
     """Whether the site only asks what something is: ``FusedAdam is None``, ``isinstance(x, FusedAdam)``."""
     named = site.kind == "symbol" and site.call is None
-    return named and (site.parent in _TESTS or site.role == "annotation" or asks_class(site, ctx))
+    return named and (site.parent in TESTS or site.role == "annotation" or asks_class(site, ctx))
 
 
 def stands_with(word: str, site: Site, ctx: Context) -> bool:

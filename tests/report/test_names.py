@@ -74,3 +74,8 @@ def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place(tmp_path
     (tmp_path / "case.py").write_text(textwrap.dedent(source))
     advice = {finding.code: finding.advice for finding in porter.check_paths([tmp_path]).findings}
     assert advice["PRT104"] == "Left as it is: it keeps Neuron out of line 6, where `apex` needs CUDA."
+
+
+def test_an_empty_list_of_devices_is_not_to_be_written_for_neuron() -> None:
+    ((_, advice),) = told('import os\nos.environ["CUDA_VISIBLE_DEVICES"] = ""')
+    assert advice.startswith("An empty list hides every GPU")

@@ -82,6 +82,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if not in_python(site, ctx):
         read = next((s for s in ctx.sites if s.kind == site.kind and s.name == site.name and s.role == "load"), None)
         why = _stays(site, answer.replacement, ctx)
+        if why == _HIDDEN:
+            return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why, note=None)
         if read is not None and answer.action == "delete":
             why = f"line {read.line} reads it: change both together"
         result = write(site, row, ctx, named, why=why)
@@ -92,7 +94,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return by_hand(site, row, ctx)
     text = ctx.source.text
     if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
-        return by_hand(site, row, ctx, _HIDDEN)
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=_HIDDEN, note=None)
     if answer.replacement.endswith("_VISIBLE_CORES"):
         if (line := next((s.line for s in ctx.sites if _alike(s, site) and takes_apart(s, ctx)), None)) is not None:
             where = "this" if line == site.line else f"line {line}"

@@ -25,10 +25,13 @@ import re
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judge_by_row, judgement
+from porter.rules.uses import TESTS
 
 _CUDA = re.compile(r"\.cuh?\b|cuda", re.I)
+_ENDS = re.compile(r"\b(?:raise|assert)\b|\bexit\(")
 _FOR_CPU = re.compile(rb"\.device\.type\s*==\s*[\"']cpu[\"']")
 _INSTEAD = (
     "line {} takes the CPU apart: if it computes in torch operators there, let it on every device but CUDA "
@@ -41,11 +44,38 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for what is plainly C++."""
     if _is_plain(site, ctx):
         return Dismissed(site, "agnostic")
+    if site.name.endswith(".CUDA_HOME") and _is_answered(site, ctx):
+        advice = "left as it is: the program asks whether it is there"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     loads = site.role == "call" and site.name.endswith(".load")
     instead = _FOR_CPU.search(ctx.source.text, site.end) if loads else None
     if instead is None:
         return judge_by_row(site, row, ctx)
     return judgement(site, row, ctx, note=_INSTEAD.format(ctx.source.line(instead.start())))
+
+
+def _is_answered(site: Site, ctx: Context) -> bool:
+    """Whether a condition asks for the toolkit, by itself or by a name of it, and the program can do without."""
+    if site.parent in TESTS:
+        asking = [site]
+    elif site.statement is not None and site.statement.kind == "Assign":
+        asking = [s for s in ctx.sites if s.parent in TESTS and s.alias == site.start]
+    else:
+        return False
+    return bool(asking) and not any(_ENDS.search(_where_missing(s, ctx)) for s in asking)
+
+
+def _where_missing(site: Site, ctx: Context) -> str:
+    """The code that runs only where the toolkit is missing, as far as the condition tells."""
+    block: list[ast.stmt]
+    match statement := ctx.outline().around(site.start)[-1]:
+        case ast.If(test=ast.Compare(ops=[ast.Is()]) | ast.UnaryOp(), body=block):
+            pass
+        case ast.If(test=ast.Compare() | ast.Name() | ast.Attribute(), orelse=block):
+            pass
+        case _:
+            return ast.unparse(statement)
+    return "\n".join(map(ast.unparse, block))
 
 
 def _is_plain(site: Site, ctx: Context) -> bool:
