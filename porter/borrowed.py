@@ -47,11 +47,11 @@ class Borrowed:
         return result
 
     def _use(self, result: Judgement) -> Judgement | Dismissed:
-        whole = result.row is not None and package_of(result.site.name, result.row) is not None  # told at its import
-        if result.verdict is Verdict.PORTABLE or result.site.role == "import" or whole:
+        if result.verdict is Verdict.PORTABLE or result.site.role == "import" or (result.rename and not result.edits):
             return Dismissed(result.site, "part")
-        if result.rename and not result.edits:
-            return Dismissed(result.site, "part")
+        row = result.row
+        if row is not None and row.rule == "cuda-only-package" and package_of(result.site.name, row) is not None:
+            return Dismissed(result.site, "part")  # told where it is imported
         if result.verdict not in _EDITED:
             return result
         return _by_hand(result, "imported through another file of this repository: change the import there with it")
