@@ -19,6 +19,12 @@ class Names:
         """``text`` is what the outline was made of."""
         self._outline = outline
         self._text = text.decode()
+        self._own: dict[ast.AST, set[str]] = {}  # the names of a function's own, found when first asked for
+        self._around: dict[int, list[ast.AST]] = {}
+        self._functions: dict[str, list[ast.FunctionDef]] = {}
+        for node in outline.nodes:
+            if isinstance(node, ast.FunctionDef):
+                self._functions.setdefault(node.name, []).append(node)
 
     def function(self, offset: int) -> ast.AST:
         """The home of what stands at a place."""
@@ -65,17 +71,13 @@ class Names:
         """Whether a call is of a model or its method, is given one, or is of a function of the file that calls one."""
         if variable(call.func) in models or any(variable(given) in models for given in _given(call)):
             return True
-        name = dotted(call.func) or ""
-        called = (f for f in self._functions(name.removeprefix("self.")) if "." not in name or name.startswith("self."))
+        called = self._functions.get((dotted(call.func) or "").removeprefix("self."), ())
         return any(self._calls_one(function, models, offset) for function in called)
 
     def _calls_one(self, function: ast.AST, models: set[str], offset: int) -> bool:
         known = {m for m in models if self._owner(m, offset) is self._owner(m, self._inside(function))}
         calls = (n for n in ast.walk(function) if isinstance(n, ast.Call))
         return any(variable(call.func) in known or reads(call) & known for call in calls)
-
-    def _functions(self, name: str) -> Iterator[ast.FunctionDef]:
-        yield from (n for n in self._outline.nodes if isinstance(n, ast.FunctionDef) and n.name == name)
 
     def _calls_of(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Call]:
         names = (function.name, f"self.{function.name}")
@@ -95,11 +97,19 @@ class Names:
 
     def _owner(self, name: str, offset: int) -> ast.AST:
         """The function, class or module whose variable a name is at a place."""
-        around = self._outline.around(offset)
+        if offset not in self._around:
+            self._around[offset] = [n for n in self._outline.around(offset) if isinstance(n, Function | ast.ClassDef)]
+        around = reversed(self._around[offset])
         if name.startswith("self."):
-            return next((n for n in reversed(around) if isinstance(n, ast.ClassDef)), self._outline.tree)
-        functions = (n for n in reversed(around) if isinstance(n, Function))
-        return next((n for n in functions if name in own_names(n) - _globals(n)), self._outline.tree)
+            return next((n for n in around if isinstance(n, ast.ClassDef)), self._outline.tree)
+        return next((n for n in around if isinstance(n, Function) and name in self._names(n)), self._outline.tree)
+
+    def _names(self, function: Function) -> set[str]:
+        """The variables and parameters of a function."""
+        if function not in self._own:
+            declared = {name for n in ast.walk(function) if isinstance(n, ast.Global) for name in n.names}
+            self._own[function] = own_names(function) - declared
+        return self._own[function]
 
     def _inside(self, home: ast.AST) -> int:
         return self._outline.span(home.body[0]).start if isinstance(home, Function) else 0
@@ -126,7 +136,3 @@ def _given(call: ast.Call) -> Iterator[ast.expr]:
     for value in (*call.args, *(keyword.value for keyword in call.keywords)):
         if dotted(value) is not None:
             yield value
-
-
-def _globals(function: ast.AST) -> set[str]:
-    return {name for n in ast.walk(function) if isinstance(n, ast.Global) for name in n.names}
