@@ -20,7 +20,21 @@ _VENDOR = re.compile(
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl", re.I)
 OTHER_BYTES = re.compile(rb"version|hasattr\(torch|TORCH_(?:\w*GREATER|\d)|TYPE_CHECKING|HAVE|HAS_|AVAILABLE", re.I)
 _PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b")
-_THERE = re.compile(r"(?:self\.)?_?(?:(?:HAVE|HAS)_(?:CUDA|GPU)|(?:CUDA|GPU)_(?:IS_)?AVAILABLE)", re.I)  # no package
+_THERE = re.compile(  # a device, and no package
+    r"(?:self\.)?_?(?:(?:HAVE|HAS)_(?:CUDA|GPU)|(?:CUDA|GPU)_(?:IS_)?AVAILABLE)"
+    r"|(?:\w+\.)*is_(?:torch_)?(?:cuda|gpu)_available\(\)",
+    re.I,
+)
+_ASKS = frozenset(
+    {
+        "torch.cuda.is_available",
+        "torch.cuda.is_initialized",
+        "transformers.utils.is_torch_cuda_available",
+        "transformers.utils.import_utils.is_torch_cuda_available",
+        "accelerate.utils.is_cuda_available",
+        "accelerate.utils.imports.is_cuda_available",
+    }
+)
 _VERSION = re.compile(r"torch.*__version__|TORCH_?VERSION|torch_version", re.I)
 _VERSION_CALL = re.compile(r"torch_version|version_torch", re.I)
 _VERSION_FLAG = re.compile(
@@ -108,9 +122,7 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
     if isinstance(test, ast.Call):
         name = qualify(test.func)
         prefix = isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args
-        asks = name in ("torch.cuda.is_available", "torch.cuda.is_initialized") or (
-            prefix and _is_cuda_text(test.args[0])
-        )
+        asks = name in _ASKS or (prefix and _is_cuda_text(test.args[0]))
         return (1, -1) if asks else (0, 0)
     if isinstance(test, ast.Attribute):
         asks = test.attr == "is_cuda" or qualify(test) == "torch.version.cuda"

@@ -336,8 +336,6 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     return [held(r) for r in results] if tests else results
 
 
-def _mentions(test: Site, site: Site, ctx: Context) -> bool:
-    """Whether a device of a decorator is for a function that reads the answer: ``assume(kind == "cpu" or HAS_GPU)``."""
 def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Functions that are CUDA's by their name, and called only where a test holds that keeps the target out."""
 
@@ -357,6 +355,8 @@ def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
     return [held(r) for r in results] if lines else results
 
 
+def _mentions(test: Site, site: Site, ctx: Context) -> bool:
+    """Whether a device of a decorator is for a function that reads the answer: ``assume(kind == "cpu" or HAS_GPU)``."""
     name, outline = flag(test, ctx), ctx.outline()
     function = next(iter(outline.around(site.start)[-1:]), None)
     if name is None or not isinstance(function, ast.FunctionDef) or site.start > outline.span(function).start:
@@ -392,6 +392,7 @@ def _is_test(result: Judgement) -> bool:
     """Whether a judgement is about a test of the device: what or how many there are, a type, or PyTorch's build."""
     site = result.site
     asks = site.name in ("torch.cuda.device_count", _BUILD) and site.parent in ("Compare", "BoolOp", "test")
+    asks = asks or (result.rule == "framework-argument" and site.name.endswith("cuda_available"))
     return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
 
 
