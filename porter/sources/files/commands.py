@@ -98,6 +98,9 @@ def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]
         previous = command.words[i - 1].value if i else ""
         if match := _ASSIGNMENT.match(word.value):
             name, value = match[1], word.value[match.end() :]
+            inner = _ASSIGNMENT.match(value) if " " not in value else None
+            if inner is not None:  # visible="CUDA_VISIBLE_DEVICES=0", for a command to come
+                name, value = inner[1], value[inner.end() :]
         elif previous in ("unset", "setenv"):
             name, value = word.value, ""
         else:
