@@ -32,6 +32,7 @@ from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.write import write
 
+_REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
 _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
 
 
@@ -53,12 +54,22 @@ def _container(site: Site, ctx: Context) -> str | None:
 
 
 def _image(site: Site, image: str, ctx: Context) -> Edits | None:
-    """Write another image, where it stands there and not in a variable; not where files are copied from it."""
+    """Write another image, where it stands there or in an ARG of its own; not where files are copied from it."""
     text = ctx.source.shown
-    found = _IMAGE.fullmatch(text, site.start, site.end)
+    found = _IMAGE.fullmatch(text, site.start, site.end) or _default(site, text)
     if found is None or text.endswith(b"--from=", 0, site.start):
         return None
     return (TextEdit(*found.span(1), image),)
+
+
+def _default(site: Site, text: bytes) -> re.Match[bytes] | None:
+    """The value of ``ARG BASE=nvidia/cuda:12.4`` for a site ``${BASE}``, where nothing else reads it."""
+    reference = _REFERENCE.fullmatch(text, site.start, site.end)
+    name = re.escape(reference[1] or reference[2]) if reference is not None else None
+    if name is None or len(re.findall(rb"\$\{?" + name + rb"\b", text)) > 1:
+        return None
+    given = list(re.finditer(rb"^[ \t]*ARG[ \t]+" + name + rb"=[\"']?([^\s\"'$]+)[\"']?[ \t]*$", text, re.M))
+    return given[0] if len(given) == 1 else None
 
 
 def _option(site: Site, option: str, ctx: Context) -> Edits | None:
