@@ -322,7 +322,7 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             methods = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "def")
             fields = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "annotation")
             summary.classes[scope.qualified] = ClassInfo(names, methods, fields)
-            for name in {*scope.attributes, *fields}:
+            for name in dict.fromkeys((*scope.attributes, *fields)):
                 summary.edges.append((f"a:{scope.qualified}.{name}", f"k:{name}"))
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = node.args

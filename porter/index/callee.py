@@ -140,8 +140,10 @@ def started(node: ast.Call, name: str) -> tuple[ast.expr, list[ast.expr], int] |
 
     ``spawn(run, args=("cuda",))`` puts the process's number first, ``Thread(target=run, args=("cuda",))`` nothing.
     """
-    given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     offset = sinks.STARTERS.get(name, 0)
+    if not offset and not any(keyword.arg == "target" for keyword in node.keywords):
+        return None
+    given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     if offset:
         given = dict(zip(("fn", "args"), node.args, strict=False)) | given
     function, arguments = given.get("fn" if offset else "target"), given.get("args")

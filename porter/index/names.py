@@ -31,8 +31,10 @@ class Names:
 
     def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
         """The qualified name of a dotted expression; None where its root is an ordinary variable."""
+        names: list[str] = []
         root = node
         while type(root) is ast.Attribute:
+            names.append(root.attr)
             root = root.value
         if type(root) is not ast.Name:
             return None
@@ -40,13 +42,13 @@ class Names:
         if binding is None:
             return None
         base = self.bound(binding)
-        if base is None or (root is not node and instance_class(root.id, scope) is not None):
+        if base is None or (names and instance_class(root.id, scope) is not None):
             return None
         base = self._elsewhere(base)
-        names = _names(node)
-        return (
-            self._elsewhere(Reference(".".join([base.qualified, *names]), base.alias, base.certain)) if names else base
-        )
+        if not names:
+            return base
+        qualified = ".".join((base.qualified, *reversed(names)))
+        return self._elsewhere(Reference(qualified, base.alias, base.certain))
 
     def _elsewhere(self, reference: Reference) -> Reference:
         """What a name of the repository stands for, if that is known: itself otherwise."""
@@ -116,16 +118,6 @@ class Names:
                 if base is not None:
                     return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
         return None
-
-
-def _names(node: ast.expr) -> list[str]:
-    """The attributes of a chain, from its root outwards."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    names.reverse()
-    return names
 
 
 def is_none(node: ast.AST) -> bool:

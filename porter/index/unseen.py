@@ -50,11 +50,12 @@ class Unseen:
 
     def mentioning(self, name: str) -> list[str]:
         """The files that hold ``name`` as an attribute or key, and may put something on a device; the first few."""
-        word = re.compile(rb"[.\"']" + name.encode() + rb"\b")
+        text = name.encode()
+        word = re.compile(rb"[.\"']" + text + rb"\b")
         found: list[str] = []
         for task in self._placing:
             raw = task.read()
-            if isinstance(raw, bytes) and word.search(raw):
+            if isinstance(raw, bytes) and text in raw and word.search(raw):
                 found.append(task.display)
                 if len(found) == _MENTIONING:
                     break

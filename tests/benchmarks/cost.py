@@ -11,8 +11,8 @@ from typing import IO, NamedTuple
 
 PORTER = [sys.executable, "-m", "porter", "check", "--isolated", "--quiet"]
 
-# Trees are measured from within: porter is found there as it is here.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+# Trees are measured from within: porter is found there as it is here, and compiled as it is where it is installed.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 class Cost(NamedTuple):
