@@ -30,7 +30,7 @@ _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
-_ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)", re.IGNORECASE)
+_ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
 
 class Keeper(msgspec.Struct, frozen=True):
@@ -40,12 +40,11 @@ class Keeper(msgspec.Struct, frozen=True):
     why: str
     runs: bool = True
     rule: str = ""  # the one rule whose edits it keeps back; empty for all
-    gate: bool = False  # whether a test's own condition says so: asked before what becomes of devices by number
 
 
 def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
-    if not any(r.edited or _numbered(r) for r in results):
+    if not any(r.edited or _withheld(r, ctx) for r in results):
         return results
     keepers = [
         *_ended(ctx),
@@ -69,14 +68,15 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
             return result
         if not keeper.runs:
             return leave(result, keeper.why)
-        return by_hand(result, keeper.why) if result.edited or (keeper.gate and _numbered(result)) else result
+        return by_hand(result, keeper.why) if result.edited or _withheld(result, ctx) else result
 
     return [held(r) for r in results] if keepers else results
 
 
-def _numbered(result: Judgement) -> bool:
-    """Whether a person has to say which device of several a number means."""
-    return result.rule == "numbered-cuda-device" and result.verdict is Verdict.MANUAL
+def _withheld(result: Judgement, ctx: Context) -> bool:
+    """Whether porter wrote nothing for a reason of the line's own. In a test, what the test needs is told first."""
+    known = result.row is not None and ctx.answer(result.row).verdict in (Verdict.AUTO, Verdict.REVIEW)
+    return known and result.verdict is Verdict.MANUAL and ctx.in_test()
 
 
 def _stays(result: Judgement) -> bool:
@@ -323,14 +323,12 @@ def _gates(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             if asked is None or any(span.holds(place) for place in edited) or _defined_here(gate, edited, ctx):
                 continue
             why = f"the test runs only where line {gate.lineno} finds {asked}"
-            yield Keeper(outline.span(node), why, gate=True)
+            yield Keeper(outline.span(node), why)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
             if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
                 continue
             if not any(outline.span(keyword.value).holds(place) for place in edited):
-                yield Keeper(
-                    outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays", gate=True
-                )
+                yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
 
 
 def _made_of(names: set[bytes | None], ctx: Context) -> set[bytes | None]:
@@ -352,7 +350,7 @@ def _asked(gate: ast.expr) -> str | None:
     found = _ASKED.search(text) if ".parametrize(" not in text else None
     if found is None:
         return None
-    return "Triton" if found["triton"] else "CUDA"
+    return {"triton": "Triton", "flash": "flash attention"}.get(found.lastgroup or "", "CUDA")
 
 
 def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:

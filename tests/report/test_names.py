@@ -79,3 +79,25 @@ def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place(tmp_path
 def test_an_empty_list_of_devices_is_not_to_be_written_for_neuron() -> None:
     ((_, advice),) = told('import os\nos.environ["CUDA_VISIBLE_DEVICES"] = ""')
     assert advice.startswith("An empty list hides every GPU")
+
+
+def test_what_a_test_needs_is_told_before_what_it_may_depend_on() -> None:
+    source = """
+        from transformers import BitsAndBytesConfig, TrainingArguments
+
+        def test_small():
+            config = BitsAndBytesConfig(load_in_4bit=True)
+            assert run(config, TrainingArguments("out", fp16=True))
+
+        @require_flash_attn
+        def test_flash(config):
+            config._attn_implementation = "flash_attention_2"
+
+        def test_half():
+            assert run(TrainingArguments("out", fp16=True))
+    """
+    left = porter.rewrite_source(textwrap.dedent(source), filename="tests/test_it.py").left
+    advice = {finding.line: finding.advice for finding in left}
+    assert advice[6].startswith("A test of `BitsAndBytesConfig`, which stays CUDA's")
+    assert advice[10] == "The test runs only where line 8 finds flash attention."
+    assert advice[13].startswith("A test: what it asserts may depend on float16")
