@@ -35,13 +35,13 @@ import re
 import msgspec
 
 from porter.catalog.schema import Row
-from porter.index.outline import Span
+from porter.index.outline import Span, dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
 from porter.rules.placement.branches import blocks, together
 from porter.rules.placement.evidence import evidence
-from porter.rules.placement.flags import only_denied
+from porter.rules.placement.flags import flag, only_denied
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import before, beside, judge_use, reads
 
@@ -76,6 +76,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
+    if (asked := _looked_for(site, ctx)) is not None:
+        advice = f"line {asked.lineno} looks for `{ast.unparse(asked)}` in it: add Neuron's chips, `trn2` and so on, there"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if len(call.arguments) > 1 or any(a.keyword is not None for a in call.arguments):
         return by_hand(site, row, ctx)
     edits = [TextEdit(call.end, call.end, ".name")]
@@ -85,6 +88,28 @@ def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
         root = ctx.text(site.start, site.end).partition(".")[0]
         edits = [TextEdit(call.end - 1, call.end, f"{root}.neuron.current_device()).name")]
     return judgement(site, row, ctx, edits=tuple(edits), rename=_PROPERTIES)
+
+
+def _looked_for(site: Site, ctx: Context) -> ast.Constant | None:
+    """The text that the GPU's name is compared with or searched for, at once or by the name that it is given."""
+    outline = ctx.outline()
+    bound = (flag(site, ctx) or b"").decode()
+    for node in ast.walk(outline.innermost(site.start) or outline.tree):
+        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.In | ast.NotIn | ast.Eq | ast.NotEq):
+            continue
+        sides = (node.left, *node.comparators)
+        texts = [side for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)]
+        others = [side for side in sides if side not in texts]
+        if texts and any(outline.span(o).holds(site.start) or (bound and _reads(o, bound)) for o in others):
+            return texts[0]
+    return None
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    """Whether an expression is a variable, or what a method makes of it: ``name.lower()``."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    return dotted(node) == name
 
 
 def _version(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
