@@ -77,7 +77,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
     if (asked := _looked_for(site, ctx)) is not None:
-        advice = f"line {asked.lineno} looks for `{ast.unparse(asked)}` in it: add Neuron's chips, `trn2` and so on, there"
+        advice = f"line {asked.lineno} looks for `{ast.unparse(asked)}` in it: add Neuron's chips (`trn2`) there"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if len(call.arguments) > 1 or any(a.keyword is not None for a in call.arguments):
         return by_hand(site, row, ctx)
