@@ -179,11 +179,15 @@ def _is_commented(site: Site, ctx: Context) -> bool:
 
 
 def held_against(site: Site, ctx: Context) -> str | None:
-    """``torch.cuda.is_available() == CUDA_IS_AVAILABLE``: what else answers for CUDA, by its name."""
-    if not site.name.startswith("torch.cuda."):
+    """``torch.cuda.is_available() == CUDA_IS_AVAILABLE``: what else answers for CUDA, by its name.
+
+    So in ``made.cuda_available == (device.type == "cuda")``, where the site's own comparison is one side.
+    """
+    compared = site.kind == "device" and site.use == "compare"
+    if not compared and not site.name.startswith("torch.cuda."):
         return None
-    around = ctx.outline().expressions(site.start, site.end)
-    sides = (side for node in around if isinstance(node, ast.Compare) for side in (node.left, *node.comparators))
+    around = [n for n in ctx.outline().expressions(site.start, site.end) if isinstance(n, ast.Compare)]
+    sides = (side for node in around[: -1 if compared else None] for side in (node.left, *node.comparators))
     names = (name for side in sides if (name := dotted(side)) is not None)
     return next((name for name in names if "cuda" in name.lower()), None)
 
