@@ -1,4 +1,4 @@
-"""What a person is told of a type that is kept under a name, and of an extension with a version for the CPU beside it."""
+"""What a person is told of a type under a name, and of an extension with a version for the CPU beside it."""
 
 from __future__ import annotations
 
