@@ -60,6 +60,8 @@ BACKEND: dict[str, tuple[str, int | None]] = {
     "torch.distributed.new_subgroups": ("backend", None),
     "torch.distributed.is_backend_available": ("backend", 0),
     "torch.distributed.Backend": ("name", 0),
+    "accelerate.InitProcessGroupKwargs": ("backend", 0),
+    "accelerate.utils.InitProcessGroupKwargs": ("backend", 0),
 }
 
 # Calls that yield one.
