@@ -144,23 +144,27 @@ def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Literals and the tests of their values: where one literal stays, so do its tests and their other literals."""
     meetings = _meetings(results, ctx)
     held = {i for literals in meetings.values() for i in literals if not results[i].edited}
-    refused = {i: results[t].site.line for t, found in meetings.items() if _refuses(results[t], ctx) for i in found}
+    refused = {i: results[t].site for t, found in meetings.items() if _refuses(results[t], ctx) for i in found}
     held |= refused.keys()
-    lines: dict[int, int] = dict(refused)  # what is taken back, and where that starts
+    starts: dict[int, Site] = dict(refused)  # what is taken back, and where that starts
     while True:
-        fresh: dict[int, int] = {}
+        fresh: dict[int, Site] = {}
         for test, literals in meetings.items():
             kept = next((i for i in literals if i in held), None)
             if kept is not None:
-                fresh.update((i, results[kept].site.line) for i in (test, *literals) if i not in held)
+                fresh.update((i, results[kept].site) for i in (test, *literals) if i not in held)
         if not fresh:
             break
-        lines.update(fresh)
+        starts.update(fresh)
         held.update(fresh)
-    return [
-        by_hand(r, f"line {lines[i]} belongs to it, and stays: change them together") if i in lines and r.edited else r
-        for i, r in enumerate(results)
-    ]
+    return [by_hand(r, _bound_to(starts[i], ctx)) if i in starts and r.edited else r for i, r in enumerate(results)]
+
+
+def _bound_to(kept: Site, ctx: Context) -> str:
+    """What to do about a literal or a test whose other half stays."""
+    if any(guard.kind == "vendors" for guard in kept.guards):
+        return f"line {kept.line} is CUDA's arm, and stays: say whether this is for {ctx.target.title} as well"
+    return f"line {kept.line} belongs to it, and stays: change them together"
 
 
 def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:

@@ -101,3 +101,24 @@ def test_what_a_test_needs_is_told_before_what_it_may_depend_on() -> None:
     assert advice[6].startswith("A test of `BitsAndBytesConfig`, which stays CUDA's")
     assert advice[10] == "The test runs only where line 8 finds flash attention."
     assert advice[13].startswith("A test: what it asserts may depend on float16")
+
+
+def test_what_is_compared_with_an_arm_of_a_chain_is_asked_about() -> None:
+    advice = [
+        advice
+        for _, advice in told(
+            """
+            import torch
+
+            if torch.cuda.is_available():
+                device = "cuda"
+            elif torch.xpu.is_available():
+                device = "xpu"
+            else:
+                device = "cpu"
+            x = torch.zeros(3, device=device)
+            assert device == "cuda"
+            """
+        )
+    ]
+    assert advice[-1] == "Line 5 is CUDA's arm, and stays: say whether this is for Neuron as well."
