@@ -19,7 +19,7 @@ from porter.model import Dismissal, Finding, Problem
 from porter.rules import presence
 from porter.rules.base import Context, Dismissed, Judgement, Rule
 from porter.rules.links import link
-from porter.rules.policy import rule_name, temper
+from porter.rules.policy import judged, rule_name, temper
 from porter.sources import decode
 from porter.sources.source import Source
 from porter.sources.suppress import Suppressions, suppressions
@@ -73,7 +73,7 @@ class Judge(msgspec.Struct, frozen=True):
             ctx.borrowing = self.helper.borrowing(source.path)
         quiet = cache(partial(suppressions, source))
         answers = list(self._answers(found, ctx, quiet))
-        judgements = link([a for a in answers if isinstance(a, Judgement)], ctx)
+        judgements = link(judged(answers), ctx)
         dismissed = [a for a in answers if isinstance(a, Dismissed)]
         if task.kind in PYTHON:
             judgements = self._spelled(judgements, dismissed, ctx)
@@ -138,7 +138,7 @@ class Judge(msgspec.Struct, frozen=True):
             if isinstance(result, Judgement):
                 result = msgspec.structs.replace(result, rule=rule.name)
                 if silenced(rule, site):
-                    result = Dismissed(site, "suppressed")
+                    result = Dismissed(site, "suppressed", result.group)
             yield result
 
     def _silenced(self, source: Source, quiet: Callable[[], Suppressions], rule: Rule, site: Site) -> bool:

@@ -88,6 +88,7 @@ class Dismissed(msgspec.Struct, frozen=True):
 
     site: Site
     reason: str
+    group: str | None = None  # of what is silenced: the group that it would have changed with
 
 
 REASONS = {

@@ -235,3 +235,15 @@ def by_hand(result: Judgement, advice: str) -> Judgement:
     return msgspec.structs.replace(
         result, verdict=Verdict.MANUAL, advice=sentence(advice), effort=Effort.MINUTES, edits=(), rename=None
     )
+
+
+def judged(answers: list[Judgement | Dismissed]) -> list[Judgement]:
+    """The judgements among answers; those keep their text that would change with one which a comment silences."""
+    lines = {a.group: a.site.line for a in answers if isinstance(a, Dismissed) and a.group is not None}
+
+    def held(result: Judgement) -> Judgement:
+        if result.group not in lines or not result.edited:
+            return result
+        return by_hand(result, f"line {lines[result.group]} belongs to it, and is silenced: change them together")
+
+    return [held(a) for a in answers if isinstance(a, Judgement)]

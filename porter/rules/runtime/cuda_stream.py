@@ -15,6 +15,9 @@ The same methods on `torch.neuron.Stream` and `torch.neuron.Event`. Both are fun
 Constructors whose arguments Neuron takes; positional arguments become keywords. Two events of which one measures the
 time since the other change together or not at all. A stream that is only asked for its raw handle stays.
 
+PyTorch/XLA (`xla`) has no events: those that measure a time within one function become readings of
+`time.perf_counter()`, each behind a `torch_xla.sync(wait=True)`.
+
 ## Example
 
 ```py
@@ -37,6 +40,7 @@ from porter.index.site import Call, Receiver, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.presence import behind, is_present, or_else, replaced
+from porter.rules.runtime.timing import clocked
 from porter.rules.table import action_of, by_hand, judgement
 from porter.rules.uses import asks_class, judge_use, through_choice
 
@@ -53,6 +57,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a stream or event; constructors take keywords only on Neuron."""
     if site.kind == "argument" or _only_for_its_handle(site, ctx) or through_choice(site, ctx):
         return Dismissed(site, "part")
+    if ctx.edits and ctx.answer(row).verdict is Verdict.BLOCKED and (found := clocked(site, ctx)) is not None:
+        group, edits = found
+        note = "each reading of the clock waits for the device, and ends a step"
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, note=note, edits=edits, group=group)
     if site.name in _TIMING and ctx.target.keeps_cuda and site.call is not None and site.receiver is not None:
         return _timed(site, site.call, site.receiver, row, ctx)
     handle = next((s for s in ctx.bound(site.place) if s.name.endswith(_HANDLES)), None)
