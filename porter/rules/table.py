@@ -86,6 +86,8 @@ def _argument_judged(site: Site, row: Row, answer: Answer, ctx: Context) -> Judg
     if name not in ("", field):
         return by_hand(site, row, ctx, f"turn `{field}` off with it")
     value = value or {"True": "False"}.get(site.detail, "")
+    if ctx.text(site.start, site.start + 1) == "'":
+        value = value.replace('"', "'")  # as the file writes it
     return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, value) if value else None)
 
 
