@@ -301,3 +301,19 @@ def test_findings_do_not_depend_on_the_folder(start: str, monkeypatch: pytest.Mo
         (1, "triton-kernel"),
         (5, "triton-kernel"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("", "Turn `fp16` off, and `bf16` on."),  # Transformers'
+        ('options.add_argument("--fp16")', "Turn it off, or have the code that reads it compute in bfloat16."),
+        ('options.add_argument("--fp16")\noptions.add_argument("--bf16")', "Turn `fp16` off, and `bf16` on."),
+    ],
+)
+def test_a_switch_that_the_program_declares_has_no_twin_but_its_own(options: str, told: str) -> None:
+    write({"train.py": f"import argparse\nimport torch\n\noptions = argparse.ArgumentParser()\n{options}\n"})
+    write({"run.sh": "python train.py --fp16\n"})
+    (found,) = by_path(check(), "run.sh")
+    assert found.advice.startswith(told)
+    assert ("declared in `train.py`" in found.message) == told.startswith("Turn it off")

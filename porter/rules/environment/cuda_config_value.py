@@ -59,7 +59,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _written(site: Site, ctx: Context) -> str:
     """The setting as its file has it: ``trainer.accelerator: gpu``, or ``--fp16 True``."""
     text = " ".join(ctx.source.shown[site.start : site.end].decode(errors="replace").split())
-    return text if site.detail.startswith("-") or site.detail in text else f"{site.detail}: {text}"
+    return text if text.startswith(site.detail) else f"{site.detail}: {text}"
 
 
 def _declared(site: Site, row: Row, ctx: Context) -> tuple[Row, str]:
