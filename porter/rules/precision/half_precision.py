@@ -42,16 +42,16 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.kernels.known import kernel_of
 from porter.rules.table import judgement
-from porter.rules.uses import before
+from porter.rules.uses import before, function_around
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
 _SAID = re.compile(rb"[^\n]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
 _DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
-_SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\btorch\.save\(|\bsave_file\(")
+_SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch|model)\.save\(|\bsave_file\(")
 _RUNS = re.compile(
-    rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(", re.I
+    rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(|\bmodel\(", re.I
 )
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
@@ -106,6 +106,9 @@ def _settled(site: Site, ctx: Context) -> str:
         return "the file's only device is the CPU"
     if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
         return "the file saves models, and runs none: it is the format of what others read"
+    function = function_around(site, ctx) if site.scope else b""
+    if _SAVES.search(function) and not _RUNS.search(function):
+        return "what is made here is saved, and does not run: it is the format of what others read"
     if kernel := kernel_of(ctx):
         return f"`{kernel.name}` of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
