@@ -64,7 +64,9 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, agai
         return sites_of(by_module[module]) if module in by_module else ()
 
     files = (task.display for task in tasks)
-    return Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites), files), unseen
+    project = Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites), files)
+    project.options = lambda: unseen.options
+    return project, unseen
 
 
 def _borrowed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 
 import msgspec
@@ -64,7 +64,8 @@ class Project:
         self._resolved_so_far: dict[tuple[str, str], str] = {}  # by what had been read
         self._paths: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
-        self._declared: dict[str, str] | None = None  # options and fields, with the file of each
+        self.options: Callable[[], Mapping[str, str]] = dict  # of files that were not analysed, with the file of each
+        self._declared: dict[str, str] | None = None  # options and fields, likewise
         self._loads = 0
         self._index_modules(paths)
         self._merge(list(summaries))
@@ -437,7 +438,7 @@ class Project:
     def declared(self, place: str | None) -> str | None:
         """The path of a file that declares the key ``place`` ("k:fp16"): as an option, or as a field of a class."""
         if self._declared is None:
-            self._declared = {}
+            self._declared = dict(self.options())
             for module, summary in self._summaries.items():
                 fields = (field for known in summary.classes.values() for field in known.fields)
                 for name in (*summary.options, *fields):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 
 from porter.index.facts import Depth, Facts, Task
 from porter.index.summary import Summary
@@ -15,6 +16,8 @@ FirstPass = Callable[[Sequence[Task], Sequence[bytes]], Sequence[Facts]]
 _MENTIONING = 8  # files that one name is followed into
 _FROM = re.compile(rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*|[^\n#;]*)", re.MULTILINE)
 _WORD = re.compile(rb"\w+")
+_DECLARING = re.compile(rb"\.(?:add_argument|add_option|option)\(")
+_OPTION = re.compile(rb"[\"']--([a-z][\w-]*)[\"']")
 
 
 class Unseen:
@@ -47,6 +50,17 @@ class Unseen:
                 self._told.add(task.display)
                 if (summary := self.load(task.display)) is not None:
                     yield summary
+
+    @cached_property
+    def options(self) -> dict[str, str]:
+        """The options of command lines that the files seem to declare, as attributes, each with one of the files."""
+        found: dict[str, str] = {}
+        for display, (task, _) in self._files.items():
+            raw = task.read()
+            if isinstance(raw, bytes) and _DECLARING.search(raw):
+                names = (match[1].replace(b"-", b"_").decode() for match in _OPTION.finditer(raw))
+                found.update((name, display) for name in names if name not in found)
+        return found
 
     def mentioning(self, name: str) -> list[str]:
         """The files that hold ``name`` as an attribute or key, and may put something on a device; the first few."""

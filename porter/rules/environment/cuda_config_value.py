@@ -67,8 +67,8 @@ def _declared(site: Site, row: Row, ctx: Context) -> tuple[Row, str]:
 
     Who declares `bf16` as well has both switches that Transformers has.
     """
-    path = ctx.project.declared(site.place)
-    own = ctx.catalogue.find("config", f"declared {site.name}") if path is not None else None
-    if own is None or (site.name == "fp16: true" and ctx.project.declared("k:bf16") is not None):
+    own = ctx.catalogue.find("config", f"declared {site.name}")
+    path = ctx.project.declared(site.place) if own is not None else None
+    if own is None or path is None or (site.name == "fp16: true" and ctx.project.declared("k:bf16") is not None):
         return row, ""
     return own, f", declared in `{path}`"
