@@ -30,17 +30,22 @@ torch.neuron.manual_seed_all(seed)
 from __future__ import annotations
 
 import ast
+import re
 from typing import TypedDict
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import torch_name
 from porter.rules.spelling import device_type
-from porter.rules.table import judge_by_row, judgement
+from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import judge_use
 
+# PyTorch/XLA's states are integers.
+_INTEGERS = frozenset({"torch_xla.core.xla_model.get_rng_state", "torch_xla.core.xla_model.set_rng_state"})
+_MAKES_TENSOR = re.compile(r"^torch\.(?!load$)|\.(?:byte|clone|cpu|cuda|detach|to|type)$")
 _SEEDS = frozenset({"torch.cuda.manual_seed", "torch.cuda.manual_seed_all"})
 
 
@@ -56,7 +61,42 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _fork(site, row, ctx)
     if ctx.target.keeps_cuda and ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.AUTO, note="`torch.manual_seed` seeds every device", **edits)
+    if ctx.answer(row).replacement in _INTEGERS and (line := _line_of_tensor(site, ctx)) is not None:
+        return by_hand(site, row, ctx, f"the state is an `int` there, and line {line} takes it for a tensor")
     return judge_use(site, row, ctx)
+
+
+def _line_of_tensor(site: Site, ctx: Context) -> int | None:
+    """Where a state is taken for a tensor: ``state.clone()``, ``torch.equal(before, after)``, ``(a == b).all()``."""
+    around = ctx.outline().expressions(site.start, site.end)
+    call = next((node for node in reversed(around) if isinstance(node, ast.Call)), None)
+    if call is None:
+        return None
+    home = ctx.outline().innermost(site.start) or ctx.outline().tree
+    outer = {inner: node for node in ast.walk(home) for inner in ast.iter_child_nodes(node)}
+    names = {given.id for given in call.args if isinstance(given, ast.Name)}
+    match outer.get(call):
+        case ast.Assign(targets=[ast.Name(name)]):
+            names.add(name)
+    named = (node for node in outer if isinstance(node, ast.Name) and node.id in names)
+    states: list[ast.expr] = [call, *named]
+    used = next((node for node in states if _takes_tensor(node, outer)), None)
+    made = (given for given in call.args if isinstance(given, ast.Call))
+    used = used or next((given for given in made if _MAKES_TENSOR.search(ast.unparse(given.func))), None)
+    return used.lineno if used is not None else None
+
+
+def _takes_tensor(state: ast.AST, outer: dict[ast.AST, ast.AST]) -> bool:
+    """Whether what a state stands in takes it for a tensor."""
+    match outer.get(state):
+        case ast.Attribute(value=value) | ast.Subscript(value=value):
+            return value is state
+        case ast.Compare() as compared:
+            return isinstance(outer.get(compared), ast.Attribute)
+        case ast.Call(func=function) as call if state is not function:
+            name = dotted(function) or ""
+            return name.startswith("torch.") and not name.endswith(("save", "rng_state")) and state in call.args
+    return False
 
 
 def _again(site: Site, ctx: Context) -> _Edited | None:
