@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
 DEFINITIONS = 24  # of one name that are looked at
+_TELLING = re.compile(r"\.cuda|nccl|\.CUDAExtension$")  # of several names, the one that is worth a site
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ class Names:
         qualified = {r.qualified for r in found}
         best = found[0]
         if len(qualified) > 1:
-            told = [r for r in found if ".cuda" in r.qualified or "nccl" in r.qualified]
+            told = [r for r in found if _TELLING.search(r.qualified)]
             modern = [r for r in found if r.qualified.startswith("torch.amp.")]  # what Neuron's PyTorch takes
             best = next(iter(modern or told or filter(self._tells, found)), best)
         return Reference(best.qualified, best.alias, certain=best.certain and len(qualified) == 1 and not others)

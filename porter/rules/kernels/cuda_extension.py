@@ -44,6 +44,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for what is plainly C++."""
     if _is_plain(site, ctx):
         return Dismissed(site, "agnostic")
+    if site.role == "call" and any(s.start == site.alias and s.role == "load" for s in ctx.sites):
+        return Dismissed(site, "part")  # `extension("pkg._C", ...)`: reported where the variable gets its class
     if site.name.endswith(".CUDA_HOME") and _is_answered(site, ctx):
         advice = "left as it is: the program asks whether it is there"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)

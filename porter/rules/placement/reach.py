@@ -120,7 +120,7 @@ def _needs(name: str, ctx: Context) -> str | None:
     module = ctx.project.owner(name)
     if not module:
         return None
-    if module != ctx.module and (extension := _to_load(module, ctx)) is not None:
+    if module != ctx.module and (extension := _to_load(module, ctx) or _bound(module, ctx)) is not None:
         return extension
     within = name[len(module) + 1 :]
     inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
@@ -130,6 +130,12 @@ def _needs(name: str, ctx: Context) -> str | None:
 def _built(name: str, ctx: Context) -> str | None:
     """The extension of the repository, made of CUDA C++, that a name is of."""
     return next((e for e in sorted(ctx.project.extensions) if f"{name}.".startswith(f"{e}.")), None)
+
+
+def _bound(module: str, ctx: Context) -> str | None:
+    """The extension of the repository that a module has a name for, though it can be imported without."""
+    summary = ctx.project.summary(module) if ctx.project.extensions else None
+    return next((q for q in summary.exports.values() if q in ctx.project.extensions), None) if summary else None
 
 
 def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
