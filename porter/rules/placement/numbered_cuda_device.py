@@ -11,11 +11,13 @@ A process in a distributed run owns exactly one core, and the only valid index i
 
 ## When porter rewrites
 
-Device 0, and one numbered by what a program calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`), keep their
-number: `neuron:0`, `f"neuron:{rank}"`, with verdict `review`. A file that names two different numbers, a loop over
-devices, and an index that is computed or picked from a list choose among devices of one process: that wants a new
-design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it. It leaves the one device that a
-function takes of a list (`ids[0]`), too: only what is in the list tells whether it is the process's own.
+Where a tensor is put on device 0 it goes to the process's own, `"neuron"`: in a distributed run that has the number of
+the local rank, and no process but the first may say `neuron:0`. Elsewhere device 0, and one numbered by what a program
+calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`), keep their number, with verdict `review`. A file that names
+two different numbers, a loop over devices, and an index that is computed or picked from a list choose among devices of
+one process: that wants a new design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it. It
+leaves the one device that a function takes of a list (`ids[0]`), too: only what is in the list tells whether it is the
+process's own.
 
 ## Example
 
@@ -32,12 +34,18 @@ device = torch.device(f"neuron:{local_rank}")
 
 from __future__ import annotations
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.devices import argument_around, judge_device, one_of_a_list, one_of_several
 from porter.rules.placement.evidence import evidence
 from porter.rules.placement.indices import computed, is_own, picked
+from porter.rules.spelling import device_type
+from porter.rules.table import sentence
+
+_OWN = "the device of the process: in a distributed run its number is the local rank, not 0"
 
 
 @rule("PRT106", "numbered-cuda-device")
@@ -56,4 +64,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return one_of_a_list(site, row, ctx, index, devices)
         if not is_own(index, site, ctx):
             return one_of_several(site, row, ctx, f"a device numbered by `{index}`" if index else what)
-    return judge_device(site, row, ctx, what)
+    result = judge_device(site, row, ctx, what)
+    if site.name != "cuda:0" or not isinstance(result, Judgement) or not result.edits or not _places(site, ctx):
+        return result
+    advice = sentence(f'write `"{ctx.target.device}"`', _OWN)
+    return msgspec.structs.replace(result, edits=ctx.edit(site.start, site.end, device_type(site, ctx)), advice=advice)
+
+
+def _places(site: Site, ctx: Context) -> bool:
+    """Whether a tensor is made or put where the string says, and nothing else reads it."""
+    taker = site.detail.strip("`()")
+    puts = taker in (".to", ".to_empty") or ctx.project.types.returns(taker) == "torch.Tensor"
+    return ctx.target.numbered and site.sink == "device" and site.use == "argument" and puts
