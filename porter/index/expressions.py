@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import msgspec
@@ -21,6 +21,7 @@ from porter.index.watch import Watch
 from porter.sources.source import Source
 
 WORD = re.compile(r"cuda|nccl|cudnn|nvtx", re.I)
+_TELLS = re.compile(rb"isinstance\(|is_tensor\(")
 _LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
@@ -68,6 +69,7 @@ class Expressions:
         self.starts = source.line_starts
         self.text = source.text
         self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # lists may hold requirements
+        self.tells = _TELLS.search(source.text) is not None
         self.binder = binder
         self.inference = inference
         self.flow = Flow(inference)
@@ -275,8 +277,8 @@ class Expressions:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
         saved = self.guards
-        self.inference.tests.holds(node.test, Span.of([node.body]), self.scope)
-        self.inference.tests.fails(node.test, Span.of([node.orelse]), self.scope)
+        self.tell(node.test, [node.body])
+        self.tell(node.test, [node.orelse], holds=False)
         self._add(guards.arm(conditions, index, True, start, end))
         self.expr(node.body, "IfExp")
         self.guards = saved
@@ -290,9 +292,7 @@ class Expressions:
     def _boolean(self, node: ast.BoolOp, parent: str) -> None:
         for i, value in enumerate(node.values):
             self.expr(value, "BoolOp")
-            if i + 1 < len(node.values):
-                note = self.inference.tests.holds if isinstance(node.op, ast.And) else self.inference.tests.fails
-                note(value, Span.of(node.values[i + 1 :]), self.scope)
+            self.tell(value, node.values[i + 1 :], holds=isinstance(node.op, ast.And))
 
     def _dict(self, node: ast.Dict, parent: str) -> None:
         if not any(id(key) in self.flow.uses for key in node.keys):
@@ -340,7 +340,7 @@ class Expressions:
                 self.expr(generator.iter, "comprehension")
             for test in generator.ifs:
                 self.expr(test, "test")
-                self.inference.tests.holds(test, Span.of([node]), scope)
+                self.tell(test, [node])
         self.loops += 1
         for value in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
             self.expr(value, "comprehension")
@@ -396,6 +396,12 @@ class Expressions:
         """Like `reference`, the name only."""
         reference = self.reference(node)
         return reference.qualified if reference is not None else None
+
+    def tell(self, test: ast.expr, nodes: Sequence[ast.expr | ast.stmt], holds: bool = True) -> None:
+        """Note what a test tells of objects in what is looked at where it holds, or where it fails."""
+        if self.tells and nodes and _TELLS.search(self.text, *self.span(test)) is not None:
+            note = self.inference.tests.holds if holds else self.inference.tests.fails
+            note(test, Span.of(nodes), self.scope, self.qualify)
 
     def condition(self, test: ast.expr) -> guards.Condition:
         """What a test says of the device; a look at its text spares most tests a closer one."""

@@ -86,7 +86,7 @@ class Inference(Names):
         self.types = types
         self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
-        self.tests = Tests(self.reference)
+        self.tests = Tests()
         self._memo: dict[tuple[int, int], Known | None] = {}
         self._held: dict[tuple[Binding, int, int | None], Known | None] = {}
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing

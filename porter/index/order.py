@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from porter.index.names import Reference
     from porter.index.scope import Binding, Scope
 
 Point = tuple[int, int]  # line and column
+Resolve = Callable[[ast.expr], "str | None"]  # the qualified name that an expression stands for
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPOUND = (*_LOOPS, ast.If, ast.With, ast.AsyncWith, ast.Try, getattr(ast, "TryStar", ast.Try), ast.Match)
 _TENSOR = "torch.Tensor"
 
 
@@ -68,7 +68,7 @@ class Order:
                 span = Span(end(statement), end(block[-1]))
                 parts = statement.value.elts if isinstance(statement.value, (ast.Tuple, ast.List)) else ()
                 self.assigned.update(dict.fromkeys((statement.value, *parts), span))
-            elif not isinstance(statement, _SCOPES):
+            elif isinstance(statement, _COMPOUND):
                 if isinstance(statement, _LOOPS):
                     self.loops.append(Span.of([statement]))
                 for inner in _blocks(statement):
@@ -101,29 +101,28 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
 class Tests:
     """What the tests of a file tell of objects: ``isinstance(x, torch.Tensor)``, ``torch.is_tensor(batch[k])``."""
 
-    def __init__(self, reference: Callable[[ast.expr, Scope], Reference | None]) -> None:
-        self._reference = reference
+    def __init__(self) -> None:
         self._told: dict[str, list[Told]] = {}  # by the name that the object is, or is part of
 
-    def holds(self, test: ast.expr, span: Span, scope: Scope) -> None:
+    def holds(self, test: ast.expr, span: Span, scope: Scope, resolve: Resolve) -> None:
         """Note what is so within ``span``, where ``test`` holds."""
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             for value in test.values:
-                self.holds(value, span, scope)
-        elif isinstance(test, ast.Call) and (type := self._class(test, scope)) is not None:
+                self.holds(value, span, scope, resolve)
+        elif isinstance(test, ast.Call) and (type := _class(test, resolve)) is not None:
             tested = test.args[0]
             binding = scope.lookup(tested.id) if isinstance(tested, ast.Name) else None
             why = f"`{ast.unparse(test)[:60]}`, line {test.lineno}"
             told = Told(span, type, why, ast.unparse(tested), binding)
             self._told.setdefault(_root(tested), []).append(told)
 
-    def fails(self, test: ast.expr, span: Span, scope: Scope) -> None:
+    def fails(self, test: ast.expr, span: Span, scope: Scope, resolve: Resolve) -> None:
         """Note what is so within ``span``, where ``test`` does not hold."""
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            self.holds(test.operand, span, scope)
+            self.holds(test.operand, span, scope, resolve)
         elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
             for value in test.values:
-                self.fails(value, span, scope)
+                self.fails(value, span, scope, resolve)
 
     def at(self, node: ast.expr, scope: Scope) -> Told | None:
         """What is known of a name, or of a part of something, where it stands; a name may be assigned since."""
@@ -139,15 +138,15 @@ class Tests:
                     return told
         return None
 
-    def _class(self, test: ast.Call, scope: Scope) -> str | None:
-        match test:
-            case ast.Call(func=ast.Name("isinstance"), args=[_, ast.Name() | ast.Attribute() as told]):
-                reference = self._reference(told, scope)
-                return reference.qualified if reference is not None else None
-            case ast.Call(args=[_]):
-                reference = self._reference(test.func, scope)
-                return _TENSOR if reference is not None and reference.qualified == "torch.is_tensor" else None
-        return None
+
+def _class(test: ast.Call, resolve: Resolve) -> str | None:
+    """The class that a call tells, where it yields true."""
+    match test:
+        case ast.Call(func=ast.Name("isinstance"), args=[_, ast.Name() | ast.Attribute() as told]):
+            return resolve(told)
+        case ast.Call(args=[_]) if resolve(test.func) == "torch.is_tensor":
+            return _TENSOR
+    return None
 
 
 def _root(node: ast.expr) -> str:

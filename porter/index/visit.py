@@ -9,7 +9,6 @@ from porter.index import guards, sinks
 from porter.index.callee import option_name
 from porter.index.expressions import WORD, Expressions, Found
 from porter.index.infer import Inference
-from porter.index.order import Span
 from porter.index.scope import Binder, Scope
 from porter.index.site import Guard
 from porter.index.values import Use
@@ -43,16 +42,16 @@ class Visitor(Expressions):
                 handler(self, node)
             else:
                 self.children(node)
-            if i + 1 < len(body) and isinstance(node, (ast.Assert, ast.If)):
-                self._told(node, Span.of(body[i + 1 :]))
+            if self.tells and isinstance(node, (ast.Assert, ast.If)):
+                self._told(node, body[i + 1 :])
         self.statement, self.siblings, self.guards = saved
 
-    def _told(self, node: ast.Assert | ast.If, behind: Span) -> None:
+    def _told(self, node: ast.Assert | ast.If, behind: list[ast.stmt]) -> None:
         """What a test tells of objects in the rest of its block: it holds, or the program is not there."""
         if isinstance(node, ast.Assert):
-            self.inference.tests.holds(node.test, behind, self.scope)
+            self.tell(node.test, behind)
         elif not node.orelse and guards.exits(node.body):
-            self.inference.tests.fails(node.test, behind, self.scope)
+            self.tell(node.test, behind, holds=False)
 
     def guarded(self, guard: Guard | None, body: list[ast.stmt]) -> None:
         """Visit a block under a guard."""
@@ -145,9 +144,8 @@ class Visitor(Expressions):
     def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int) -> None:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
-        self.inference.tests.holds(node.test, Span.of(node.body), self.scope)
-        if node.orelse:
-            self.inference.tests.fails(node.test, Span.of(node.orelse), self.scope)
+        self.tell(node.test, node.body)
+        self.tell(node.test, node.orelse, holds=False)
         self.guarded(guards.arm(conditions, index, has_else, start, end), node.body)
         if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
             self.statement = node.orelse[0]
