@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DEPTH = 12  # definitions followed before giving up: a :class:`Known` is evidence, not a proof search
 _COPYING = {"iter", "reversed", "list", "tuple", "sorted"}
-_PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", *_COPYING}
+_PASSING = {"enumerate", "zip", "tqdm", "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", *_COPYING}
 
 _OPERATORS = ("torch.autograd.Function", "torch.autograd.function.Function")
 _SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "requires_grad_"})
