@@ -16,10 +16,10 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.around import helpers_behind, surrounded
 from porter.rules.asked import ASKING, only_asked
+from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
 from porter.rules.callers import called_behind
 from porter.rules.conjuncts import conjuncts
-from porter.rules.distributed.backends import tests_nccl
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
@@ -29,7 +29,6 @@ from porter.rules.precision.apex import all_or_none
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
 _BUILD = "torch.version.cuda"
-_BARRIER = "torch.distributed.barrier(device_ids)"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
@@ -47,7 +46,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         _choices,
         _arguments,
         conjuncts,
-        _barriers,
+        barriers,
         surrounded,
         _comparisons,
         _refusals,
@@ -198,39 +197,6 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
     return not test.edited and statement is not None and ctx.source.text.startswith(b"raise", statement.end)
 
 
-def _barriers(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """``if backend == "nccl": barrier(device_ids=[i]) else: barrier()``: the ``else`` says it already."""
-    spans, flags = list[Span](), set[bytes]()
-    for result in results:
-        if not result.edited or result.site.name != _BARRIER:
-            continue
-        outline = ctx.outline()
-        around = [outline.parent(result.site.start), *outline.expressions(result.site.start, result.site.end)]
-        for node in around:
-            match node:
-                case (
-                    ast.If(test=test, body=[ast.Expr(value=call)], orelse=[ast.Expr(value=other)])
-                    | ast.IfExp(test=test, body=call, orelse=other)
-                ) if _without_device(call) == ast.dump(other):
-                    spans.append(outline.span(node))
-                    flags.add((dotted(test) or "").encode())
-
-    def held(result: Judgement) -> Judgement:
-        chooses = _tests_backend(result) and flag(result.site, ctx) in flags
-        if not chooses and not any(span.holds(result.site.start) for span in spans):
-            return result
-        return leave(result, "the barrier of every other backend does the same")
-
-    return [held(r) for r in results] if spans else results
-
-
-def _without_device(call: ast.expr) -> str:
-    """A call of ``barrier`` as it would be written."""
-    if not isinstance(call, ast.Call):
-        return ""
-    return ast.dump(ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "device_ids"]))
-
-
 def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that lead to what refuses every device but CUDA, and goes on doing so: ``Attention.apply(k, v)``."""
     refusing: dict[str, int] = {}
@@ -260,7 +226,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     staying = [r for r in staying if not any(_opens(test, r.site, _OPENED) for test in kept)]
 
     def held(result: Judgement) -> Judgement:
-        of_backend = ctx.target.keeps_cuda and _tests_backend(result)
+        of_backend = ctx.target.keeps_cuda and judges_backend(result)
         if not (_is_test(result) or of_backend) or not result.edited:
             return result
         name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
@@ -314,7 +280,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
-    tests = [r for r in results if not r.edited and (_is_test(r) or _tests_backend(r))]
+    tests = [r for r in results if not r.edited and (_is_test(r) or judges_backend(r))]
     flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
@@ -328,7 +294,7 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
             flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
-            asked = ctx.target.keeps_cuda and _tests_backend(test) and leads_to(test.site, result.site, ctx)
+            asked = ctx.target.keeps_cuda and judges_backend(test) and leads_to(test.site, result.site, ctx)
             kinds = _ARMS if test.site.name == _BUILD else _OPENED  # once past an error, the program goes on
             if (result.edited or stays) and (flagged or asked or _opens(test.site, result.site, kinds)):
                 if test.verdict is Verdict.PORTABLE:
@@ -386,10 +352,6 @@ def _makes(name: str, test: Site, ctx: Context) -> bool:
     """Whether what runs where the test holds uses a class of the file."""
     nodes = (node for arm in ctx.outline().arms(test.start) for part in arm for node in ast.walk(part))
     return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
-
-
-def _tests_backend(result: Judgement) -> bool:
-    return result.rule == "nccl-backend" and tests_nccl(result.site)
 
 
 def _is_test(result: Judgement) -> bool:
