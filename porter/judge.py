@@ -95,13 +95,12 @@ class Judge(msgspec.Struct, frozen=True):
         """The judgements with all that their edits take. What cannot be spelled stays, with what belongs to it."""
         while any(j.rename or j.group or j.edits for j in judgements):
             from porter.rewrite import names, needs
-            from porter.rewrite.align import aligned
 
             joined = presence.join(ctx.source, names.settle(ctx.source, judgements, dismissed))
             spelled = needs.supply(ctx.source, joined, ctx.target.definitions, presence.hindrance(ctx), ctx.borrowing)
             stuck = [before.edited and not after.edited for before, after in zip(joined, spelled, strict=True)]
             if not any(stuck):
-                return aligned(ctx.source, spelled)
+                return spelled
             pairs = zip(judgements, spelled, stuck, strict=True)
             judgements = link([after if is_stuck else before for before, after, is_stuck in pairs], ctx)
         return judgements
