@@ -77,12 +77,22 @@ def with_its_moves(found: Judgement | Dismissed, site: Site, ctx: Context) -> Ju
     if number.type == "torch.device":  # no number: it is made where the device is
         return found
     name, outline = ctx.text(number.start, number.end), ctx.outline()
-    home = outline.function(site.start) if "." not in name else None
+    home = (outline.function(site.start) if "." not in name else None) or outline.tree
+    if not _is_number(name, home):
+        return found
     device = device_numbered(name, ctx) + needing(ctx.target.module)
-    values = (v for n in ast.walk(home or outline.tree) if isinstance(n, ast.Call) for v in _devices(n))
+    values = (v for n in ast.walk(home) if isinstance(n, ast.Call) for v in _devices(n))
     spans = [outline.span(value) for value in values if dotted(value) == name]
     moves = (TextEdit(span.start, span.end, device) for span in spans)
     return msgspec.structs.replace(found, edits=(*found.edits, *moves))
+
+
+def _is_number(name: str, home: ast.AST) -> bool:
+    """Whether a name is a rank by what it is called, or made by reckoning, and is no device itself."""
+    made = [n.value for n in ast.walk(home) if isinstance(n, ast.Assign) and name in map(dotted, n.targets)]
+    if made and all(isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod) for value in made):
+        return True
+    return _OWN.fullmatch(name.rpartition(".")[2]) is not None
 
 
 def _devices(call: ast.Call) -> Iterator[ast.expr]:
