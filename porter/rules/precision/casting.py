@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import product
 
-from porter.index.outline import Function
+from porter.index.outline import Function, dotted
 from porter.rules.base import Edits, TextEdit, named
 from porter.rules.counterpart import Lost
 from porter.rules.lines import wrapped
@@ -30,25 +30,24 @@ class Casting:
     def edits(self) -> Iterator[tuple[Use, Edits]]:
         """For each backward pass the edits that run its forward pass in bfloat16."""
         initialized, scaled = self._uses.of(INITIALIZE), self._uses.of(SCALE)
-        conditions = [self._conditions(use, scaled) for use in initialized]
-        if None in conditions:
-            if any(condition is not None for condition in conditions):
-                raise Lost("it is on for one model, and off for another")
+        levels = [self._levels(use) for use in initialized]
+        if any(level != levels[0] for level in levels):
+            raise Lost(f"line {initialized[1].site.line} turns it on where line {initialized[0].site.line} does not")
+        if levels[0] is None:
             return
-        first = initialized[0]
-        if any(condition != conditions[0] for condition in conditions):
-            raise Lost(f"line {initialized[1].site.line} turns it on where line {first.site.line} does not")
         if not scaled:
             raise Lost("nothing shows where the loss is computed: enter `torch.autocast` around the forward pass")
-        blocks: dict[int, tuple[list[ast.stmt], dict[int, set[str]], Use]] = {}
+        blocks: dict[int, tuple[list[ast.stmt], dict[int, set[str]], list[Use]]] = {}
         for use in scaled:
             block, place, losses = self._block(use)
-            blocks.setdefault(id(block), (block, {}, use))[1].setdefault(place, set()).update(losses)
-        for block, backward, use in blocks.values():
-            home = self._names.function(use.site.start)
+            _, backward, uses = blocks.setdefault(id(block), (block, {}, []))
+            backward.setdefault(place, set()).update(losses)
+            uses.append(use)
+        for block, backward, uses in blocks.values():
+            home = self._names.function(uses[0].site.start)
             here = [other for other in initialized if self._names.function(other.site.start) is home] or initialized
-            header = self._header(use, conditions[0] or (), here, home)
-            yield use, self._runs(use, block, backward, self._models(here, home), header)
+            header = self._header(uses, block, here, levels[0], home)
+            yield uses[0], self._runs(uses[0], block, backward, self._models(here, home), header)
 
     def _runs(
         self, use: Use, block: list[ast.stmt], backward: dict[int, set[str]], models: set[str], header: str
@@ -127,10 +126,10 @@ class Casting:
 
     # -- when it is on -------------------------------------------------------------------------
 
-    def _conditions(self, use: Use, scaled: list[Use]) -> tuple[str, ...] | None:
-        """Under which conditions a model is in mixed precision; None where it never is. Raises Lost."""
+    def _levels(self, use: Use) -> tuple[str, ...] | None:
+        """The arguments of ``initialize`` that turn mixed precision on, as conditions; None where it is off."""
         level, enabled = use.argument("opt_level", 3), use.argument("enabled", 2)
-        conditions = [self._condition(test) for test in self._switches(use, scaled)]
+        conditions: list[str] = []
         for given in (enabled, level):
             if given is None or (given is enabled and _is(given, True)):
                 continue
@@ -138,46 +137,80 @@ class Casting:
                 return None
             if isinstance(given, ast.Constant) and given.value in _LEVELS:
                 continue
-            if not is_plain(given):
-                raise Lost(f"porter does not see whether line {use.site.line} turns it on")
             condition = self._condition(given)
             conditions.append(condition if given is enabled else f'{condition} != "O0"')
         return tuple(conditions)
 
-    def _condition(self, test: ast.expr) -> str:
-        """A condition as the file writes it. Raises Lost where it has to be ported itself."""
+    def _condition(self, test: ast.expr, holds: bool = True) -> str:
+        """A condition as the file writes it, or its denial. Raises Lost where it does more, or asks for the device."""
+        if not holds and isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self._condition(test.operand)
         span = self._outline.span(test)
-        if any(span.holds(site.start) for site in self._ctx.sites):
+        if not is_plain(test):
+            raise Lost(f"porter does not see whether line {test.lineno} turns it on")
+        if any(span.holds(site.start) and "cuda" in site.name for site in self._ctx.sites):
             raise Lost(f"line {test.lineno}, which turns it on, asks for the device: port that first")
-        return " ".join(self._ctx.text(span.start, span.end).split())
+        text = " ".join(self._ctx.text(span.start, span.end).split())
+        if holds:
+            return text
+        return f"not {text}" if isinstance(test, ast.Name | ast.Attribute | ast.Subscript) else f"not ({text})"
 
-    def _switches(self, use: Use, scaled: list[Use]) -> list[ast.expr]:
-        """The tests that ``initialize`` alone stands under; each backward pass has to stand under the same."""
-        tests = [test for node in use.around if (test := self._arm(node, use)) is not None]
-        own = [test for test in tests if not all(any(test is self._arm(n, s) for n in s.around) for s in scaled)]
-        for test in own:
-            text = ast.unparse(test)
-            if len(own) > 1 or not is_plain(test):
-                raise Lost(f"porter does not see when line {use.site.line} runs")
-            for other in scaled:
-                arms = [arm for node in other.around if (arm := self._arm(node, other)) is not None]
-                if text not in map(ast.unparse, arms):
-                    raise Lost(f"line {use.site.line} runs only where `{text}` holds, line {other.site.line} always")
-        return own
+    def _switches(self, use: Use, block: list[ast.stmt], initialized: list[Use]) -> tuple[str, ...]:
+        """The conditions on which a loss is scaled: else the backward pass is plain, or ``initialize`` has them, too.
 
-    def _arm(self, node: ast.AST, use: Use) -> ast.expr | None:
-        """The test of an ``if``, where a use stands in its first arm."""
-        if not isinstance(node, ast.If) or use.site.start < self._outline.span(node.test).end:
-            return None
-        return node.test if use.site.start < self._outline.span(node.body[-1]).end else None
+        Raises Lost where ``initialize`` has conditions that the backward pass has not.
+        """
+        tests = self._tests(use)
+        own = {key: line for first in initialized for key, line in self._own(first, use).items()}
+        inside = {id(node) for statement in block for node in ast.walk(statement)}
+        found: list[str] = []
+        for node, holds in tests:
+            other = node.orelse if holds else node.body
+            within = id(node) in inside
+            if not (within and self._steps_plainly(other)) and (ast.unparse(node.test), holds) not in own:
+                continue
+            found.append(self._condition(node.test, holds))
+            told = {dotted(n) or "" for n in ast.walk(node.test) if isinstance(n, ast.Name | ast.Attribute)}
+            if within and any(stores(block[: _place(block, node)], name) for name in told):
+                raise Lost(f"line {node.lineno} depends on what the loop computes")
+        lacking = own.keys() - {(ast.unparse(node.test), holds) for node, holds in tests}
+        if lacking and not found:
+            text, _ = min(lacking)
+            raise Lost(f"line {own[min(lacking)]} asks `{text}`, and line {use.site.line} scales in any case")
+        return tuple(dict.fromkeys(found))
 
-    def _header(self, use: Use, conditions: tuple[str, ...], initialized: list[Use], home: ast.AST) -> str:
+    def _own(self, first: Use, use: Use) -> dict[tuple[str, bool], int]:
+        """The tests that ``initialize`` stands under, and a backward pass does not: text, answer and line."""
+        shared = {(id(node), holds) for node, holds in self._tests(use)}
+        mine = ((node, holds) for node, holds in self._tests(first) if (id(node), holds) not in shared)
+        return {(ast.unparse(node.test), holds): node.lineno for node, holds in mine}
+
+    def _tests(self, use: Use) -> list[tuple[ast.If, bool]]:
+        """The branches that a use stands in, outermost first, and whether it is where their tests hold."""
+        start = use.site.start
+        around = (node for node in use.around if isinstance(node, ast.If))
+        return [(node, start < self._outline.span(node.body[-1]).end) for node in around]
+
+    def _steps_plainly(self, block: list[ast.stmt]) -> bool:
+        """Whether statements have a backward pass that Apex has no part in."""
+        scaled = [self._outline.span(use.statement) for use in self._uses.of(SCALE)]
+        calls = (n for s in block for n in ast.walk(s) if isinstance(n, ast.Call))
+        passes = (n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "backward")
+        return any(not any(span.holds(self._outline.span(call).start) for span in scaled) for call in passes)
+
+    def _header(
+        self, uses: list[Use], block: list[ast.stmt], initialized: list[Use], levels: tuple[str, ...], home: ast.AST
+    ) -> str:
         """``with torch.autocast(...):``; what turns it on has to mean the same there. Raises Lost."""
-        for condition, first in product(conditions, initialized):
+        use = uses[0]
+        switches = [self._switches(other, block, initialized) for other in uses]
+        if any(others != switches[0] for others in switches):
+            raise Lost(f"line {uses[1].site.line} scales where line {use.site.line} does not")
+        for condition, first in product(levels, initialized):
             if not self._names.holds(condition, first.site.start, home):
                 raise Lost(f"`{condition}` of line {first.site.line} may be something else in line {use.site.line}")
         given = [device_type(use.site, self._ctx), f"dtype={named('torch.bfloat16')}"]
-        if conditions:
+        if conditions := dict.fromkeys((*switches[0], *levels)):
             given.append(f"enabled={' and '.join(map(self._truth, conditions))}")
         return f"with {named('torch.autocast')}({', '.join(given)}):"
 
@@ -192,6 +225,11 @@ class Casting:
 
 def _is(node: ast.expr, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
+
+
+def _place(block: list[ast.stmt], inner: ast.AST) -> int:
+    """Which statement of a block holds a node."""
+    return next(place for place, statement in enumerate(block) if any(node is inner for node in ast.walk(statement)))
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

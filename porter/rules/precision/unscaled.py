@@ -104,6 +104,8 @@ class Unscaled:
         bodies = [statement for block in blocks for statement in block.body]
         inside = {n for statement in bodies for n in ast.walk(statement)}
         named = (n for n in self._outline.nodes if isinstance(n, ast.Name) and n.id == scaled and n not in inside)
+        if ast.unparse(loss) == scaled:
+            return False
         changed = stores(bodies, scaled) or stores(bodies, ast.unparse(loss))
         return changed or any(isinstance(n.ctx, ast.Load) for n in named)
 
