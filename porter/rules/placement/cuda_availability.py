@@ -13,7 +13,8 @@ True where PyTorch was built with CUDA and a GPU is there.
 
 The code behind the question is ported with it, and so is the device that it chooses in the same statement. Where that
 code needs CUDA whatever the device is called (a compiled kernel, a CUDA graph), the question keeps Neuron out of it,
-rightly, and stays. Where it also moves data to the device, somebody has to port it first.
+rightly, and stays. Where it also moves data to the device, somebody has to port it first. A question for nothing but
+how a file is loaded stays, too: what was saved on CUDA is loaded to the CPU where there is none.
 
 ## Example
 
@@ -30,6 +31,9 @@ device = "neuron" if torch.neuron.is_available() else "cpu"
 
 from __future__ import annotations
 
+import ast
+import re
+
 import msgspec
 
 from porter.catalog.schema import Row
@@ -42,6 +46,9 @@ from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import judge_use
 
+_TO_CPU = re.compile(r"\bmap_location\b.*(?:\bcpu\b|\bstorage\b)", re.S)
+_ON_DEVICE = re.compile(r"cuda|device|\.to\(")
+
 
 @rule("PRT108", "cuda-availability")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
@@ -53,12 +60,40 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     group = together(site)
     if asks_for_fused(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
+    if _says_where_to_load(site, ctx):
+        advice = "left as it is: without CUDA the file is loaded to the CPU, whatever it was saved on"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
     if held := hold(site, ctx):
         return judgement(site, row, ctx, verdict=held.verdict, advice=held.advice, note=held.note, group=group)
     if (chosen := _chosen(site, ctx)) is not None:
         return judgement(site, row, ctx, edits=word_edit(chosen, ctx) if ctx.edits else (), group=group)
     result = judge_by_row(site, row, ctx)
     return result if isinstance(result, Dismissed) else msgspec.structs.replace(result, group=group)
+
+
+def _says_where_to_load(site: Site, ctx: Context) -> bool:
+    """Whether the answer decides nothing but whether a file is loaded to the CPU: `if not there: map_location = "cpu"`.
+
+    Loaded as it was saved, it needs CUDA where CUDA saved it.
+    """
+    if b"map_location" not in ctx.source.text:
+        return False
+    outline = ctx.outline()
+    around: list[ast.AST] = [*outline.around(site.start)[-1:], *outline.expressions(site.start, site.end)]
+    for node in around:
+        match node:
+            case ast.If(test=test, body=body, orelse=other):
+                there, missing = "\n".join(map(ast.unparse, body)), "\n".join(map(ast.unparse, other))
+            case ast.IfExp(test=test, body=value, orelse=instead):
+                there, missing = ast.unparse(value), ast.unparse(instead)
+            case _:
+                continue
+        asked = test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test
+        if not outline.span(asked).holds(site.start) or not isinstance(asked, ast.Call):
+            return False
+        there, missing = (there, missing) if asked is test else (missing, there)
+        return _TO_CPU.search(missing) is not None and _ON_DEVICE.search(there) is None
+    return False
 
 
 def _chosen(site: Site, ctx: Context) -> Site | None:
