@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +25,13 @@ def modules() -> dict[str, ModuleType]:
             "LowerTriangularMask": LowerTriangularMask,
         },
         "apex": {},
+        "apex.amp": {
+            "initialize": lambda models, optimizers, **_: (models, optimizers),
+            "scale_loss": scale_loss,
+            "master_params": lambda optimizer: (p for group in optimizer.param_groups for p in group["params"]),
+            "state_dict": lambda: {"loss_scaler0": {"loss_scale": SCALE, "unskipped": 0}},
+            "load_state_dict": lambda state: state["loss_scaler0"],
+        },
         "apex.optimizers": {"FusedAdam": FusedAdam, "FusedSGD": FusedSGD, "FusedAdagrad": FusedAdagrad},
         "apex.normalization": {"FusedLayerNorm": FusedLayerNorm, "FusedRMSNorm": FusedRMSNorm},
         "deepspeed": {},
@@ -39,6 +48,26 @@ def modules() -> dict[str, ModuleType]:
         if parent:
             setattr(made[parent], last, made[name])
     return made
+
+
+SCALE = 128.0
+delayed: list[Tensor] = []  # parameters whose gradients wait to be scaled back
+
+
+@contextmanager
+def scale_loss(
+    loss: Tensor, optimizers: torch.optim.Optimizer, loss_id: int = 0, delay_unscale: bool = False
+) -> Iterator[Tensor]:
+    """Apex's, in float32: gradients of the scaled loss add up, and are scaled back behind the block, or a later one."""
+    parameters = [p for group in optimizers.param_groups for p in group["params"]]
+    for parameter in parameters:
+        if parameter.grad is not None and not delayed:
+            parameter.grad = parameter.grad * SCALE
+    yield loss * SCALE
+    delayed[:] = parameters if delay_unscale else []
+    for parameter in parameters:
+        if parameter.grad is not None and not delayed:
+            parameter.grad = parameter.grad / SCALE
 
 
 def flash_attn_func(
