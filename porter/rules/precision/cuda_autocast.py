@@ -41,6 +41,7 @@ from porter.rules.uses import has_uses
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 _NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be written"
+_OBJECT = "used as an object: a `functools.partial` of it is called alike"
 _CUDA_AMP = "torch.cuda.amp."
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
@@ -69,7 +70,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "import":
         return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
     if site.call is None:
-        return by_hand(site, row, ctx, "used as an object") if old else Dismissed(site, "agnostic")
+        return by_hand(site, row, ctx, _OBJECT) if old else Dismissed(site, "agnostic")
     return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
 
 
@@ -77,6 +78,8 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
     """``torch.cuda.amp.autocast(enabled, dtype, cache_enabled)``."""
     if call.unpacked:
         return by_hand(site, row, ctx, "its arguments cannot be seen")
+    if not site.certain and any(s.start == site.alias and s.role == "load" for s in ctx.sites):
+        return by_hand(site, row, ctx, "the name may stand for what takes no such arguments: give it a `functools.partial`")
     if not ctx.edits:
         return judgement(site, row, ctx)
     from porter.rewrite.calls import CallEditor
