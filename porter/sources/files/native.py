@@ -79,7 +79,7 @@ def scan_native(view: View, path: str) -> Iterator[Site]:
     if not is_cuda and not first.keys() - _CUDA_ONLY:
         return
     for name, match in first.items():
-        times = f"{counts[name]} times in this file" if counts[name] > 1 else ""
+        times = f"{counts[name]} uses in this file" if counts[name] > 1 else ""
         yield view.site("native", name, *match.span(), detail=times)
     if is_cuda and not first:
         yield view.site("native", "*.cu", 0, min(1, len(view.text)))
