@@ -18,7 +18,7 @@ from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
 from porter.rules.placement.anywhere import is_compared
-from porter.rules.sisters import OTHERS, Family, family, sister, twin
+from porter.rules.sisters import OTHERS, SERVERS, Family, family, sister, twin
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
@@ -112,10 +112,12 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         return leave(result, f"beside it stands `{other}`")
     if (other := twin(result.site, ctx)) is not None:
         return _add(result, other, ctx)
-    if ctx.target.keeps_cuda and (vendor := _another(ctx) or _cuda_beside_others(ctx)) is not None:
+    if ctx.target.keeps_cuda and (vendor := _another(ctx) or (_cuda_beside(("cpu", *OTHERS), ctx) and "cuda")):
         return leave(result, f"by its path this is code for one kind of device (`{vendor}`)")
     if (vendor := _another(ctx)) is not None:
         return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
+    if (other := _cuda_beside(SERVERS, ctx)) is not None:
+        return _add(result, other, ctx)
     if ctx.source.kind not in PYTHON:
         return _file(result, ctx)
     if (members := family(result.site, ctx)) is not None:
@@ -164,12 +166,12 @@ def _beside_others(ctx: Context) -> str | None:
     return name if len(alike) > 1 else None
 
 
-def _cuda_beside_others(ctx: Context) -> str | None:
-    """Whether a file is CUDA's own: `accelerators/cuda.py` beside `accelerators/mps.py`."""
+def _cuda_beside(others: tuple[str, ...], ctx: Context) -> str | None:
+    """The file for another device beside one that is CUDA's own: `accelerators/xla.py` by `accelerators/cuda.py`."""
     package, _, name = ctx.module.rpartition(".")
     if name != "cuda":
         return None
-    return name if any(ctx.project.has(f"{package}.{sister}".lstrip(".")) for sister in ("cpu", *OTHERS)) else None
+    return next((f"{other}.py" for other in others if ctx.project.has(f"{package}.{other}".lstrip("."))), None)
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:

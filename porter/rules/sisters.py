@@ -16,7 +16,7 @@ from porter.index.site import Site
 from porter.rules.base import Context
 
 OTHERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")  # devices, as programs name them
-_CLIENTS = frozenset({"mps"})  # beside it alone, CUDA's code is ported like any other
+SERVERS = tuple(device for device in OTHERS if device != "mps")  # beside a Mac's alone, CUDA's is ported like any other
 _ASKED = frozenset({"test", "BoolOp", "Compare", "UnaryOp"})
 _FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
 _DEVICE = re.compile(rf"(?<![a-z])(?:gpu|cuda|neuron|{'|'.join(OTHERS)})(?![a-z])", re.IGNORECASE)
@@ -44,7 +44,7 @@ def twin(site: Site, ctx: Context) -> str | None:
     module, _, name = site.name.removeprefix("torch.").partition(".")
     if module != "cuda" or site.parent in _ASKED or any(guard.kind != "import" for guard in site.guards):
         return None
-    others = {f"torch.{other}.{name}" for other in OTHERS if other not in _CLIENTS}
+    others = {f"torch.{other}.{name}" for other in SERVERS}
     if not any(other.encode() in ctx.source.text for other in others):
         return None
     outline = ctx.outline()
@@ -59,7 +59,7 @@ def twin(site: Site, ctx: Context) -> str | None:
 
 def family(site: Site, ctx: Context) -> Family | None:
     """The sisters of the function around a site, if one of them does the same for another device."""
-    sisters = _named(site, (ctx.target.device, *(other for other in OTHERS if other not in _CLIENTS)), ctx)
+    sisters = _named(site, (ctx.target.device, *SERVERS), ctx)
     if not sisters:
         return None
     functions = {node.name: node for node in ctx.outline().tree.body if isinstance(node, Function)}

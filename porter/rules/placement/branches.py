@@ -18,7 +18,7 @@ from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
-from porter.rules.placement.installed import installed
+from porter.rules.placement.installed import installed, required
 from porter.rules.placement.reach import arms, asks_again, reached
 
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -133,6 +133,10 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
 
 def _installed(site: Site, ctx: Context) -> Hold | None:
     """``torch.cuda.is_available() and has_fused``: what only a package for CUDA makes true."""
+    if (name := required(site, ctx)) is not None:
+        return Hold(
+            Verdict.MANUAL, f"beside it `{name}` asks for a package: see whether that runs on {ctx.target.title}"
+        )
     found = installed(site, ctx)
     if found is None:
         return None

@@ -1,17 +1,27 @@
-"""Names that are true only where a package for CUDA is installed: `has_fused`, set in the ``try`` of its import."""
+"""What is asked together with a test for CUDA: whether a package is installed that the program needs there.
+
+By a name that is true only where it is, `has_fused`, set in the ``try`` of its import; or by another question of the
+same method, which refuses to run without the one as without the other.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import own_names
+from porter.index.outline import dotted, own_names
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel
+from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import called
+
+_ASKS = re.compile(r"(?:^|[._])is_(?!torch)(\w+)_(?:available|installed)$")
+_ASKING = re.compile(rb"is_\w+_(?:available|installed)\(\)")
+_NATIVE = frozenset({"accelerate", "datasets", "diffusers", "peft", "transformers"})  # these run on Neuron as they are
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -34,6 +44,29 @@ def installed(test: Site, ctx: Context) -> Installed | None:
         if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
             return Installed(name, f"line {site.line}", site.name)
     return next((found for name in names if (found := _found_by_call(name, test, ctx)) is not None), None)
+
+
+def required(test: Site, ctx: Context) -> str | None:
+    """The question for a package that a method puts beside a test: ``if not is_flute_available(): raise``."""
+    if "." not in test.scope or _ASKING.search(ctx.source.text) is None:
+        return None
+    outline, name = ctx.outline(), (flag(test, ctx) or b"").decode()
+    refusals = list(_refusals(outline.block(test.start)))
+    denied = (node for refusal in refusals for node in ast.walk(refusal.test) if isinstance(node, ast.expr))
+    if not any(outline.span(node).start == test.start or dotted(node) == name for node in denied):
+        return None
+    calls = (node for refusal in refusals for node in ast.walk(refusal.test) if isinstance(node, ast.Call))
+    asked = (_ASKS.search(dotted(call.func) or "") for call in calls)
+    return next((found.string for found in asked if found is not None and found[1] not in _NATIVE), None)
+
+
+def _refusals(block: list[ast.stmt]) -> Iterator[ast.If]:
+    """The tests of a block, and of what follows them with ``elif``, that deny something and end in an error."""
+    for node in block:
+        if isinstance(node, ast.If):
+            if isinstance(node.body[-1], ast.Raise) and any(isinstance(part, ast.Not) for part in ast.walk(node.test)):
+                yield node
+            yield from _refusals(node.orelse)
 
 
 def _may_fail(site: Site, ctx: Context) -> bool:

@@ -53,6 +53,7 @@ _SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch
 _RUNS = re.compile(
     rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(|\bmodel\(", re.I
 )
+_TEXT = re.compile(rb"(\"{3}|'{3}).*?\1", re.DOTALL)  # what a function is said to do
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
 
@@ -106,7 +107,7 @@ def _settled(site: Site, ctx: Context) -> str:
         return "the file's only device is the CPU"
     if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
         return "the file saves models, and runs none: it is the format of what others read"
-    function = function_around(site, ctx) if site.scope else b""
+    function = _TEXT.sub(b"", function_around(site, ctx)) if site.scope else b""
     if _SAVES.search(function) and not _RUNS.search(function):
         return "what is made here is saved, and does not run: it is the format of what others read"
     if kernel := kernel_of(ctx):
