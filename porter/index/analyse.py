@@ -11,10 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import Raw
+
 from porter import catalog
 from porter.catalog.types import Types, load_types
 from porter.index.build import bindings, index
-from porter.index.facts import PYTHON, Facts, Setup, Task, digest, encoded
+from porter.index.facts import PYTHON, Facts, Setup, Task, digest, encode
 from porter.index.site import Site
 from porter.index.summary import Summary
 from porter.index.watch import Watch, watch
@@ -65,7 +67,7 @@ def analyse(task: Task, through: Lens) -> Facts:
             if task.asked == "bindings":
                 return Facts(known, lines, summary=bindings(source))
             sites, summary, problems = _look(source, task, through)
-            return Facts(known, lines, False, summary, problems, encoded(sites), directed)
+            return Facts(known, lines, False, summary, problems, Raw(encode(sites)), directed)
     except TooSlow:
         if task.asked:
             raise

@@ -13,6 +13,7 @@ import msgspec
 from porter.catalog.types import Types
 from porter.collecting import uncollected
 from porter.index.expressions import WORD, Found
+from porter.index.facts import encode
 from porter.index.infer import Inference, Known
 from porter.index.names import defines_none
 from porter.index.scope import Binder, Binding, Definition, Scope
@@ -112,6 +113,7 @@ def _bound(
         sites = sorted([*sites, *step_sites(tree, source, binder, inference)], key=lambda site: site.start)
     summary = summarise(binder.root.qualified, binder, visitor)
     _bind(summary, tree, binder)
+    inference.dissolve()
     return FileIndex(sites, summary)
 
 
@@ -313,7 +315,7 @@ class _Builder:
 
 def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
     """What the other files of the repository may ask about this one."""
-    summary = Summary(module, edges=visitor.flow.edges, marks=visitor.flow.marks)
+    summary, edges = Summary(module), dict.fromkeys(visitor.flow.edges)
     inference = visitor.inference
     for node, scope in list(binder.scopes.items()):
         if isinstance(node, ast.ClassDef):
@@ -323,13 +325,14 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
             fields = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "annotation")
             summary.classes[scope.qualified] = ClassInfo(names, methods, fields)
             for name in dict.fromkeys((*scope.attributes, *fields)):
-                summary.edges.append((f"a:{scope.qualified}.{name}", f"k:{name}"))
+                edges[f"a:{scope.qualified}.{name}", f"k:{name}"] = None
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = node.args
             parameters = tuple(a.arg for a in (*arguments.posonlyargs, *arguments.args))
             returned = inference.returned(node)
             keywords = tuple(a.arg for a in arguments.kwonlyargs)
             summary.functions[scope.qualified] = FunctionInfo(parameters, returned.type if returned else None, keywords)
+    summary.flow = msgspec.Raw(encode((list(edges), visitor.flow.marks)))
     summary.options = tuple(sorted(visitor.flow.options))
     return summary
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from porter.index.site import Site
-from porter.index.summary import Summary
+from porter.index.summary import Edge, Mark, Summary
 from porter.model import Problem
 from porter.sources import decode
 
@@ -35,7 +35,7 @@ class Task(NamedTuple):
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """What one file says of itself. ``sites`` are encoded, see `sites_of`: most files wait long for the second pass.
+    """What one file says of itself. Sites, and the flow of values, are encoded: they take up most, and wait for long.
 
     ``summary`` is None where the file is not Python, or was filtered out; ``placing`` then tells whether it may put
     a value on a device all the same. ``directed`` tells whether it may have comments that silence findings.
@@ -60,30 +60,26 @@ class Setup(NamedTuple):
     seconds: float = 0  # that a file may take; 0: any
 
 
-_decoder = msgspec.msgpack.Decoder(tuple[Site, ...])
+_sites = msgspec.msgpack.Decoder(tuple[Site, ...])
+_flow = msgspec.msgpack.Decoder(tuple[list[Edge], list[Mark]])
 
 
 def sites_of(facts: Facts) -> tuple[Site, ...]:
     """The sites of a file, in the order in which they were found."""
-    return _decoder.decode(facts.sites)
+    return _sites.decode(facts.sites)
 
 
-def encoded(sites: list[Site]) -> msgspec.Raw:
-    """Sites as `Facts` have them."""
+def flow_of(summary: Summary) -> tuple[list[Edge], list[Mark]]:
+    """Where values flow in a file, and what is known of the places."""
+    return _flow.decode(summary.flow)
+
+
+def encode(value: object) -> bytes:
+    """MessagePack of facts, or of a part of them: as they are, or so that they can be said."""
     try:
-        return msgspec.Raw(msgspec.msgpack.encode(sites))
+        return msgspec.msgpack.encode(value)
     except _UNENCODABLE:
-        return msgspec.Raw(msgspec.msgpack.encode(_encodable(msgspec.to_builtins(sites))))
-
-
-def encode(facts: Facts) -> bytes:
-    """MessagePack, to be read back as `Facts`."""
-    try:
-        return msgspec.msgpack.encode(facts)
-    except _UNENCODABLE:
-        summary, problems = (_encodable(msgspec.to_builtins(part)) for part in (facts.summary, facts.problems))
-        fields = [facts.digest, facts.lines, facts.placing, summary, problems, facts.sites, facts.directed]
-        return msgspec.msgpack.encode(fields)
+        return msgspec.msgpack.encode(_encodable(msgspec.to_builtins(value, builtin_types=(bytes, msgspec.Raw))))
 
 
 def digest(raw: bytes) -> bytes:

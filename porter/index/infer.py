@@ -97,6 +97,10 @@ class Inference(Names):
         self._memo.clear()
         self._held.clear()
 
+    def dissolve(self) -> None:
+        """Let go of what asks this in turn: what is done with is freed at once."""
+        del self.tests
+
     # -- classes -------------------------------------------------------------------------------
 
     def infer(self, node: ast.expr, scope: Scope, depth: int = 0) -> Known | None:

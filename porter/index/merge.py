@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from porter.index.analyse import Lens
@@ -13,6 +13,8 @@ from porter.index.project import Project
 from porter.index.reexports import Origin, Reexports
 from porter.index.site import Site
 from porter.index.unseen import FirstPass, Unseen
+
+_KEPT = 64  # files whose sites are at hand, for rules to ask about
 
 
 class Borrower(NamedTuple):
@@ -63,8 +65,9 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, agai
     def sites(module: str) -> tuple[Site, ...]:
         return sites_of(by_module[module]) if module in by_module else ()
 
+    kept = lru_cache(_KEPT)
     files = (task.display for task in tasks)
-    project = Project(summaries, python, through.types, unseen.load, unseen.mentioning, cache(sites), files)
+    project = Project(summaries, python, through.types, unseen.load, unseen.mentioning, kept(sites), files)
     project.options = lambda: unseen.options
     return project, unseen
 

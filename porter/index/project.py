@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
+from sys import intern
 
 import msgspec
 
 from porter.catalog.types import SYMBOLIC, Types
 from porter.index.build import module_name, packages_around
-from porter.index.facts import Depth
+from porter.index.facts import Depth, flow_of
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
 
@@ -19,6 +20,9 @@ EXTENSION = "torch.utils.cpp_extension.CUDAExtension"
 _HOPS = 6  # re-exports followed
 _SETTERS = (".setdefault()`", ".putenv()`", ".update()`")
 _LOADS = 200  # files without CUDA that are read for the sake of others, in one run
+
+
+Noted = dict[str, list[tuple[str, Site]]]  # by name: a file or module, and the site
 
 
 class Project:
@@ -100,19 +104,21 @@ class Project:
         if not self._waiting:
             return
         for summary in self._waiting:
-            for edge in summary.edges:
+            edges, marks = flow_of(summary)
+            for edge in edges:
                 source, target = (self._canonical(place, summary.module) for place in edge)
                 if target.endswith(".**"):
                     self._spread.append(target)
                 else:
                     self._edge(source, target)
-            for mark in summary.marks:
+            for mark in marks:
                 table = self._sinks if mark.sink else self._sources
                 table.setdefault(self._canonical(mark.place, summary.module), []).append(mark)
         self._waiting.clear()
         self._spread = [place for place in self._spread if not self._fill(place)]
 
     def _edge(self, source: str, target: str) -> None:
+        source, target = intern(source), intern(target)  # kept once
         self._edges.setdefault(source, []).append(target)
         self._back.setdefault(target, []).append(source)
 
@@ -158,7 +164,7 @@ class Project:
         return self._summaries.get(module) or self._bindings.get(module)
 
     def _may_read(self, module: str) -> bool:
-        """Whether a module is one of the repository; of those without CUDA, only so many are read."""
+        """Whether a module is the repository's; of those without CUDA, so many are read."""
         if module not in self._paths or (module not in self._bindings and self._loads == _LOADS):
             return False
         self._loads += module not in self._bindings
@@ -227,25 +233,28 @@ class Project:
         named = ((q, s.module) for s in borrowers for q in s.exports.values() if q.endswith(f".{last}"))
         return any(self.resolve(qualified, module, load=False) == name for qualified, module in named)
 
-    @cached_property
-    def imports(self) -> dict[str, list[tuple[str, Site]]]:
+    @property
+    def imports(self) -> Noted:
         """Imports that have a row of the catalogue, by top-level module: path of the file, and the site."""
-        found: dict[str, list[tuple[str, Site]]] = {}
+        return self._noted[0]
+
+    @property
+    def told(self) -> Noted:
+        """Environment variables, and calls that build extensions, by name: module and site."""
+        return self._noted[1]
+
+    @cached_property
+    def _noted(self) -> tuple[Noted, Noted]:
+        """Both at once: the sites of all files are too many to be kept."""
+        imports: Noted = {}
+        told: Noted = {}
         for module in self._summaries:
             for site in self.sites(module):
                 if site.role == "import" and not self.is_own(site.name):
-                    found.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
-        return found
-
-    @cached_property
-    def told(self) -> dict[str, list[tuple[str, Site]]]:
-        """Environment variables, and calls that build extensions, by name: module and site."""
-        found: dict[str, list[tuple[str, Site]]] = {}
-        for module in self._summaries:
-            for site in self.sites(module):
-                if site.kind == "environment" or (site.call is not None and site.name == EXTENSION):
-                    found.setdefault(site.name, []).append((module, site))
-        return found
+                    imports.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
+                elif site.kind == "environment" or (site.call is not None and site.name == EXTENSION):
+                    told.setdefault(site.name, []).append((module, site))
+        return imports, told
 
     @cached_property
     def late_choice(self) -> tuple[str, Site] | None:

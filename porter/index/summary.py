@@ -44,6 +44,9 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     certain: bool = True
 
 
+Edge = tuple[str, str]  # the places that a value goes from and to
+
+
 class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     """What one file tells the others."""
 
@@ -51,8 +54,7 @@ class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     classes: dict[str, ClassInfo] = {}  # by qualified name
     functions: dict[str, FunctionInfo] = {}  # by qualified name
     exports: dict[str, str] = {}  # name bound by an import at module level -> qualified name
-    edges: list[tuple[str, str]] = []  # (from place, to place)
-    marks: list[Mark] = []
+    flow: msgspec.Raw = msgspec.Raw(b"\x92\x90\x90")  # edges and marks, encoded: see `porter.index.facts.flow_of`
     names: tuple[str, ...] = ()  # names bound at module level
     required: tuple[str, ...] = ()  # what is imported whenever the file is, as qualified names
     options: tuple[str, ...] = ()  # options of a command line that the file declares, as attributes
