@@ -12,17 +12,13 @@ import msgspec
 from porter.catalog.types import SYMBOLIC, Types
 from porter.index.build import module_name, packages_around
 from porter.index.facts import Depth, flow_of
+from porter.index.noted import Noted
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
 
 _STEPS = 400  # places followed per question: a value that travels further is not followed by readers either
-EXTENSION = "torch.utils.cpp_extension.CUDAExtension"
 _HOPS = 6  # re-exports followed
-_SETTERS = (".setdefault()`", ".putenv()`", ".update()`")
 _LOADS = 200  # files without CUDA that are read for the sake of others, in one run
-
-
-Noted = dict[str, list[tuple[str, Site]]]  # by name: a file or module, and the site
 
 
 class Project:
@@ -233,41 +229,10 @@ class Project:
         named = ((q, s.module) for s in borrowers for q in s.exports.values() if q.endswith(f".{last}"))
         return any(self.resolve(qualified, module, load=False) == name for qualified, module in named)
 
-    @property
-    def imports(self) -> Noted:
-        """Imports that have a row of the catalogue, by top-level module: path of the file, and the site."""
-        return self._noted[0]
-
-    @property
-    def told(self) -> Noted:
-        """Environment variables, and calls that build extensions, by name: module and site."""
-        return self._noted[1]
-
     @cached_property
-    def _noted(self) -> tuple[Noted, Noted]:
-        """Both at once: the sites of all files are too many to be kept."""
-        imports: Noted = {}
-        told: Noted = {}
-        for module in self._summaries:
-            for site in self.sites(module):
-                if site.role == "import" and not self.is_own(site.name):
-                    imports.setdefault(site.name.partition(".")[0], []).append((self._paths.get(module, module), site))
-                elif site.kind == "environment" or (site.call is not None and site.name == EXTENSION):
-                    told.setdefault(site.name, []).append((module, site))
-        return imports, told
-
-    @cached_property
-    def late_choice(self) -> tuple[str, Site] | None:
-        """Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site."""
-        chosen = self.told.get("CUDA_VISIBLE_DEVICES", ())
-        are_set = ((m, s) for m, s in chosen if s.scope and (s.parent == "Target" or s.detail.endswith(_SETTERS)))
-        return next(((self._paths.get(module, module), site) for module, site in are_set), None)
-
-    @cached_property
-    def extensions(self) -> set[str]:
-        """The modules that the repository builds from CUDA C++, by the name that programs import."""
-        names = (site.call.get("name", 0) for _, site in self.told.get(EXTENSION, ()) if site.call is not None)
-        return {name.literal for name in names if name is not None and isinstance(name.literal, str)}
+    def noted(self) -> Noted:
+        """What the sites of all files say together."""
+        return Noted(((self._paths.get(module, module), self.sites(module)) for module in self._summaries), self.is_own)
 
     # -- classes -------------------------------------------------------------------------------
 

@@ -202,9 +202,9 @@ def _stands_alone(site: Site, ctx: Context) -> bool:
 
 def hindrance(ctx: Context) -> str:
     """Why a file should not ask for the device as it is imported; empty where it may."""
-    if not ctx.target.definitions or ctx.project.late_choice is None:
+    if not ctx.target.definitions or ctx.project.noted.late_choice is None:
         return ""
-    path, site = ctx.project.late_choice
+    path, site = ctx.project.noted.late_choice
     place = f"line {site.line} of `{path}`"
     return f"{place} sets `{site.name}` as it runs, and a name for the device would be settled before that"
 

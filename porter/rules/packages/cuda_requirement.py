@@ -229,7 +229,7 @@ def _mentioned(site: Site, ctx: Context) -> str:
 
 def _importer(row: Row, ctx: Context) -> str:
     """What cannot do without the package: a file with kernels of it before others, and how many more there are."""
-    imports = (found for module in row.imports for found in ctx.project.imports.get(module, ()))
+    imports = (found for module in row.imports for found in ctx.project.noted.imports.get(module, ()))
     needed = {path: site for path, site in imports if not any(guard.kind == "import" for guard in site.guards)}
     if not needed:
         return ""

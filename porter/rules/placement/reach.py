@@ -129,13 +129,13 @@ def _needs(name: str, ctx: Context) -> str | None:
 
 def _built(name: str, ctx: Context) -> str | None:
     """The extension of the repository, made of CUDA C++, that a name is of."""
-    return next((e for e in sorted(ctx.project.extensions) if f"{name}.".startswith(f"{e}.")), None)
+    return next((e for e in sorted(ctx.project.noted.extensions) if f"{name}.".startswith(f"{e}.")), None)
 
 
 def _bound(module: str, ctx: Context) -> str | None:
     """The extension of the repository that a module has a name for, though it can be imported without."""
-    summary = ctx.project.summary(module) if ctx.project.extensions else None
-    return next((q for q in summary.exports.values() if q in ctx.project.extensions), None) if summary else None
+    summary = ctx.project.bindings(module) if ctx.project.noted.extensions else None
+    return next((q for q in summary.exports.values() if q in ctx.project.noted.extensions), None) if summary else None
 
 
 def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:

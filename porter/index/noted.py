@@ -1,0 +1,40 @@
+"""What the sites of all files say together, gathered in one walk: they are too many to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from porter.index.site import Site
+
+EXTENSION = "torch.utils.cpp_extension.CUDAExtension"
+_CHOICE = "CUDA_VISIBLE_DEVICES"
+_SETTERS = (".setdefault()`", ".putenv()`", ".update()`")
+
+
+class Noted:
+    """Imports, extensions and the choice of a GPU, wherever they stand."""
+
+    def __init__(self, files: Iterable[tuple[str, Iterable[Site]]], is_own: Callable[[str], bool]) -> None:
+        """``files`` are paths and sites; ``is_own`` tells names of the repository."""
+        # Imports that have a row of the catalogue, by top-level module: path of the file, and the site.
+        self.imports: dict[str, list[tuple[str, Site]]] = {}
+        # The modules that the repository builds from CUDA C++, by the name that programs import.
+        self.extensions: set[str] = set()
+        # Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site.
+        self.late_choice: tuple[str, Site] | None = None
+        for path, sites in files:
+            for site in sites:
+                if site.role == "import" and not is_own(site.name):
+                    self.imports.setdefault(site.name.partition(".")[0], []).append((path, site))
+                elif site.name == EXTENSION and site.call is not None:
+                    name = site.call.get("name", 0)
+                    if name is not None and isinstance(name.literal, str):
+                        self.extensions.add(name.literal)
+                elif self.late_choice is None and _chooses(site):
+                    self.late_choice = path, site
+
+
+def _chooses(site: Site) -> bool:
+    """Whether a function sets the variable by which CUDA's devices are chosen."""
+    is_set = site.parent == "Target" or site.detail.endswith(_SETTERS)
+    return site.kind == "environment" and site.name == _CHOICE and bool(site.scope) and is_set
