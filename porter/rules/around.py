@@ -296,7 +296,7 @@ def _keyed(ctx: Context) -> Iterator[Keeper]:
 def _tests(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Test functions that exercise what stays; all of a file that cannot be imported without it."""
     summary = ctx.project.summary(ctx.module)
-    if built := sorted(ctx.project.extensions.intersection(summary.required)) if summary is not None else None:
+    if built := sorted(ctx.project.noted.extensions.intersection(summary.required)) if summary is not None else None:
         why = f"a test of `{built[0]}`, which the repository builds from CUDA C++: port both together"
         yield Keeper(Span(0, len(ctx.source.text)), why)
     called = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and _stays(r)]
