@@ -14,8 +14,8 @@ The receiver must be a tensor, a module or something else of PyTorch: by its con
 function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
 do their calls. If nothing says what the receiver is, porter says so and leaves the call. One that passes
 `non_blocking`, which tensors and modules take, whose receiver is indexed by axes, `x[None]` or `x[:, 0]`, as tensors
-are, or that stands in a run of lines `x = x.cuda()` which move a tensor, is edited for review if no class of the
-repository has a method `cuda`.
+are, that is chained with a method they have, `x.eval().cuda()` or `x.cuda().half()`, or that stands in a run of lines
+`x = x.cuda()` which move a tensor, is edited for review if no class of the repository has a method `cuda`.
 
 An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
 also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
@@ -51,6 +51,8 @@ _DOTTED = re.compile(r"[\w.]+")
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
+_AFTER = re.compile(r"\.(eval|train|half|float|bfloat16)\(\)")
+_BEFORE = re.compile(_AFTER.pattern + "$")
 _PRESUMED = "nothing says what the receiver is, but {}"
 _MOVES = re.compile(rb"[ \t]*(\w+) = \1\.cuda\([^()\n]*\)[ \t]*(?:#.*)?")
 
@@ -70,8 +72,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.kind == "method" and presumed is None:
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
-    what = site.name.rpartition(".")[0].rpartition(".")[2] or "Tensor"
-    message = f"`.cuda()` moves a `{what}` to an NVIDIA GPU"
+    what = f"`{site.name.rpartition('.')[0].rpartition('.')[2]}`" if presumed is None else "tensor or a module"
+    message = f"`.cuda()` moves a {what} to an NVIDIA GPU"
     named = site.call.get("device", 0)
     device = _device(named, site, ctx) if named is not None else None
     if named is not None and device is None:
@@ -97,6 +99,10 @@ def _presumed(site: Site, ctx: Context) -> str | None:
     index = _BY_AXES.search(ctx.text(site.receiver.start, site.receiver.end))
     if index is not None:
         return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
+    receiver, behind = ctx.text(site.receiver.start, site.receiver.end), ctx.text(site.call.end, site.call.end + 12)
+    chained = _BEFORE.search(receiver) or _AFTER.match(behind)
+    if chained is not None:
+        return f"of what has a `cuda()`, tensors and modules have `{chained[1]}()`"
     beside = next((s for s in ctx.sites if s.name == "torch.Tensor.cuda" and _stands_beside(s, site, ctx)), None)
     return f"line {beside.line} beside it moves a tensor" if beside is not None else None
 
