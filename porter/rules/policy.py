@@ -71,7 +71,7 @@ _FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
 # Folders and files of other vendors' code: ROCm's calls its devices `cuda`.
-_OTHER_VENDOR = re.compile(r"(?:^|[/_.-])(amd|rocm|hip|xpu|npu|musa|mlu|hpu|gaudi|tpu)(?=[/_.-])", re.I)
+_OTHER_VENDOR = re.compile(r"(?:^|[/_.-])(amd|rocm|hip|xpu|ipex|npu|musa|mlu|hpu|gaudi|tpu)(?=[/_.-])", re.I)
 
 _CODE = PYTHON | {"native"}
 
