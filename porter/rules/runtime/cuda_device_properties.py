@@ -65,7 +65,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         unknown = sorted(reads(site, site.call, ctx) - _KNOWN)
         if unknown:
             teller = "not every device tells" if ctx.target.keeps_cuda else "Neuron does not tell"
-            advice = f"the code reads `{'`, `'.join(unknown)}`, which {teller}: write what it decides"
+            advice = f"the code reads `{'`, `'.join(unknown)}`, which {teller}: write what they decide"
             return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if site.name == "torch.cuda.is_bf16_supported" and site.call.arguments:
         return by_hand(site, row, ctx, "it takes no argument")
