@@ -63,11 +63,9 @@ class Flow:
 
     def _variable(self, node: ast.expr, use: Use, scope: Scope) -> None:
         place = self.place(node, scope)
-        if place is None:
-            return
-        if use.place is not None and use.place != place:
+        if place is not None and use.place is not None and use.place != place:
             self.edges.append((place, use.place))
-        if use.sink is not None:
+        if place is not None and use.sink is not None:
             self.marks.append(Mark(place, use.sink, use.detail, True, use.certain))
         if use.place is not None and _is_device_attribute(node):
             self.marks.append(Mark(use.place, "device", "a `.device`", sink=False))
@@ -202,6 +200,11 @@ class Flow:
                 return f"k:{key}"
         return f"r:{reference.qualified}" if reference is not None else None
 
+    def _is_torchs(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether a value is a tensor or a module: its device is no setting that has the same name."""
+        known = self.inference.infer(node, scope)
+        return known is not None and self.inference.types.canonical(known.type) in ("torch.Tensor", "torch.nn.Module")
+
     def _name_place(self, node: ast.Name, scope: Scope) -> str | None:
         binding = scope.lookup(node.id)
         if binding is None:
@@ -222,7 +225,7 @@ class Flow:
                 return f"k:{node.attr}"
         reference: Reference | None = self.inference.reference(node, scope)
         if reference is None:
-            return f"k:{node.attr}"
+            return None if node.attr == "device" and self._is_torchs(node.value, scope) else f"k:{node.attr}"
         place = f"g:{reference.qualified}"
         if isinstance(node.value, ast.Attribute):  # a module's variable, or a member of an object that it holds
             self.edges.append((f"k:{node.attr}", place))

@@ -79,7 +79,7 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
     if call.unpacked:
         return by_hand(site, row, ctx, "its arguments cannot be seen")
     if not site.certain and any(s.start == site.alias and s.role == "load" for s in ctx.sites):
-        return by_hand(site, row, ctx, "the name may stand for what takes no such arguments: give it a `functools.partial`")
+        return by_hand(site, row, ctx, "the name may stand for what takes no arguments: give it a `functools.partial`")
     if not ctx.edits:
         return judgement(site, row, ctx)
     from porter.rewrite.calls import CallEditor

@@ -11,8 +11,8 @@ a saved state is 16 bytes: states from a CUDA checkpoint do not load.
 
 ## When porter rewrites
 
-`torch.random.fork_rng()` saves the generators of the CPU and of CUDA: it gets `device_type="neuron"`, unless it says
-already which devices it means.
+`torch.random.fork_rng()` saves the generators of the CPU and of CUDA: it gets `device_type="neuron"`, unless it names a
+type already, or no device at all.
 
 ## Example
 
@@ -156,7 +156,9 @@ def _is_idle(statement: ast.AST) -> bool:
 
 def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     call = site.call
-    if call is None or call.unpacked or call.get("device_type") is not None or call.get("devices", 0) is not None:
+    devices = call.get("devices", 0) if call is not None else None
+    none = devices is not None and ctx.text(devices.start, devices.end) in ("[]", "()")
+    if call is None or call.unpacked or call.get("device_type") is not None or none:
         return Dismissed(site, "agnostic")
     if not ctx.edits or ctx.answer(row).verdict is Verdict.MANUAL:
         return judge_by_row(site, row, ctx)
