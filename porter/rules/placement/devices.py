@@ -18,6 +18,9 @@ from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.presence import is_present
 from porter.rules.spelling import device_literal, in_place_of
 from porter.rules.table import judgement
+from porter.rules.uses import function_around
+
+_IN_TEXT = re.compile(rb"[\"'][^\"'\n]*[\w-][=, ]cuda\b[^\"'\n]*[\"']")  # an option on a command line, a setting
 
 # Arguments that are reported as a whole, with whatever device stands inside them.
 _WHOLE = (
@@ -98,10 +101,15 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         return Dismissed(site, "part")
     found = evidence(site, ctx)
     group = together(site) if _linked(site) else None
+    if found is None and knows_neuron(site, ctx):
+        return Dismissed(site, "handled")
     if found is None:
         return Dismissed(site, "text") if is_text(site, ctx) else _unseen(site, row, ctx, what, group)
     if ctx.answer(row).verdict not in _EDITED:
         return judgement(site, row, ctx, message=what, group=group)
+    if (line := _expected_of(site, ctx)) is not None:
+        why = f"line {line} has it in a text: change both together"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=_write(site, ctx), note=why)
     if (site.use in ("option", "element") or site.parent == "IfExp") and (
         answer := _among_others(site, row, ctx, what, group)
     ):
@@ -183,6 +191,15 @@ def one_of_a_list(site: Site, row: Row, ctx: Context, index: str, devices: str) 
     return judgement(
         site, row, ctx, verdict=Verdict.MANUAL, message=f"a device numbered by `{index}`", advice=advice, note=why
     )
+
+
+def _expected_of(site: Site, ctx: Context) -> int | None:
+    """The line of a text in a test that what the site asserts is read from: ``parse("device=cuda")``."""
+    if not ctx.in_test() or site.statement is None or site.statement.kind != "Assert":
+        return None
+    text = function_around(site, ctx)
+    found = _IN_TEXT.search(text)
+    return ctx.source.line(ctx.source.text.find(text) + found.start()) if found is not None else None
 
 
 def _linked(site: Site) -> bool:
