@@ -297,10 +297,16 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     refuses = ctx.source.text.startswith(b"raise", statement.end) or statement.kind == "Assert"
     if not (statement.kind == "Return" or site.name.endswith(".is_cuda") or is_build or refuses):
         return None
-    kernel = kernel_of(ctx)
-    if kernel is None:
+    kernel, around = kernel_of(ctx), ctx.outline().around(site.start)[-1]
+    if kernel is None or (isinstance(around, ast.If) and all(map(_moves, (*around.body, *around.orelse)))):
         return None
     return Hold(Verdict.MANUAL, f"`{kernel.name}` of line {kernel.line} may be chosen by this: if so, leave it")
+
+
+def _moves(node: ast.stmt) -> bool:
+    """``x = x.cpu()``: what takes a tensor elsewhere, and runs no kernel."""
+    called = node.value.func if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr in ("cpu", "cuda", "to")
 
 
 def opened(site: Site, ctx: Context) -> list[Site]:
