@@ -22,6 +22,7 @@ from tests.fuzz.test_programs import SMALL
 FURTHER = {
     "PRT104": "an `if` that guards nothing any more",
     "PRT105": "a tensor type that a flag chooses, and what is made of it",
+    "PRT106": "an `if` that guards nothing any more",
     "PRT108": "an `if` that guards nothing any more, and the flag that holds the answer",
     "PRT109": "an `if` that guards nothing any more",
     "PRT201": "an `if` that guards nothing any more",
@@ -30,6 +31,7 @@ FURTHER = {
     "PRT205": "ranges that are opened in one statement and closed in another",
     "PRT208": "the test for a name and its use",
     "PRT302": "a generator and what draws from it",
+    "PRT308": "Apex's mixed precision, and what computes the losses",
     "PRT504": "the order of device and process group",
     "PRT507": "a wrapper and what goes through it",
     "PRT605": "a context that goes, and what it held",
