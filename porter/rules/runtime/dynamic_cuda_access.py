@@ -46,6 +46,7 @@ _PATCH = re.compile(rb"(?:\b(?:set|del)attr|\.(?:setattr|delattr|object))\(\s*\Z
 _DEFAULT = re.compile(rb"(?:\bgetattr|\.get)\(" + _ARGUMENT + rb",\s*\Z")
 _ENTRY = re.compile(rb"[\"']cuda[\"']\s*:\s*\Z")
 _NAMED = re.compile(rb"\s*,\s*[rRuU]?([\"'])(\w+)\1")
+_KEYED = frozenset({"Compare", "Subscript", "Target"})  # a key of the program's own: `states["torch.cuda"]`
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 
 
@@ -110,6 +111,10 @@ def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _text(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if not site.name.startswith("torch."):
         return judge_by_row(site, row, ctx)
+    statement = site.statement
+    imported = statement is not None and b"sys.modules" in ctx.source.text[statement.start : statement.end]
+    if site.parent in _KEYED and not imported:
+        return Dismissed(site, "user-name")
     return _patched(site, row, ctx, site.name) if _DOTTED.fullmatch(site.name) else Dismissed(site, "text")
 
 
@@ -117,6 +122,7 @@ def _patched(site: Site, row: Row, ctx: Context, name: str) -> Judgement:
     """A function of ``torch.cuda`` that is replaced, or named, by text: the port of the code it serves decides."""
     named = ctx.catalogue.find("symbol", name)
     replacement = ctx.answer(named).replacement if named is not None else ""
+    replacement = ctx.target.runtime if name == "torch.cuda" else replacement
     advice = f"name `{replacement}` once the code that calls it is ported" if replacement else ""
     message = f"`{name}` is named by a string"
     return _minutes(site, row, ctx, message, advice)
