@@ -92,7 +92,8 @@ def _is_number(name: str, home: ast.AST) -> bool:
     made = [n.value for n in ast.walk(home) if isinstance(n, ast.Assign) and name in map(dotted, n.targets)]
     if made and all(isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod) for value in made):
         return True
-    return _OWN.fullmatch(name.rpartition(".")[2]) is not None
+    called = name.rpartition(".")[2]
+    return called != "device" and _OWN.fullmatch(called) is not None
 
 
 def _devices(call: ast.Call) -> Iterator[ast.expr]:
