@@ -60,6 +60,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     group = together(site)
     if asks_for_fused(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
+    if site.parent == "FormattedValue" and site.statement is not None and site.statement.kind == "Raise":
+        advice = "left as it is: an error's text shows it"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
     if _says_where_to_load(site, ctx):
         advice = "left as it is: without CUDA the file is loaded to the CPU, whatever it was saved on"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)

@@ -90,18 +90,20 @@ def _name(site: Site, call: Call, row: Row, ctx: Context) -> Judgement:
     return judgement(site, row, ctx, edits=tuple(edits), rename=_PROPERTIES)
 
 
-def _looked_for(site: Site, ctx: Context) -> ast.Constant | None:
-    """The text that the GPU's name is compared with or searched for, at once or by the name that it is given."""
+def _looked_for(site: Site, ctx: Context) -> ast.expr | None:
+    """What the GPU's name is compared with or searched for, at once or by the name that it is given."""
     outline = ctx.outline()
     bound = (flag(site, ctx) or b"").decode()
+
+    def asks(node: ast.expr) -> bool:
+        return outline.span(node).holds(site.start) or (bool(bound) and _reads(node, bound))
+
     for node in ast.walk(outline.innermost(site.start) or outline.tree):
-        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.In | ast.NotIn | ast.Eq | ast.NotEq):
-            continue
-        sides = (node.left, *node.comparators)
-        texts = [side for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)]
-        others = [side for side in sides if side not in texts]
-        if texts and any(outline.span(o).holds(site.start) or (bound and _reads(o, bound)) for o in others):
-            return texts[0]
+        match node:
+            case ast.Compare(left=part, ops=[ast.In() | ast.NotIn()], comparators=[whole]) if asks(whole):
+                return part
+            case ast.Compare(left=one, ops=[ast.Eq() | ast.NotEq()], comparators=[other]) if asks(one) or asks(other):
+                return other if asks(one) else one
     return None
 
 
