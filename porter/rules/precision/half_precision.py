@@ -50,6 +50,7 @@ _SAID = re.compile(rb"[^\n]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
 _DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
 _SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch|model)\.save\(|\bsave_file\(")
+_QUANTISED = re.compile(rb"\btorch\.int8\b|\bq_?(?:weight|zeros)\b|\b\w*weight_scales?\b")
 _RUNS = re.compile(
     rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(|\bmodel\(", re.I
 )
@@ -110,6 +111,8 @@ def _settled(site: Site, ctx: Context) -> str:
     function = _TEXT.sub(b"", function_around(site, ctx)) if site.scope else b""
     if _SAVES.search(function) and not _RUNS.search(function):
         return "what is made here is saved, and does not run: it is the format of what others read"
+    if _QUANTISED.search(function):
+        return "quantised weights are made beside it: it is part of their format"
     if kernel := kernel_of(ctx):
         return f"`{kernel.name}` of line {kernel.line} may rely on it"
     autocasts = _autocasts(ctx)
