@@ -18,7 +18,7 @@ import msgspec
 from porter.catalog.types import SYMBOLIC
 from porter.index.names import DEFINITIONS, Names, defines_none, is_none
 from porter.index.order import Tests
-from porter.index.scope import Binding, Definition, Scope, argument_value, dotted, instance_class
+from porter.index.scope import Binding, Definition, Scope, argument_value, dotted, instance_class, spelled
 
 if TYPE_CHECKING:
     from porter.catalog.types import Types
@@ -249,7 +249,7 @@ class Inference(Names):
         if isinstance(node, (ast.Name, ast.Attribute)):
             reference = self.reference(node, scope)
             if reference is not None:
-                return Known(self.types.canonical(reference.qualified), f"annotated `{ast.unparse(node)}`")
+                return Known(self.types.canonical(reference.qualified), f"annotated `{spelled(node)}`")
         return None
 
     def _parameter(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
