@@ -29,6 +29,7 @@ _COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator b
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
+_GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
@@ -164,8 +165,12 @@ def _decorated(node: ast.AST, site: Site, ctx: Context) -> bool:
 
 
 def _captures(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
-    """Streams of a function that captures a CUDA graph: the capture is what they are for."""
+    """Streams of a function that captures a CUDA graph, or says so by its name: the capture is what they are for."""
     for result in results:
+        name = result.site.scope.rpartition(".")[2]
+        if result.rule == "cuda-stream" and result.edited and _GRAPH.search(name):
+            why = f"`{name}` is for a CUDA graph, which the stream serves: port both"
+            yield Keeper(Span(result.site.start, result.site.end), why, rule="cuda-stream")
         if result.rule == "cuda-graph" and result.site.scope and _stays(result):
             function = ctx.outline().innermost(result.site.start)
             if function is not None:
