@@ -168,18 +168,29 @@ def _bound_to(kept: Site, ctx: Context) -> str:
 
 def _meetings(results: list[Judgement], ctx: Context) -> dict[int, list[int]]:
     """For each test of a device or backend, by index, the literals whose value it may test."""
-    literals = [i for i, r in enumerate(results) if r.site.kind in ("device", "backend") and r.site.use != "compare"]
+    values = [(i, r.site) for i, r in enumerate(results) if r.site.kind in ("device", "backend")]
+    literals = [(i, site.kind, _home(site, ctx)) for i, site in values if site.use != "compare"]
     compared = ((i, r) for i, r in enumerate(results) if r.site.use == "compare")
     tests = [i for i, r in compared if r.verdict is not Verdict.PORTABLE or _refuses(r, ctx)]
     found: dict[int, list[int]] = {}
     for test in tests:
         site = results[test].site
         found[test] = [
-            i
-            for i in literals
-            if results[i].site.kind == site.kind and ctx.project.feeds(results[i].site.place, site.place, ctx.module)
+            i for i, kind, home in literals if kind == site.kind and ctx.project.feeds(home, site.place, ctx.module)
         ]
     return found
+
+
+def _home(site: Site, ctx: Context) -> str | None:
+    """Where a literal lives, or the device that is made of it and named: ``self.device = torch.device("cuda:1")``."""
+    name = flag(site, ctx) if site.place is None and site.detail == "`torch.device()`" else None
+    if name is None:
+        return site.place
+    owner, _, attribute = name.decode().rpartition(".")
+    if owner not in ("", "self"):
+        return None
+    scope = site.scope.rpartition(".")[0] if owner else site.scope
+    return f"{'a' if owner else 'v'}:{'.'.join(filter(None, (ctx.module, scope, attribute)))}"
 
 
 def _orphans(results: list[Judgement], ctx: Context) -> list[Judgement]:
