@@ -195,7 +195,7 @@ class Cache:
         body = msgspec.msgpack.encode(value)
         scratch = self._folder / f".{name}.{os.getpid()}.{time.time_ns()}"  # as _SCRATCH has it
         try:
-            _write(scratch, self._checksum(body) + body)
+            _write(scratch, self._checksum(body), body)
             scratch.replace(self._folder / name)
         except BaseException:
             scratch.unlink(missing_ok=True)
@@ -226,10 +226,10 @@ def _check(root: Path, folder: Path) -> None:
         raise OSError(None, "no cache of porter")
 
 
-def _write(path: Path, contents: bytes) -> None:
+def _write(path: Path, *contents: bytes) -> None:
     """Make a new file; nothing that is there is written to, be it a link to nothing."""
     with path.open("xb") as file:
-        file.write(contents)
+        file.writelines(contents)
 
 
 def _is_text(path: str) -> bool:
