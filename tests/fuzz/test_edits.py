@@ -73,7 +73,8 @@ def strays(name: str, text: str, target: str) -> Iterator[str]:
     known, starts = heads(text), list(accumulate(map(len, raw.splitlines(keepends=True)), initial=0))
     for finding in engine.run((), porters(target), stdin=(name, raw)).findings:
         for edit in finding.fix.edits if finding.fix else ():
-            first, last = bisect_right(starts, edit.start), bisect_right(starts, max(edit.start, edit.end - 1))
+            behind = edit.start + len(raw[edit.start : edit.end].rstrip())  # blank lines go with what they followed
+            first, last = bisect_right(starts, edit.start), bisect_right(starts, max(edit.start, behind - 1))
             own, there = at(known, finding.line, finding.line), at(known, first, last)
             if there != own and edit.start < edit.end and not (there and there.imports) and finding.code not in FURTHER:
                 yield f"{finding.code} of line {finding.line} edits line {first}: {edit}"
