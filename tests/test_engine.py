@@ -326,3 +326,12 @@ def test_an_image_with_a_python_of_its_own_is_told_where_another_is_installed(pa
     write({"Dockerfile": f"FROM nvidia/cuda:12.2.0-runtime-ubuntu20.04\n\nRUN apt-get install -y {package}\n"})
     (found,) = by_path(check(), "Dockerfile")
     assert (f"Line {line} installs another Python" in found.advice) == (line is not None)
+
+
+@pytest.mark.parametrize("names", [("a.py", "b.py"), ("b.py", "a.py")])
+def test_the_reason_does_not_depend_on_which_file_is_read_first(names: tuple[str, str]) -> None:
+    uses = ("torch.tensor(1, device=args.device)", "torch.zeros(1).to(args.device)")
+    write({name: f"import torch\ntorch.cuda.synchronize()\nx = {use}\n" for name, use in zip(names, uses, strict=True)})
+    write({"train.py": "parser.add_argument('--device', default='cuda')\n"})
+    (finding,) = by_path(check(), "train.py")
+    assert finding.message.endswith("taken by `.to()`")

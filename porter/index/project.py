@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property
+from operator import attrgetter
 from sys import intern
 
 import msgspec
@@ -16,6 +17,7 @@ from porter.index.noted import Noted
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Mark, Summary
 
+_ELSEWHERE = ("p:", "r:", "g:")  # places that a file may define which is not read yet
 _STEPS = 400  # places followed per question: a value that travels further is not followed by readers either
 _HOPS = 6  # re-exports followed
 _LOADS = 200  # files without CUDA that are read for the sake of others, in one run
@@ -349,27 +351,33 @@ class Project:
         return bool(fresh)
 
     def _walk(self, start: str, kind: str, forward: bool) -> Mark | None:
+        """The nearest mark, a certain one if there is one; of several as near the first by name, whatever was read."""
         self._flow()
         tables = (self._sinks,) if forward else (self._sources, self._sinks)
         edges = self._edges if forward else self._back
-        seen = {start}
-        queue = deque([start])
+        seen, level = {start}, [start]
         weak: Mark | None = None
-        while queue and len(seen) < _STEPS:
-            place = self._known(queue.popleft())
-            for mark in (m for table in tables for m in table.get(place, ()) if m.kind == kind):
-                if mark.certain:
-                    return mark
-                weak = weak or mark
-            for following in edges.get(place, ()):
-                if following not in seen:
-                    seen.add(following)
-                    queue.append(following)
+        while level and len(seen) < _STEPS:
+            known: list[str] = []
+            for places in self._by_reading(level):
+                known += places
+                marks = [m for p in places for table in tables for m in table.get(p, ()) if m.kind == kind]
+                if certain := [mark for mark in marks if mark.certain]:
+                    return min(certain, key=attrgetter("why"))
+                weak = weak or min(marks, key=attrgetter("why"), default=None)
+            level = list(dict.fromkeys(p for place in known for p in edges.get(place, ()) if p not in seen))
+            seen.update(level)
         return weak
+
+    def _by_reading(self, places: list[str]) -> Iterator[list[str]]:
+        """Places that need no file to be read, together; then the others, each when it is asked for."""
+        yield [place for place in places if place[:2] not in _ELSEWHERE]
+        for place in sorted(place for place in places if place[:2] in _ELSEWHERE):
+            yield [self._known(place)]
 
     def _known(self, place: str) -> str:
         """The place under its own file's name for it, that file read if need be."""
-        if place[:2] in ("p:", "r:", "g:"):
+        if place[:2] in _ELSEWHERE:
             owner = self.owner(place[2:])
             self.summary(owner)
             if place[:2] == "p:" and place[2:].rpartition(".")[0] == owner:  # of what its package has by that name
