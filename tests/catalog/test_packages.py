@@ -68,9 +68,7 @@ def test_a_cuda_build_is_known_as_requirement(name: str) -> None:
     assert found("requirement", name).rule == "cuda-requirement"
 
 
-@pytest.mark.parametrize(
-    "name", ["torchmetrics", "numpy", "datasets", "jax", "libcurl", "onnxruntime", "faiss-cpu"]
-)
+@pytest.mark.parametrize("name", ["torchmetrics", "numpy", "datasets", "jax", "libcurl", "onnxruntime", "faiss-cpu"])
 def test_what_runs_anywhere_is_no_finding_as_requirement(name: str) -> None:
     assert CATALOGUE.find("requirement", name) is None
 
