@@ -101,11 +101,29 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             yield Keeper(ctx.outline().rest_of_block(ctx.outline().span(tried).start), why)
         elif optional and isinstance(tried, ast.Try):
             why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"
-            yield Keeper(ctx.outline().rest_of_block(site.start), why, runs=False)
+            spans = (ctx.outline().rest_of_block(site.start), *_where_found(tried, ctx))
+            yield from (Keeper(span, why, runs=False) for span in spans)
         elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             start = ctx.outline().span(tried).start if insists else site.start
             yield Keeper(ctx.outline().rest_of_block(start), why)
+
+
+def _where_found(tried: ast.Try, ctx: Context) -> Iterator[Span]:
+    """What runs only where an import has not failed: ``if bnb is not None:``."""
+    outline = ctx.outline()
+    brought = (node for node in tried.body if isinstance(node, ast.Import | ast.ImportFrom))
+    names = {alias.asname or alias.name for node in brought for alias in node.names}
+    found = names | {f"{name} is not None" for name in names}
+    for node in outline.nodes:
+        if isinstance(node, ast.If):
+            match node.test:
+                case ast.BoolOp(op=ast.And(), values=asked):
+                    pass
+                case _:
+                    asked = [node.test]
+            if any(ast.unparse(part) in found for part in asked):
+                yield Span(outline.span(node.body[0]).start, outline.span(node.body[-1]).end)
 
 
 def _ended(ctx: Context) -> Iterator[Keeper]:
