@@ -116,8 +116,9 @@ class SecondOpinion:
         for assignment in scope[root] if scope is not None else ():
             node = assignment.node if isinstance(assignment, Assignment) else None
             value = self._values.get(node) if node is not None else None
-            if value is not None:
-                found["sources"].add(self.span(value))
+            given = value if value is not None else node if isinstance(node, cst.Name) else None  # a part of a value
+            if given is not None:
+                found["sources"].add(self.span(given))
             if isinstance(assignment, ImportAssignment):
                 names = assignment.get_qualified_names_for(name)
                 found["imported"].update(self.absolute(n.name) for n in names if n.source is QualifiedNameSource.IMPORT)

@@ -21,6 +21,7 @@ from porter.rules.placement.flags import counted, flag, reads, statement_of, unl
 from porter.rules.placement.installed import installed, required
 from porter.rules.placement.reach import arms, asks_again, reached
 
+_NEAR = 2000  # bytes
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
@@ -81,8 +82,12 @@ def hold(site: Site, ctx: Context) -> Hold | None:
 
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
-    """Whether the site's own statement speaks of Neuron already."""
-    return _NEURON.search(statement_of(site, ctx)) is not None
+    """Whether the site's own statement speaks of Neuron already, not far from the site."""
+    statement = site.statement
+    if statement is None:
+        return False
+    start, end = max(statement.start, site.start - _NEAR), min(statement.end, site.end + _NEAR)
+    return _NEURON.search(ctx.source.text, start, end) is not None
 
 
 def vendors(site: Site, ctx: Context) -> str:

@@ -101,10 +101,9 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         return Dismissed(site, "part")
     found = evidence(site, ctx)
     group = together(site) if _linked(site) else None
-    if found is None and knows_neuron(site, ctx):
-        return Dismissed(site, "handled")
     if found is None:
-        return Dismissed(site, "text") if is_text(site, ctx) else _unseen(site, row, ctx, what, group)
+        reason = "text" if is_text(site, ctx) else "handled" if knows_neuron(site, ctx) else None
+        return Dismissed(site, reason) if reason is not None else _unseen(site, row, ctx, what, group)
     if ctx.answer(row).verdict not in _EDITED:
         return judgement(site, row, ctx, message=what, group=group)
     if (line := _expected_of(site, ctx)) is not None:

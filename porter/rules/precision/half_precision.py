@@ -46,7 +46,7 @@ from porter.rules.uses import before, function_around
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
 _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
-_SAID = re.compile(rb"[^\n]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
+_SAID = re.compile(rb"[^\n#]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
 _DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
 _SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch|model)\.save\(|\bsave_file\(")
