@@ -72,8 +72,8 @@ def _timer(site: Site, home: ast.AST, ctx: Context) -> Timer | None:
     mentions = [n for n in nodes if isinstance(n, ast.Name) and n.id in names]
     known = len(names) + len(timer.marks) + len(timer.waits) + 2 * len(timer.reads)
     nested = any((outline.innermost(outline.span(n).start) or outline.tree) is not home for n in mentions)
-    measured = {name for _, a, b in timer.reads for name in (a, b)}
-    return timer if len(mentions) == known and not nested and measured == names else None
+    measured, marked = {name for _, a, b in timer.reads for name in (a, b)}, {name for name, _ in timer.marks}
+    return timer if len(mentions) == known and not nested and measured == marked == names else None
 
 
 def _events(node: ast.AST, calls: set[int], ctx: Context) -> list[str]:
