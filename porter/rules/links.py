@@ -237,7 +237,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     staying = [r for r in staying if not any(_opens(test, r.site, _OPENED) for test in kept)]
 
     def held(result: Judgement) -> Judgement:
-        of_backend = ctx.target.keeps_cuda and judges_backend(result)
+        of_backend = judges_backend(result) if ctx.target.keeps_cuda else _leads_nowhere(result, results, ctx)
         if not (_is_test(result) or of_backend) or not result.edited:
             return result
         name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
@@ -259,6 +259,14 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")
 
     return [held(r) for r in results] if staying else results
+
+
+def _leads_nowhere(result: Judgement, results: list[Judgement], ctx: Context) -> bool:
+    """Whether a test of the backend decides about what uses CUDA, and none of that is edited."""
+    if not (result.edited and judges_backend(result)):
+        return False
+    led = [r for r in results if leads_to(result.site, r.site, ctx) and r.verdict is not Verdict.PORTABLE]
+    return bool(led) and not any(r.edited for r in led)
 
 
 def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
