@@ -52,7 +52,7 @@ def wrapped(first: ast.stmt, last: ast.stmt, header: str, unit: str, ctx: Contex
     outline, text = ctx.outline(), ctx.source.text
     start, end = outline.span(first).start, outline.span(last).end
     before = text[text.rfind(b"\n", 0, start) + 1 : start]
-    lines = range(outline.line(start) + 1, outline.line(end) + 1)
+    lines = range(outline.line(start) + 1, outline.line(end - 1) + 1)
     if before.strip() or text[end:].lstrip(b" \t").startswith(b";") or not movable(lines, ctx):
         return None
     opening = TextEdit(start, start, f"{header}{ctx.source.newline}{before.decode()}{unit}")
@@ -66,7 +66,7 @@ def bared(start: int, block: list[ast.stmt], ctx: Context) -> list[TextEdit] | N
     """
     outline, text = ctx.outline(), ctx.source.text
     first, end = outline.span(block[0]).start, outline.span(block[-1]).end
-    lines = range(outline.line(first) + 1, outline.line(end) + 1)
+    lines = range(outline.line(first) + 1, outline.line(end - 1) + 1)
     starts = ctx.source.line_starts
     shift = (first - starts[outline.line(first) - 1]) - (start - starts[outline.line(start) - 1])
     if b"#" in text[start:first] or not movable(lines, ctx) or text[end:].lstrip(b" \t").startswith(b";"):

@@ -85,3 +85,9 @@ def test_programs_train_as_they_did(loop: str, monkeypatch: pytest.MonkeyPatch) 
     assert torch.allclose(theirs, ours, rtol=1e-5, atol=1e-7)
     assert torch.allclose(theirs, halved, rtol=0.05, atol=0.01)
     assert not torch.equal(ours, halved)
+
+
+def test_a_block_that_ends_the_file_without_a_newline_moves_like_any() -> None:
+    program = dedent(LOOPS["clipped"]).partition("    nn.utils")[0].rstrip()
+    ported = rewrite_source(f"{SETUP}{program}", target="neuron").source
+    assert ported.endswith("\n    loss.backward()")
