@@ -61,7 +61,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     ]
     if ctx.in_test():
         keepers += [*_tests(results, ctx), *_gates(results, ctx), *_mocked(results, ctx)]
-    keepers += [*_captures(results, ctx), *_helpers(keepers, ctx)]
+    keepers += [*_captures(results, ctx), *_helpers(keepers, ctx), *_where_found(results, ctx)]
 
     def held(result: Judgement) -> Judgement:
         keeper = next((k for k in keepers if k.span.holds(result.site.start) and k.rule in ("", result.rule)), None)
@@ -101,29 +101,30 @@ def _imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             yield Keeper(ctx.outline().rest_of_block(ctx.outline().span(tried).start), why)
         elif optional and isinstance(tried, ast.Try):
             why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"
-            spans = (ctx.outline().rest_of_block(site.start), *_where_found(tried, ctx))
-            yield from (Keeper(span, why, runs=False) for span in spans)
+            yield Keeper(ctx.outline().rest_of_block(site.start), why, runs=False)
         elif site.scope and not site.guards and is_kernel(site, ctx):
             why = f"`{site.name}`, which line {site.line} imports for this, needs CUDA"
             start = ctx.outline().span(tried).start if insists else site.start
             yield Keeper(ctx.outline().rest_of_block(start), why)
 
 
-def _where_found(tried: ast.Try, ctx: Context) -> Iterator[Span]:
-    """What runs only where an import has not failed: ``if bnb is not None:``."""
-    outline = ctx.outline()
-    brought = (node for node in tried.body if isinstance(node, ast.Import | ast.ImportFrom))
-    names = {alias.asname or alias.name for node in brought for alias in node.names}
-    found = names | {f"{name} is not None" for name in names}
-    for node in outline.nodes:
-        if isinstance(node, ast.If):
-            match node.test:
-                case ast.BoolOp(op=ast.And(), values=asked):
-                    pass
-                case _:
-                    asked = [node.test]
-            if any(ast.unparse(part) in found for part in asked):
-                yield Span(outline.span(node.body[0]).start, outline.span(node.body[-1]).end)
+def _where_found(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Edits of what runs only where an import has not failed: ``if bnb is not None:``."""
+    outline = ctx.outline
+    for site in (s for s in ctx.sites if s.role == "import" and brings_kernels(s, ctx)):
+        tried = outline().parent(site.start)
+        if not isinstance(tried, ast.Try) or not any(guard.kind == "import" for guard in site.guards):
+            continue
+        brought = (node for node in tried.body if isinstance(node, ast.Import | ast.ImportFrom))
+        names = {alias.asname or alias.name for node in brought for alias in node.names}
+        for node in (n for n in outline().nodes if isinstance(n, ast.If)):
+            asked = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+            told = any(ast.unparse(part).removesuffix(" is not None") in names for part in asked)
+            if told and not (isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)):
+                behind = Span(outline().span(node.test).end, outline().span(node.body[-1]).end)
+                why = f"it runs only where line {site.line} finds `{site.name}`, which needs CUDA"
+                places = (r.site for r in results if r.edited and behind.holds(r.site.start))
+                yield from (Keeper(Span(place.start, place.end), why, runs=False) for place in places)
 
 
 def _ended(ctx: Context) -> Iterator[Keeper]:
