@@ -25,7 +25,7 @@ def find(catalogue: Catalogue, word: str) -> list[Row]:
     if not rows:
         guesses = (*spellings, name.upper(), _normal(name))
         rows = [row for guess in guesses for kind in KINDS if (row := catalogue.find(kind, guess))][:1]
-    return list(dict.fromkeys(rows or _members(catalogue, "." + name)))
+    return list({(row.kind, row.name): row for row in rows or _members(catalogue, "." + name)}.values())
 
 
 def row_of(finding: Finding, catalogue: Catalogue) -> Row | None:

@@ -85,6 +85,8 @@ def test_row_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         ("CUDA_VISIBLE_DEVICES", "environment", "CUDA_VISIBLE_DEVICES"),
         ("cuda_visible_devices", "environment", "CUDA_VISIBLE_DEVICES"),
         ("torch.compile(mode)", "argument", "torch.compile(mode)"),
+        ("bitsandbytes.optim.AdamW32bit", "symbol", "bitsandbytes.optim.AdamW"),  # rows with a signature
+        ("bitsandbytes.optim.PagedAdam8bit", "symbol", "bitsandbytes.optim.PagedAdam"),
     ],
 )
 def test_what_people_type(word: str, kind: str, name: str) -> None:
