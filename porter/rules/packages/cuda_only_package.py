@@ -25,11 +25,16 @@ from __future__ import annotations
 import re
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.counterpart import judge_counterpart
+from porter.rules.kernels.known import KERNELS, STAYS
 from porter.rules.table import judgement
+
+_REQUIRED = re.compile(r"requires?_(\w+)$")  # a decorator of tests that need a package: `@require_bitsandbytes`
+_SHORT = {"bnb": "bitsandbytes"}
 
 
 @rule("PRT701", "cuda-only-package")
@@ -42,10 +47,26 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
         if site.kind == "string" and site.parent == "Compare":
             return judgement(site, row, ctx, advice="a question, whose answer is no without CUDA: see where it leads")
+        if (package := _tested(site, ctx)) is not None:
+            advice = f"a test of `{package}`: there is nothing to test on {ctx.target.title}"
+            return judgement(site, row, ctx, advice=advice, note=None)
         return judge_counterpart(site, row, ctx)
     if ctx.project.has(ctx.project.resolve(root, ctx.module)):
         return Dismissed(site, "user-name")
     return judgement(site, row, ctx) if site.role == "import" else Dismissed(site, "part")
+
+
+def _tested(site: Site, ctx: Context) -> str | None:
+    """The package without which the test around a site does not run, if the target has none of it."""
+    if ctx.target.keeps_cuda or not ctx.in_test():
+        return None
+    gates = (gate for node in ctx.outline().around(site.start) for gate in getattr(node, "decorator_list", ()))
+    required = (found[1] for gate in gates if (found := _REQUIRED.search(dotted(gate) or "")) is not None)
+    for package in (_SHORT.get(word, word) for word in required):
+        row = ctx.catalogue.find("symbol", package)
+        if row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS:
+            return package
+    return None
 
 
 def _made(site: Site, ctx: Context) -> bool:

@@ -1,0 +1,38 @@
+"""What findings say, where the verdict alone would not tell a right reason from a wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from porter import engine
+from porter.config import load
+
+TESTS_OF_WEIGHTS = """
+from transformers import BitsAndBytesConfig
+
+@require_bitsandbytes
+def test_weights():
+    BitsAndBytesConfig(load_in_8bit=True)
+
+@require_torch
+def test_model():
+    BitsAndBytesConfig(load_in_8bit=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "line", "told"),
+    [
+        ("tests/test_weights.py", TESTS_OF_WEIGHTS, 6, "A test of `bitsandbytes`: there is nothing to test on Neuron."),
+        ("tests/test_weights.py", TESTS_OF_WEIGHTS, 10, "Load the model in bfloat16"),
+        ("weights.py", TESTS_OF_WEIGHTS, 6, "Load the model in bfloat16"),
+    ],
+)
+def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(source)
+    report = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False}))
+    assert [f.advice for f in report.findings if f.line == line and f.advice.startswith(told)]
