@@ -59,6 +59,8 @@ _XM = "torch_xla.core.xla_model"
 _READS = re.compile(rb"clip_grad|unscale_\(|\.grad\b|grad_norm")
 _BACKWARD = re.compile(rb"\bbackward\(")
 _OTHERS = frozenset({"join", "register_comm_hook"})
+# Methods that return the module they are called on: `DDP(model).to(device)` is the wrapper still.
+_ITSELF = frozenset({"to", "cuda", "train", "eval", "float", "double", "half", "bfloat16", "requires_grad_"})
 
 
 @rule("PRT507", "replicated-model")
@@ -97,9 +99,10 @@ class _Wrapper:
         """The wrapper made at the site, if it is the whole value of a variable, and the model comes first."""
         statement = ctx.outline().around(site.start)[-1] if ctx.outline().around(site.start) else None
         match statement:
-            case ast.Assign(targets=[target], value=ast.Call(args=[_, *_]) as call) if dotted(target) is not None:
+            case ast.Assign(targets=[target], value=value) if dotted(target) is not None:
                 assert site.call is not None
-                if ctx.outline().span(call).start == site.call.start:
+                call = _unchained(value)
+                if call is not None and call.args and ctx.outline().span(call) == Span(site.call.start, site.call.end):
                     return cls(site, call, statement, ctx)
         return None
 
@@ -126,14 +129,16 @@ class _Wrapper:
         span, model = self._outline.span(self._statement), self._outline.span(self._call.args[0])
         target = self._outline.span(self._statement.targets[0])
         send = f"{named(f'{_XM}.broadcast_master_param')}({self.name})"
-        if text[model.start : model.end] == text[target.start : target.end]:
+        alone = self._call is self._statement.value
+        if alone and text[model.start : model.end] == text[target.start : target.end]:
             yield TextEdit(span.start, span.end, send)
             return
         line = text[text.rfind(b"\n", 0, span.start) + 1 : span.start].decode()
         indent = line if not line.strip() else ""
         call = self._outline.span(self._call)
         yield TextEdit(call.start, model.start, "")
-        yield TextEdit(model.end, call.end, f"\n{indent}{send}" if indent or not line else f"; {send}")
+        yield TextEdit(model.end, call.end, "")
+        yield TextEdit(span.end, span.end, f"\n{indent}{send}" if indent or not line else f"; {send}")
 
     def _uses(self) -> Iterator[ast.Attribute]:
         """Attributes of the wrapper: of a variable in its function, of an attribute or a global in the file."""
@@ -194,3 +199,11 @@ class _Wrapper:
             elif reader is None and _READS.search(self._ctx.source.text, span.start, span.end):
                 reader = statement
         return reader
+
+
+def _unchained(value: ast.expr) -> ast.Call | None:
+    """The call that makes what a chain of methods hands on: ``DDP(model)`` in ``DDP(model).to(device)``."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Call() as inner, attr=method)) if method in _ITSELF:
+            return _unchained(inner)
+    return value if isinstance(value, ast.Call) else None
