@@ -35,10 +35,11 @@ class FunctionInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=T
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A fact about a place: it is used as, or filled with, a device or a backend, or looked up as an attribute."""
+    """A fact about a place: it is used as, or filled with, a device or a backend, looked up as an attribute, or
+    compared with ``"gpu"``, which PyTorch has no device of: a name of the program's own."""
 
     place: str
-    kind: str  # "device", "backend" or "attribute"
+    kind: str  # "device", "backend", "attribute" or "gpu"
     why: str  # "`torch.device()`, line 12"
     sink: bool = True  # True: the place's value goes there; False: the place's value comes from there
     certain: bool = True

@@ -57,6 +57,8 @@ class Flow:
         if use.sink is None and id(node) in self.uses:
             return  # what surrounds the call knows better where its arguments go: see `sinks.CARRIERS`
         self.uses[id(node)] = use
+        if use.use == "compare" and use.place is not None and _text(node) == "gpu":
+            self.marks.append(Mark(use.place, "gpu", f"`{use.detail}`, line {node.lineno}"))
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 self.uses[id(part)] = use

@@ -19,7 +19,8 @@ model:
 ```
 
 becomes `device: neuron` where the program is seen to hand `device` to PyTorch. A value `cuda` under a key that names no
-device (`flavour: cuda`) counts only there.
+device (`flavour: cuda`) counts only there. PyTorch has no device `gpu`: a value that the program compares with `"gpu"`
+stays.
 
 ## What to do
 
@@ -31,11 +32,14 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.environment.write import value, write
+from porter.rules.table import judgement
 
 _TAKERS = {"device": "device", "backend": "process group"}  # keys that need evidence, and of what
 _UNSEEN = "no {} that porter can see takes this value, so porter does not touch it"
+_OWN_NAME = "left as it is: `gpu` is the program's own name, which it compares the value with"
 _SEVERAL = "it is one of several devices of one process: start one process per core instead"
 
 
@@ -49,6 +53,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     key, _, old = site.name.partition(": ")
     if key not in _TAKERS:
         return write(site, row, ctx, value, message)
+    if old == "gpu" and ctx.project.reaches(site.place, "gpu", "") is not None:
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=_OWN_NAME, message=message, note=None)
     mark = ctx.project.reaches(site.place, key, "")
     if mark is None:
         return write(site, row, ctx, value, message, _UNSEEN.format(_TAKERS[key]))

@@ -26,6 +26,8 @@ _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
 _PACKAGES = frozenset(["pip", "pip_packages", "python_packages"])  # what pip installs: Cog, Ray
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
+# Keys of mappings that hold variables, and of those that stand for them: a matrix of builds, a ConfigMap's data.
+_VARIABLES = re.compile(r"(?i:.*(?:env|variable|args|matrix|include))|vars|(?:string)?[dD]ata", re.ASCII)
 _RESOURCE = re.compile(r"nvidia\.com/[\w.-]+", re.ASCII)
 _INSTANCE = re.compile(r"(?:ml\.)?((?:p[2-6]|g[3-7])\w*\.(?:\w+))", re.ASCII)
 _ACCELERATOR = re.compile(r"(?:nvidia|NVIDIA)[-_]\w[\w-]*|(?:tesla-)?[ABHKLPTV]\d{1,3}[\w-]*(?::\d+)?", re.ASCII)
@@ -95,8 +97,12 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
 
 
 def _variable(item: Item, key: str) -> Word | None:
-    """The environment variable that a value sets: ``NAME: value``, ``NAME=value``, ``name: NAME``."""
-    if is_cuda_variable(key) and "_" in key:
+    """The environment variable that a value sets: ``NAME: value``, ``NAME=value``, ``name: NAME``.
+
+    Programs have keys of such names as well, in sections of their own: ``DISTRIBUTED: {NCCL_DEBUG: true}``.
+    """
+    above = item.path[:-1]
+    if is_cuda_variable(key) and "_" in key and (not above or any(map(_VARIABLES.match, above))):
         return item.key
     if key == "name" and is_cuda_variable(item.value):
         return Word(item.value, item.start, item.end)
