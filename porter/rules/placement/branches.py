@@ -119,15 +119,16 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         return Hold(Verdict.MANUAL, advice)
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
-    asked = (*_following(site, ctx), *_left_alike(site, ctx))
+    own = (s for s in _following(site, ctx) if together(s) == together(site))  # not what an assert lets run
+    asked = (*own, *_left_alike(site, ctx))
     if _is_commented(site, ctx):
         return Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
     if (against := held_against(site, ctx)) is not None:
         return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
     if flagged := next((s for s in asked if _rule_of(s, ctx) == "cuda-backend-flag"), None):
         return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
-    if own := _OWN_FLAG.search(statement_of(site, ctx)):
-        name = own.group().decode()
+    if made := _OWN_FLAG.search(statement_of(site, ctx)):
+        name = made.group().decode()
         return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
     if _GRAPHS.search(statement_of(site, ctx)):
         names = (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))

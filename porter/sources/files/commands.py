@@ -170,6 +170,10 @@ def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterato
             if programs.isdisjoint(_COMPILERS):  # else the compiler is the finding
                 yield view.site("native", "-gencode", word.start, word.end, detail=word.value)
                 return
+        elif option and option.name.replace("-", "_") == "multi_gpu":
+            if "accelerate" in programs:  # else it is the program's own
+                end = option.start + len(option.text)
+                yield view.site("command", "accelerate launch --multi_gpu", option.start, end)
         elif option and (i or option.text.startswith("-")):
             yield from _argument(view, option)
 
@@ -203,9 +207,6 @@ def _argument(view: View, option: _Option) -> Iterator[Site]:
     key = option.name.rpartition(".")[2].replace("-", "_")
     if key == "nproc_per_node":
         yield view.site("command", f"torchrun --nproc_per_node={option.value}", option.start, option.end)
-        return
-    if key == "multi_gpu":
-        yield view.site("command", "accelerate launch --multi_gpu", option.start, option.start + len(option.text))
         return
     found, end = setting((key,), option.value), option.end
     if found is None and not option.joined and not is_false(option.value):
