@@ -12,14 +12,15 @@ import msgspec
 
 from porter.catalog.types import Types
 from porter.collecting import uncollected
-from porter.index.expressions import WORD, Found
+from porter.index.collect import WORD, Found
 from porter.index.facts import encode
-from porter.index.infer import Inference, Known
+from porter.index.infer import Inference
 from porter.index.names import defines_none
 from porter.index.scope import Binder, Binding, Definition, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.steps import step_sites
 from porter.index.summary import ClassInfo, FunctionInfo, Mark, Summary
+from porter.index.variables import Known
 from porter.index.visit import Visitor
 from porter.index.watch import Watch
 from porter.model import Problem

@@ -11,7 +11,7 @@ from porter.index.scope import spelled
 from porter.index.values import Use
 
 if TYPE_CHECKING:
-    from porter.index.expressions import Expressions
+    from porter.index.collect import Collector
 
 _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
@@ -36,7 +36,7 @@ LITERALS = (
 class Callee:
     """Where the arguments of one call go."""
 
-    def __init__(self, visitor: Expressions, node: ast.Call, reference: Reference | None) -> None:
+    def __init__(self, visitor: Collector, node: ast.Call, reference: Reference | None) -> None:
         self.name = reference.qualified if reference is not None else ""
         self.method = ""
         self.chosen = ""  # one of several callables that the name may stand for: the one that takes a device
@@ -65,7 +65,7 @@ class Callee:
             if self.option is not None:
                 visitor.flow.options.add(self.option)
 
-    def _as_method(self, visitor: Expressions, func: ast.Attribute) -> None:
+    def _as_method(self, visitor: Collector, func: ast.Attribute) -> None:
         self.device = sinks.METHODS.get(func.attr)
         self.method = f".{func.attr}"
         owner = visitor.inference.owner(func.value, visitor.scope)
@@ -79,7 +79,7 @@ class Callee:
             place = visitor.flow.place(func.value, visitor.scope)
             self.compared = Use("compare", place, detail=short(func.value))
 
-    def _as_choice(self, visitor: Expressions, func: ast.Name) -> None:
+    def _as_choice(self, visitor: Collector, func: ast.Name) -> None:
         names = visitor.inference.either(func, visitor.scope)
         self.chosen = next((name for name in names if name in sinks.DEVICE), "")
         self.device = sinks.DEVICE.get(self.chosen)

@@ -4,102 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-
-import msgspec
+from collections.abc import Callable
 
 from porter.index import guards
 from porter.index.callee import Callee, short, started
-from porter.index.infer import Inference
+from porter.index.collect import Collector, Found
 from porter.index.names import Reference
-from porter.index.order import Span
-from porter.index.scope import COMPREHENSIONS, Binder, Definition, Scope
+from porter.index.scope import COMPREHENSIONS, Definition, Scope
 from porter.index.site import Guard
-from porter.index.values import Flow, Use
-from porter.index.watch import Watch
-from porter.sources.source import Source
+from porter.index.values import Use
 
-WORD = re.compile(r"cuda|nccl|cudnn|nvtx", re.I)
-_TELLS = re.compile(rb"isinstance\(|is_tensor\(")
 _LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
 _RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
 
 
-@lru_cache(maxsize=4096)
-def _wordy(name: str) -> bool:
-    """Whether a name mentions CUDA."""
-    return WORD.search(name) is not None
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """Where the visitor stood when it met a node."""
-
-    scope: Scope
-    statement: ast.AST
-    siblings: int
-    guards: tuple[Guard, ...]
-    in_loop: bool
-    parent: str
-    role: str
-    call: ast.Call | None
-    fstring: ast.JoinedStr | None
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A site in the making: names of methods wait until the whole file has been seen."""
-
-    kind: str
-    name: str
-    node: ast.AST
-    moment: Moment
-    alias: ast.AST | None = None
-    certain: bool = True
-    use: Use | None = None
-    detail: str = ""
-    receiver: ast.expr | None = None
-
-
-class Expressions:
-    """Looks at expressions; collects `Found`s, edges and marks. `porter.index.visit` leads it through statements."""
-
-    def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
-        self.starts = source.line_starts
-        self.text = source.text
-        self.is_setup = b"setuptools" in source.text and b"setup(" in source.text  # lists may hold requirements
-        self.tells = _TELLS.search(source.text) is not None
-        self.binder = binder
-        self.inference = inference
-        self.flow = Flow(inference)
-        self.watch = watch
-        self.found: list[Found] = []
-        self.scope = binder.root
-        self.statement: ast.AST = tree
-        self.siblings = 1
-        self.guards: tuple[Guard, ...] = ()
-        self.loops = 0
-        self.fstring: ast.JoinedStr | None = None
-        self.named = self._reference_names()
-        self.watched = cache(watch.match)
-
-    def _reference_names(self) -> frozenset[str]:
-        """Names that may stand for something imported: all others are skipped at once."""
-        kinds = ("import", "def", "class")
-        names: set[str] = set()
-        for scope in self.binder.scopes.values():
-            for name, binding in scope.bindings.items():
-                for definition in binding.definitions:
-                    if definition.kind in kinds or isinstance(definition.node, (ast.Attribute, ast.Name)):
-                        names.add(name)
-        return frozenset(names)
-
-    def _add(self, guard: Guard | None) -> None:
-        if guard is not None:
-            self.guards = (guard, *self.guards)
-
-    # -- expressions ---------------------------------------------------------------------------
+class Expressions(Collector):
+    """Looks at expressions. `porter.index.visit` leads it through statements."""
 
     def children(self, node: ast.AST) -> None:
         """Visit the expressions below a node that has no handler of its own."""
@@ -147,32 +69,6 @@ class Expressions:
             self.member(node, parent, role, call)
             if descend:
                 self.expr(node.value, "Attribute")
-
-    def member(self, node: ast.Attribute, parent: str, role: str, call: ast.Call | None) -> None:
-        """An attribute of a value: evidence of what the value is, and a site if it is watched."""
-        value, name = node.value, node.attr
-        if type(value) is ast.Name:
-            binding = self.scope.lookup(value.id)
-            if binding is not None:
-                binding.uses.add(name)
-        if name in self.watch.methods or _wordy(name):
-            moment = self.moment(parent, "call" if call is not None else role, call)
-            self.found.append(Found("method", f".{name}", node, moment, receiver=value))
-
-    def symbol(self, node: ast.expr, reference: Reference, parent: str, role: str, call: ast.Call | None) -> None:
-        """Emit the watched part of a resolved chain."""
-        name = self.watched(reference.qualified)
-        if name is None:
-            if _wordy(reference.qualified):
-                moment = self.moment(parent, role, call)
-                self.found.append(Found("symbol", reference.qualified, node, moment, reference.alias))
-            return
-        for _ in range(reference.qualified.count(".") - name.count(".")):
-            if not isinstance(node, ast.Attribute):
-                break
-            node, call, role, parent = node.value, None, "load", "Attribute"
-        moment = self.moment(parent, "call" if call is not None else role, call)
-        self.found.append(Found("symbol", name, node, moment, reference.alias, reference.certain))
 
     def call(self, node: ast.Call, parent: str, role: str = "load") -> None:
         """A call: its function, and where its arguments go."""
@@ -269,7 +165,7 @@ class Expressions:
     def _choice(self, node: ast.IfExp, parent: str) -> None:
         conditions, _ = guards.chain(node, self.condition)
         saved = self.guards
-        self._add(guards.whole(conditions, True, *self.span(node.test)))
+        self.under(guards.whole(conditions, True, *self.span(node.test)))
         self._ternary(node, conditions, 0)
         self.guards = saved
 
@@ -279,13 +175,13 @@ class Expressions:
         saved = self.guards
         self.tell(node.test, [node.body])
         self.tell(node.test, [node.orelse], holds=False)
-        self._add(guards.arm(conditions, index, True, start, end))
+        self.under(guards.arm(conditions, index, True, start, end))
         self.expr(node.body, "IfExp")
         self.guards = saved
         if isinstance(node.orelse, ast.IfExp):
             self._ternary(node.orelse, conditions, index + 1)
             return
-        self._add(guards.arm(conditions, len(conditions), True, start, end))
+        self.under(guards.arm(conditions, len(conditions), True, start, end))
         self.expr(node.orelse, "IfExp")
         self.guards = saved
 
@@ -301,13 +197,13 @@ class Expressions:
         start, _ = self.span(node)
         handled = any(_is_text(key, "neuron") for key in node.keys)
         if handled:
-            self._add(Guard("handled", start, start, ("neuron",), True))
+            self.under(Guard("handled", start, start, ("neuron",), True))
         for key, value in zip(node.keys, node.values, strict=True):
             if key is not None:
                 self.expr(key, "Dict")
             around = self.guards
             if _is_text(key, "cuda") and not handled and isinstance(value, _LOOKED_UP):
-                self._add(Guard("entry", start, start, (), False))
+                self.under(Guard("entry", start, start, (), False))
             self.expr(value, "Dict")
             self.guards = around
         self.guards = saved
@@ -355,8 +251,6 @@ class Expressions:
         self.flow.into(node.value, Use("assign", self.flow.place(node.target, self.scope)), self.scope)
         self.expr(node.value, "NamedExpr")
 
-    # -- strings -------------------------------------------------------------------------------
-
     def string(self, node: ast.expr, value: str, parent: str) -> None:
         """A text that mentions CUDA, by what kind of text it is."""
         if self.is_setup and parent in ("List", "Tuple", "Set"):
@@ -380,47 +274,6 @@ class Expressions:
                 self.expr(part.value, "FormattedValue")
         self.fstring = saved
         self.string(node, "".join(str(p) for p in parts), parent)
-
-    # -- helpers -------------------------------------------------------------------------------
-
-    def reference(self, node: ast.expr) -> Reference | None:
-        """The qualified name of a chain, in the current scope."""
-        root = node
-        while type(root) is ast.Attribute:
-            root = root.value
-        if type(root) is not ast.Name or root.id not in self.named:
-            return None
-        return self.inference.reference(node, self.scope)
-
-    def qualify(self, node: ast.expr) -> str | None:
-        """Like `reference`, the name only."""
-        reference = self.reference(node)
-        return reference.qualified if reference is not None else None
-
-    def tell(self, test: ast.expr, nodes: Sequence[ast.expr | ast.stmt], holds: bool = True) -> None:
-        """Note what a test tells of objects in what is looked at where it holds, or where it fails."""
-        if self.tells and nodes and _TELLS.search(self.text, *self.span(test)) is not None:
-            note = self.inference.tests.holds if holds else self.inference.tests.fails
-            note(test, Span.of(nodes), self.scope, self.qualify)
-
-    def condition(self, test: ast.expr) -> guards.Condition:
-        """What a test says of the device; a look at its text spares most tests a closer one."""
-        start, end = self.span(test)
-        vendors = guards.VENDOR_BYTES.search(self.text, start, end)
-        if vendors is None and guards.OTHER_BYTES.search(self.text, start, end) is None:
-            return guards.NEUTRAL
-        return guards.condition(test, self.qualify)
-
-    def moment(self, parent: str, role: str, call: ast.Call | None = None) -> Moment:
-        """What surrounds the node being visited."""
-        return Moment(
-            self.scope, self.statement, self.siblings, self.guards, self.loops > 0, parent, role, call, self.fstring
-        )
-
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Byte offsets of a node."""
-        start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
 
     def parameters(self, arguments: ast.arguments, scope: Scope) -> None:
         """Defaults flow into their parameters."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from porter.index import guards, sinks
 from porter.index.callee import option_name
-from porter.index.expressions import WORD, Expressions, Found
+from porter.index.collect import WORD, Found
+from porter.index.expressions import Expressions
 from porter.index.infer import Inference
 from porter.index.scope import Binder, Scope
 from porter.index.site import Guard
@@ -135,11 +136,11 @@ class Visitor(Expressions):
         conditions, has_else = guards.chain(node, self.condition)
         start, end = self.span(node.test)
         saved = self.guards
-        self._add(guards.in_row(conditions[0], node, self.row, start, end))
-        self._add(guards.whole(conditions, has_else, start, end))
+        self.under(guards.in_row(conditions[0], node, self.row, start, end))
+        self.under(guards.whole(conditions, has_else, start, end))
         self._arms(node, conditions, has_else, 0)
         self.guards = saved
-        self._add(guards.behind(node, conditions, start, end))  # until the end of the block
+        self.under(guards.behind(node, conditions, start, end))  # until the end of the block
 
     def _arms(self, node: ast.If, conditions: list[guards.Condition], has_else: bool, index: int) -> None:
         self.expr(node.test, "test")
