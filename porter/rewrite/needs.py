@@ -123,6 +123,8 @@ class _Speller:
         self._first = min(
             (e.start for e in edits if any(n in definitions or n[0] == "@" for n in _MARKED.findall(e.text))), default=0
         )
+        self._runs = self._first_to_run([e for e in edits if _MARKED.search(e.text)])
+        self._late = self._imported_after(self._runs)
         wanted = {name for edit in edits for name in _MARKED.findall(edit.text)}
         self._names_device = "DEVICE" in wanted and "DEVICE" not in self._once and not hindrance
         self._known: dict[str, tuple[str, tuple[_Need, ...]]] = {}
@@ -204,7 +206,7 @@ class _Speller:
         """``qualified`` through an import that the file has: that of the longest part of it."""
         assert self._names is not None
         for module, local in sorted(self._names.modules.items(), key=lambda item: -len(item[0])):
-            if f"{qualified}.".startswith(f"{module}.") and (len(module) >= len(home)):
+            if f"{qualified}.".startswith(f"{module}.") and len(module) >= len(home) and local not in self._late:
                 return local + qualified[len(module) :]
         return None
 
@@ -248,7 +250,19 @@ class _Speller:
         spans = {self._span(value) for value in values if value is not None}
         return set(names) if _MARKED.fullmatch(edit.text) and (edit.start, edit.end) in spans else set()
 
-    def _span(self, node: ast.expr) -> tuple[int, int]:
+    def _first_to_run(self, edits: Iterable[TextEdit]) -> int:
+        """Where the first edit stands that runs as the file is imported, or as the cells of a notebook run in order."""
+        functions = (n for n in ast.walk(self._tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+        bodies = [(self._span(node.body[0])[0], self._span(node)[1]) for node in functions]
+        running = (e.start for e in edits if not any(start <= e.start < end for start, end in bodies))
+        return min(running, default=len(self._source.text))
+
+    def _imported_after(self, place: int) -> set[str]:
+        """The names that the file's imports bring after a place, and none before it."""
+        found = self._names.imports.values() if self._names is not None else ()
+        return {i.local for i in found} - {i.local for i in found if i.statement.start < place}
+
+    def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         starts = self._source.line_starts
         assert node.end_lineno is not None and node.end_col_offset is not None
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
@@ -265,9 +279,9 @@ class _Speller:
     def _beside(self, package: str) -> int:
         """The end of the line after which to import: of torch's imports of one form, else of the last one on top.
 
-        What comes with Python stands in the order of the alphabet, above all others.
+        What comes with Python stands in the order of the alphabet, above all others. Nothing comes after what needs it.
         """
-        ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None]
+        ends = [(s, end) for s in self._tree.body if (end := self._end(s)) is not None and end <= self._runs]
         if not package.startswith("torch"):
             return max((end for s, end in ends if _is_text(s) or _comes_before(s, package)), default=self._top())
         torch = next((i for i, (s, _) in enumerate(ends) if _imports(s, "torch")), None)

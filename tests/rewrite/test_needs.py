@@ -46,6 +46,23 @@ def supplied(text: str, edits: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("before", "edits", "after"),
     [
+        # an import that comes too late is none, and one that is brought comes in time: cells run one after the other
+        (
+            "import os\nf(A)\n\nimport torch\ng(A2)\n",
+            {"f(A)": f"f({DEVICE})", "A2": DEVICE},
+            f"import os\nimport torch\n\n{DEFINED}\nf(DEVICE)\n\nimport torch\ng(DEVICE)\n",
+        ),
+        (
+            "import os\nf(A)\n\nimport sys\n",
+            {"A": named("!torch_xla") + "1"},
+            "import os\nimport torch_xla\nf(1)\n\nimport sys\n",
+        ),
+        ("a = A\n\nimport torch\n", {"A": DEVICE}, f"import torch\na = {FOUND}\n\nimport torch\n"),
+        (
+            "def f():\n    return A\n\n\nimport torch\n",
+            {"A": DEVICE},
+            f"def f():\n    return {FOUND}\n\n\nimport torch\n",
+        ),
         # as the file spells it
         ("import torch\nf(A)\n", {"A": named("torch.accelerator")}, "import torch\nf(torch.accelerator)\n"),
         ("import torch as th\nf(A)\n", {"A": named("torch.accelerator")}, "import torch as th\nf(th.accelerator)\n"),
