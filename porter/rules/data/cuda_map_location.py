@@ -6,26 +6,26 @@ Storages are moved to the GPU while the file is read; without the argument they 
 
 ## On Neuron
 
-Load to the CPU (`map_location="cpu"`) and move the module, or let `load_state_dict` copy into parameters that are on
-the device already. That works for checkpoints of every origin.
+A checkpoint that goes into a module is loaded to the CPU (`map_location="cpu"`): `load_state_dict` copies it into
+parameters that are on the device already. Tensors that are used as they are, and whole models, go to the device.
 
 Without `map_location` a checkpoint that was saved on CUDA raises on a machine that has none.
 
 ## When porter rewrites
 
-The whole argument, be it a string, a lambda or a table, becomes `"cpu"`. A variable stays: it is rewritten where it
-gets its value.
+Where the function calls `load_state_dict`, the whole argument becomes `"cpu"`; so does a lambda, and a table. Elsewhere
+the device in it is rewritten like any other. A variable stays: it is rewritten where it gets its value.
 
 ## Example
 
 ```py
-state = torch.load(path, map_location="cuda")
+model.load_state_dict(torch.load(path, map_location="cuda"))
 ```
 
 becomes
 
 ```py
-state = torch.load(path, map_location="cpu")
+model.load_state_dict(torch.load(path, map_location="cpu"))
 ```
 """
 
@@ -37,7 +37,7 @@ import re
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
-from porter.rules.placement.devices import argument_around, devices_inside, judge_device, word_edit
+from porter.rules.placement.devices import argument_around, devices_inside, judge_device, keeps_place, word_edit
 from porter.rules.table import by_hand, judgement
 
 _DEVICE = re.compile(r"[A-Za-z_][\w.]*")
@@ -48,7 +48,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge the whole argument; what stands inside it is part of it."""
     if site.kind == "device":
         return judge_device(site, row, ctx, f'`map_location` is `"{site.name}"`')
-    if site.kind != "argument" or argument_around(site, ctx) is not None:
+    if site.kind != "argument" or argument_around(site, ctx) is not None or keeps_place(site, ctx):
         return Dismissed(site, "agnostic")
     if not any("cuda" in inner.name for inner in devices_inside(site, ctx)):
         return Dismissed(site, "agnostic") if ctx.target.loads else _unknown(site, row, ctx)

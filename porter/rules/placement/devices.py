@@ -33,6 +33,7 @@ _WHOLE = (
     "barrier(device_ids)",
     "(ddp_backend)",
 )
+_LOADS = re.compile(rb"\b(?:load|set)\w*_state_dict\b|\bload_weights\b")  # copies what was read to where a module is
 _SPLIT = "run one process per core (torchrun) and split the model with DTensor, FSDP2 or pipeline stages"
 _EDITED, _LEFT = (Verdict.AUTO, Verdict.REVIEW), (Verdict.MANUAL, Verdict.BLOCKED)
 ON_ACCELERATOR, ON_CUDA = '!= "cpu"', '== "cuda"'  # of the device that the program finds
@@ -48,7 +49,16 @@ def torch_name(ctx: Context) -> str | None:
 def argument_around(site: Site, ctx: Context) -> Site | None:
     """The argument that is reported in place of the site, which is a part of it."""
     arguments = (other for other in ctx.nesting.around(site) if other.kind == "argument")
-    return next((a for a in arguments if a.name.endswith(_WHOLE) or _stays(a, ctx)), None)
+    return next((a for a in arguments if (a.name.endswith(_WHOLE) and not keeps_place(a, ctx)) or _stays(a, ctx)), None)
+
+
+def keeps_place(argument: Site, ctx: Context) -> bool:
+    """Whether what is read stays on the device that ``map_location`` names: the function copies it into no module."""
+    if not argument.name.endswith("(map_location)") or ctx.target.keeps_cuda or not ctx.target.loads:
+        return False
+    value = ast.parse(f"({ctx.text(argument.start, argument.end)})", mode="eval")
+    moves = any(isinstance(node, ast.Lambda | ast.Dict) for node in ast.walk(value))
+    return not moves and "state_dict" not in argument.name and not _LOADS.search(function_around(argument, ctx))
 
 
 def _stays(argument: Site, ctx: Context) -> bool:
