@@ -15,7 +15,7 @@ KINDS = {
     "symbol": "qualified Python name: torch.cuda.synchronize, torch.Tensor.cuda, flash_attn.flash_attn_func",
     "method": "attribute whose receiver's type is not known, with a leading dot: .cuda",
     "argument": "argument of a known callable: torch.compile(mode), .to(device)",
-    "device": "device string: cuda, cuda:0, cuda:{}",
+    "device": "device string: cuda, cuda:0, cuda:{}, cuda{}",
     "backend": "process group backend string: nccl, cpu:gloo,cuda:nccl",
     "string": "other telling literal: torch.cuda.FloatTensor, CUDAExecutionProvider, cuda_time_total",
     "environment": "environment variable: CUDA_VISIBLE_DEVICES",

@@ -8,6 +8,7 @@ from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.rules.base import Context
 
+COMPLETED = "cuda{}"  # `f"cuda{suffix}"`: a device where one takes it, else as good as any text
 # Names of variables, parameters, keys and functions that choose where or with what a program runs.
 _CHOOSES = re.compile(
     r"dev(?!el|ice_?id_to)|gpu|cuda|map_location|accelerator|backend|platform|provider|hardware|placement|impl(?!icit|y)"
@@ -45,6 +46,8 @@ def is_text(site: Site, ctx: Context) -> bool:
 
     Where it is passed, stored or returned under a name that speaks of devices, a person should look at it.
     """
+    if site.name == COMPLETED:
+        return True
     if site.use == "return":
         return site.scope.endswith(("__str__", "__repr__"))
     if site.use in ("", "text", "dynamic"):

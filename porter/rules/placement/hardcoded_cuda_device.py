@@ -42,6 +42,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import knows_neuron
 from porter.rules.placement.devices import devices_inside, judge_device, one_of_several, word_edit
+from porter.rules.placement.evidence import COMPLETED
 from porter.rules.placement.indices import is_own, second
 from porter.rules.table import judgement
 
@@ -62,7 +63,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=None)
     index = second(site, ctx)
     if index in ("", "0") or ctx.target.keeps_cuda or is_own(index, site, ctx):
-        return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=bool(index))
+        numbered = bool(index) or site.name == COMPLETED
+        return judge_device(site, row, ctx, f'device string `"{site.name}"`', numbered=numbered)
     return one_of_several(site, row, ctx, f"a device numbered by `{index}`")
 
 
