@@ -168,9 +168,10 @@ def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -
 
 
 def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
-    """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else)."""
+    """The guard on arm ``index`` of a chain (``index == len(conditions)`` is the final else, with none behind it)."""
     if all(c is NEUTRAL for c in conditions):
         return None
+    has_else = has_else and index < len(conditions)
     if any(c.modern > 0 for c in conditions[:index]) or (index < len(conditions) and conditions[index].modern < 0):
         return Guard("old", start, end, (), has_else)
     vendors = frozenset().union(*(c.vendors for c in conditions))

@@ -68,9 +68,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     helper = helper_behind(site, ctx)
     if helper is None:
         return judge_by_row(site, row, ctx)
-    message = (
-        f"`torch.cuda.set_device()` before `{helper.scope}()`, which creates the process group in line {helper.line}"
-    )
+    name, where = helper
+    message = f"`torch.cuda.set_device()` before `{name}()`, which creates the process group in {where}"
     return by_hand(site, row, ctx, "move it behind that call, or delete it", message=message)
 
 

@@ -29,11 +29,20 @@ def group_behind(site: Site, ctx: Context) -> Site | None:
     return min(behind, key=lambda s: s.start, default=None)
 
 
-def helper_behind(site: Site, ctx: Context) -> Site | None:
-    """The call that creates the process group in a function of this file that is called after the site."""
+def helper_behind(site: Site, ctx: Context) -> tuple[str, str] | None:
+    """A function of the program that is called after the site and creates the process group: its name, and where."""
     helpers = {s.scope.rpartition(".")[2]: s for s in ctx.sites if is_start(s) and s.scope and s.scope != site.scope}
     rest = rest_of_function(site, ctx)
-    return next((s for name, s in helpers.items() if re.search(rb"\b%s\(" % name.encode(), rest)), None)
+    for name, start in helpers.items():
+        if re.search(rb"\b%s\(" % name.encode(), rest):
+            return start.scope, f"line {start.line}"
+    outline = ctx.outline()
+    behind = (node for block in outline.blocks(site.start) for node in block if outline.span(node).start > site.start)
+    for call in (inner for node in behind for inner in ast.walk(node) if isinstance(inner, ast.Call)):
+        module, inside = _inside(call, site.scope, ctx)
+        if module != ctx.module and any(is_start(s) for s in inside):
+            return dotted(call.func) or "", f"`{module}`"
+    return None
 
 
 def comes_first(site: Site, ctx: Context) -> bool:
@@ -61,16 +70,22 @@ def helper_before(group: Site, ctx: Context) -> tuple[str, int, str] | None:
 
 def _used_by(call: ast.Call, group: Site, ctx: Context) -> str | None:
     """What starts the runtime of all that the function called does, unless that creates a process group as well."""
-    name = called(call, group.scope, ctx)
-    module = ctx.project.owner(name) if name is not None else ""
-    if name is None or not module:
-        return None
-    within = name[len(module) + 1 :]
-    inside = [s for s in ctx.project.sites(module) if s.scope in (within, f"{within}.__init__") and s.role == "call"]
+    _, inside = _inside(call, group.scope, ctx)
     if any(is_start(s) for s in inside):
         return None
     direct = (s.name for s in inside if s.name.startswith("torch.cuda.") and s.name.count(".") == 2)
     return next((name for name in direct if _starts(name.rpartition(".")[2])), None)
+
+
+def _inside(call: ast.Call, scope: str, ctx: Context) -> tuple[str, list[Site]]:
+    """The module whose function a call in ``scope`` is of, and the calls in that function; none elsewhere."""
+    name = called(call, scope, ctx)
+    module = ctx.project.owner(name) if name is not None else ""
+    if name is None or not module:
+        return "", []
+    within = name[len(module) + 1 :]
+    inside = (s for s in ctx.project.sites(module) if s.scope in (within, f"{within}.__init__"))
+    return module, [s for s in inside if s.role == "call"]
 
 
 def _starts(name: str) -> bool:
