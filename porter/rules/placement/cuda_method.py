@@ -12,10 +12,13 @@
 
 The receiver must be a tensor, a module or something else of PyTorch: by its constructor, its annotation, what the
 function that made it returns, or the tensor methods used on it. Methods named `cuda` of your own classes stay, and so
-do their calls. If nothing says what the receiver is, porter says so and leaves the call. One that passes
-`non_blocking`, which tensors and modules take, whose receiver is indexed by axes, `x[None]` or `x[:, 0]`, as tensors
-are, that is chained with a method they have, `x.eval().cuda()` or `x.cuda().half()`, or that stands in a run of lines
-`x = x.cuda()` which move a tensor, is edited for review if no class of the repository has a method `cuda`.
+do their calls. If nothing says what the receiver is, porter says so and leaves the call, unless it is used as only
+tensors and modules are. Such a call is edited for review if no class of the repository has a method `cuda`:
+
+- it passes `non_blocking`, or is chained with a method they have, `x.long().cuda()` or `x.cuda().half()`;
+- it is indexed by axes, `x[None]` or `x[:, 0]`, or what is moved is called, or handed to a function of PyTorch;
+- it stands in a run of lines `x = x.cuda()`, or is unpacked with something, that moves a tensor;
+- it comes out of a loader by that name, `for x, y in train_loader`.
 
 An index stays if a program calls it its own (`rank`, `local_rank`, `gpu`): `.to(f"neuron:{rank}")`. Where the program
 also asks whether it is None, the index goes, for one process drives one core. Any other index chooses among devices of
@@ -44,17 +47,14 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, needing, rule
 from porter.rules.placement.devices import argument_around
 from porter.rules.placement.indices import is_own
+from porter.rules.placement.presumed import presumed
 from porter.rules.spelling import device_numbered, device_type
 from porter.rules.table import by_hand, judgement
 
 _DOTTED = re.compile(r"[\w.]+")
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
-_BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
-_AFTER = re.compile(r"\.(eval|train|half|float|bfloat16)\(\)")
-_BEFORE = re.compile(_AFTER.pattern + "$")
 _PRESUMED = "nothing says what the receiver is, but {}"
-_MOVES = re.compile(rb"[ \t]*(\w+) = \1\.cuda\([^()\n]*\)[ \t]*(?:#.*)?")
 
 
 @rule("PRT102", "cuda-method")
@@ -68,11 +68,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _reference(site, row, ctx)
     if site.receiver is None:
         return by_hand(site, row, ctx, "called through its class")
-    presumed = _presumed(site, ctx) if site.kind == "method" else None
-    if site.kind == "method" and presumed is None:
+    likely = presumed(site, ctx) if site.kind == "method" else None
+    if site.kind == "method" and likely is None:
         why = f"porter does not know the receiver: {site.receiver.why}"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
-    what = f"`{site.name.rpartition('.')[0].rpartition('.')[2]}`" if presumed is None else "tensor or a module"
+    what = f"`{site.name.rpartition('.')[0].rpartition('.')[2]}`" if likely is None else "tensor or a module"
     message = f"`.cuda()` moves a {what} to an NVIDIA GPU"
     named = site.call.get("device", 0)
     device = _device(named, site, ctx) if named is not None else None
@@ -85,34 +85,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         verdict=Verdict.AUTO if named is None and site.certain and site.kind != "method" else Verdict.REVIEW,
         message=message,
         advice=f"write `.to({device or _plain(ctx)})`" if ctx.target.device else "write `.to(device)`",
-        note=_PRESUMED.format(presumed) if presumed is not None else _told(site.receiver.why),
+        note=_PRESUMED.format(likely) if likely is not None else _told(site.receiver.why),
         edits=_edits(site, named, device, ctx) if ctx.edits else (),
     )
-
-
-def _presumed(site: Site, ctx: Context) -> str | None:
-    """What speaks for PyTorch where nothing says what the receiver is; None where nothing does."""
-    if site.call is None or site.receiver is None or ctx.project.method_somewhere("cuda"):
-        return None
-    if site.call.get("non_blocking") is not None:
-        return "of what has a `cuda()`, tensors and modules take `non_blocking`"
-    index = _BY_AXES.search(ctx.text(site.receiver.start, site.receiver.end))
-    if index is not None:
-        return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
-    receiver, behind = ctx.text(site.receiver.start, site.receiver.end), ctx.text(site.call.end, site.call.end + 12)
-    chained = _BEFORE.search(receiver) or _AFTER.match(behind)
-    if chained is not None:
-        return f"of what has a `cuda()`, tensors and modules have `{chained[1]}()`"
-    beside = next((s for s in ctx.sites if s.name == "torch.Tensor.cuda" and _stands_beside(s, site, ctx)), None)
-    return f"line {beside.line} beside it moves a tensor" if beside is not None else None
-
-
-def _stands_beside(one: Site, other: Site, ctx: Context) -> bool:
-    """Whether both stand in one run of lines that do nothing but move a variable: ``x = x.cuda()``."""
-    first, last = sorted((one.line, other.line))
-    lines = ctx.source.text.split(b"\n")[first - 1 : last]
-    indents = {len(line) - len(line.lstrip()) for line in lines}
-    return first < last and len(indents) == 1 and all(_MOVES.fullmatch(line.rstrip()) for line in lines)
 
 
 def _told(why: str) -> str:

@@ -62,7 +62,7 @@ def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
     imports = (node for node in ast.walk(home) if isinstance(node, ast.ImportFrom)) if home is not None else ()
     local = {alias.asname or alias.name: f"{_base(node, ctx)}.{alias.name}" for node in imports for alias in node.names}
     root, _, rest = name.partition(".")
-    qualified = ".".join(filter(None, (local[root], rest))) if root in local else _qualified(name, scope, ctx)
+    qualified = ".".join(filter(None, (local[root], rest))) if root in local else full_name(name, scope, ctx)
     return ctx.project.resolve(qualified, ctx.module) if qualified is not None else None
 
 
@@ -86,7 +86,7 @@ def _names(node: ast.AST, scope: str, ctx: Context) -> Iterator[tuple[str, str]]
             base = _base(inner, ctx)
             yield from ((a.name, ctx.project.resolve(f"{base}.{a.name}", ctx.module)) for a in inner.names)
         elif isinstance(inner, ast.Call) and (name := dotted(inner.func)) is not None:
-            qualified = _qualified(name, scope, ctx)
+            qualified = full_name(name, scope, ctx)
             if qualified is not None:
                 yield name, ctx.project.resolve(qualified, ctx.module)
 
@@ -100,7 +100,7 @@ def _base(node: ast.ImportFrom, ctx: Context) -> str:
     return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
 
 
-def _qualified(name: str, scope: str, ctx: Context) -> str | None:
+def full_name(name: str, scope: str, ctx: Context) -> str | None:
     """The qualified name of what this module imports or defines; a method of ``self`` by its class."""
     root, _, rest = name.partition(".")
     summary = ctx.project.summary(ctx.module)

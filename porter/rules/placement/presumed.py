@@ -1,0 +1,192 @@
+"""What speaks for a tensor or a module where nothing says what a receiver of ``.cuda()`` is.
+
+Few things have such a method, and of those only PyTorch's are indexed by axes, called, taken by PyTorch's functions, or
+come out of a loader. Each is evidence for an edit that a person reads, and none where a class of the repository has a
+method ``cuda``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.index.outline import Span, dotted
+from porter.index.site import Site
+from porter.rules.base import Context
+from porter.rules.placement.flags import flag
+from porter.rules.placement.reach import full_name
+
+_BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
+_PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
+_SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze"})  # with arguments
+_BEHIND = re.compile(r"\.(\w+)\((\))?")
+_MOVES = re.compile(
+    rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
+)
+_LOADER = re.compile(r"loaders?$", re.I)
+_DRAWING = frozenset({"next", "iter", "list"})
+_HOPS = 4  # names between what is moved and a loader
+_NAMED = re.compile(r"\w+")
+
+
+def presumed(site: Site, ctx: Context) -> str | None:
+    """What speaks for PyTorch's in a call of ``.cuda`` on something unknown; None where nothing does."""
+    if ctx.project.method_somewhere("cuda"):
+        return None
+    return _by_itself(site, ctx) or _by_others(site, ctx)
+
+
+def _by_itself(site: Site, ctx: Context) -> str | None:
+    """What the call, its receiver or its result are used like."""
+    if site.call is None or site.receiver is None:
+        return None
+    if site.call.get("non_blocking") is not None:
+        return "of what has a `cuda()`, tensors and modules take `non_blocking`"
+    receiver = ctx.text(site.receiver.start, site.receiver.end)
+    index = _BY_AXES.search(receiver)
+    if index is not None:
+        return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
+    if (method := _chained(receiver, ctx.text(site.call.end, site.call.end + 20))) is not None:
+        return f"of what has a `cuda()`, tensors and modules have `{method}()`"
+    if (line := _called(site, receiver, ctx)) is not None:
+        return f"of what has a `cuda()`, modules are called, as in line {line}"
+    if (function := _taker(site, ctx)) is not None:
+        return f"of what has a `cuda()`, `{function}()` takes tensors and modules"
+    return None
+
+
+def _chained(receiver: str, behind: str) -> str | None:
+    """The method that the receiver comes from, or that is called on the result."""
+    match ast.parse(f"({receiver}\n)", mode="eval").body:
+        case ast.Call(func=ast.Attribute(attr=name), args=args, keywords=keywords):
+            if name in _SHAPING or (name in _PLAIN and not args and not keywords):
+                return name
+    found = _BEHIND.match(behind)
+    known = found is not None and (found[1] in _SHAPING or (found[1] in _PLAIN and found[2] is not None))
+    return found[1] if found is not None and known else None
+
+
+def _called(site: Site, receiver: str, ctx: Context) -> int | None:
+    """The line where what is moved is called: at once, ``build().cuda()(x)``, or by the name that holds it."""
+    assert site.call is not None
+    if ctx.source.text.startswith(b"(", site.call.end):
+        return site.line
+    name = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
+    if not name or not all(part.isidentifier() for part in name.split(".")):
+        return None
+    home = ctx.outline().home(name, site.start)
+    calls = (node for node in ast.walk(home) if isinstance(node, ast.Call) and dotted(node.func) == name)
+    return min((call.lineno for call in calls), default=None)
+
+
+def _moved_as_a_whole(site: Site, ctx: Context) -> bool:
+    """Whether the call is all that its statement assigns."""
+    assert site.call is not None
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(value=ast.Call() as value)]:
+            return ctx.outline().span(value) == Span(site.call.start, site.call.end)
+    return False
+
+
+def _taker(site: Site, ctx: Context) -> str | None:
+    """The function or class of PyTorch that takes what is moved, by itself or in a list."""
+    assert site.call is not None
+    around = ctx.outline().expressions(site.start, site.call.end)
+    own = next((i for i, n in enumerate(around) if ctx.outline().span(n).end == site.call.end), 0)
+    while own and isinstance(around[own - 1], ast.List | ast.Tuple):
+        own -= 1
+    match around[own - 1 : own]:
+        case [ast.Call(func=func)] if (name := dotted(func)) is not None:
+            found = full_name(name, site.scope, ctx) or ""
+            return name if found.startswith("torch.") else None
+    return None
+
+
+def _by_others(site: Site, ctx: Context) -> str | None:
+    """What is moved beside it, or where it comes from."""
+    if site.receiver is None:
+        return None
+    home = ctx.outline().innermost(site.start) or ctx.outline().tree
+    names = _unpacked_with(site, home, ctx)
+    for other in (s for s in ctx.sites if s.scope == site.scope and s.start != site.start):
+        known = other.name == "torch.Tensor.cuda"
+        if not known and (other.name != ".cuda" or _by_itself(other, ctx) is None):
+            continue
+        what = "a tensor" if known else "a tensor or a module"
+        if _stands_beside(other, site, ctx):
+            return f"line {other.line} beside it moves {what}"
+        if (name := _root(other, ctx)) in names:
+            return f"it is unpacked with `{name}`, and line {other.line} moves {what}"
+    receiver = ast.parse(f"({ctx.text(site.receiver.start, site.receiver.end)}\n)", mode="eval").body
+    while isinstance(receiver, ast.Subscript | ast.Attribute):
+        receiver = receiver.value
+    loader = _loader(receiver, home, _HOPS) if isinstance(receiver, ast.Name) else None
+    return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
+
+
+def _stands_beside(one: Site, other: Site, ctx: Context) -> bool:
+    """Whether both stand in one run of lines that do nothing but move a variable: ``x = x.cuda()``."""
+    first, last = sorted((one.line, other.line))
+    lines = ctx.source.text.split(b"\n")[first - 1 : last]
+    indents = {len(line) - len(line.lstrip()) for line in lines}
+    return first < last and len(indents) == 1 and all(_MOVES.fullmatch(line.rstrip()) for line in lines)
+
+
+def _root(site: Site, ctx: Context) -> str:
+    """The variable that a receiver is, or is a part of."""
+    assert site.receiver is not None
+    found = _NAMED.match(ctx.text(site.receiver.start, site.receiver.end))
+    return found[0] if found is not None else ""
+
+
+def _unpacked_with(site: Site, home: ast.AST, ctx: Context) -> set[str]:
+    """The other names of the statements that unpack the receiver: ``for images, labels in batches``."""
+    own, found = _root(site, ctx), set[str]()
+    for target, _ in _bindings(home):
+        names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+        found |= names if own in names else set()
+    return found - {own}
+
+
+def _loader(node: ast.expr, home: ast.AST, hops: int) -> str | None:
+    """The loader that something comes out of, by its name: ``for batch in enumerate(train_loader)``."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) if _LOADER.search(name):
+            return name
+        case ast.Subscript(value=inner) | ast.Call(args=[inner, *_]):
+            return _loader(inner, home, hops)
+        case ast.Name(id=name) if hops:
+            values = (value for target, value in _bindings(home) if name in _bound(target))
+            return next((found for value in values if (found := _loader(value, home, hops - 1)) is not None), None)
+    return None
+
+
+def _bindings(home: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The targets of a function's loops and assignments, with what is iterated over, drawn or unpacked."""
+    for node in ast.walk(home):
+        match node:
+            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+                yield from _iterated(target, value)
+            case ast.Assign(targets=[target], value=ast.Name() | ast.Subscript() as value):
+                yield target, value
+            case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id=name)) as value) if name in _DRAWING:
+                yield target, value
+
+
+def _iterated(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The targets of a loop, each with what it is drawn from: the numbers of ``enumerate`` come from nowhere."""
+    match value, target:
+        case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]), ast.Tuple(elts=[_, rest]):
+            yield from _iterated(rest, inner)
+        case ast.Call(func=ast.Name(id="zip"), args=parts), ast.Tuple(elts=targets):
+            for part, own in zip(parts, targets, strict=False):
+                yield from _iterated(own, part)
+        case ast.Call(args=[ast.Call() as inner, *_]), _:
+            yield from _iterated(target, inner)
+        case _:
+            yield target, value
+
+
+def _bound(target: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
