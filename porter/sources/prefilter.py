@@ -32,6 +32,7 @@ _CONFIGURATION = (
     *(b"cuda", b"nccl", b"nvidia", b"gpu", b"torch", b"triton", b"cudnn", b"nvtx", b"nvcc", b"flash_att"),
     *(b"fp16", b"float16", b"half", b"precision", b"tf32", b"8bit", b"4bit", b"fused", b"apex", b"paged", b"bnb"),
     *(b"accelerator", b"instance_type", b"instancetype", b"install", b"pip:", b"megatron"),
+    *(b"_component_", b"_target_", b"class_path"),
 )
 _NATIVE = (b"cuda", b"__global__", b"__device__", b"<<<", b"nccl", b"cudnn", b"nvtx", b"half")
 _CUDA_FILES = (".cu", ".cuh", ".ptx")

@@ -24,8 +24,9 @@ stays.
 
 ## What to do
 
-Where porter does not see what takes the value, change it by hand, together with the code that reads it. For the target
-`portable`, leave the value out and let the program ask `torch.accelerator`.
+Where porter does not see what takes the value, change it by hand, together with the code that reads it. So do with
+classes and functions that a file names for the program to import (`_target_`, `_component_`, `class_path`): their
+arguments stand beside them. For the target `portable`, leave the value out and let the program ask `torch.accelerator`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.environment.write import value, write
+from porter.rules.environment.write import instead, value, write
 from porter.rules.table import judgement
 
 _TAKERS = {"device": "device", "backend": "process group"}  # keys that need evidence, and of what
@@ -46,6 +47,8 @@ _SEVERAL = "it is one of several devices of one process: start one process per c
 @rule("PRT802", "cuda-config-value")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Write the value where the program is seen to hand it to a device, or where a framework defines the key."""
+    if site.kind == "symbol":
+        return instead(site, row, ctx)
     if not site.certain:
         return Dismissed(site, "user-name")
     row, declared = _declared(site, row, ctx)

@@ -53,6 +53,12 @@ def _seen(site: Site, ctx: Context) -> bool:
     return any(s.kind == site.kind and s.name == site.name and s.start < site.start for s in ctx.sites)
 
 
+def instead(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """The row's answer where a file says what the program imports: a person writes another, and its arguments."""
+    portable = ctx.answer(row).verdict is Verdict.PORTABLE
+    return Dismissed(site, "agnostic") if portable else judgement(site, row, ctx)
+
+
 def part(old: str) -> Builder:
     """A builder that writes the replacement in the place of ``old``, which stands within the site."""
 

@@ -9,7 +9,7 @@ their names: `selective_scan_cuda`.
 
 No builds. Each row of the catalogue says what people use instead; an import that may fail (`try ... except
 ImportError`) does no harm. A package is reported where it is imported; its parts only where something takes the place
-of that very part.
+of that very part. So is what a configuration names for the program to import (`_target_`, `_component_`, `class_path`).
 
 ## Example
 
@@ -25,11 +25,13 @@ from __future__ import annotations
 import re
 
 from porter.catalog.schema import Row
+from porter.index.facts import PYTHON
 from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.counterpart import judge_counterpart
+from porter.rules.environment.write import instead
 from porter.rules.kernels.known import KERNELS, STAYS
 from porter.rules.table import judgement
 
@@ -40,6 +42,8 @@ _SHORT = {"bnb": "bitsandbytes"}
 @rule("PRT701", "cuda-only-package")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; a compiled extension that no row names, by its import."""
+    if ctx.source.kind not in PYTHON:
+        return instead(site, row, ctx)
     root = site.name.partition(".")[0]
     if not row.name.startswith("*"):
         if site.role == "import" and site.name.endswith("Config") and not _made(site, ctx):

@@ -25,6 +25,8 @@ _SCRIPTS = names(
 _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
 _PACKAGES = frozenset(["pip", "pip_packages", "python_packages"])  # what pip installs: Cog, Ray
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
+_CLASSES = frozenset(["_component_", "_target_", "class_path"])  # what a program imports and calls: torchtune, Hydra
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
 # Keys of mappings that hold variables, and of those that stand for them: a matrix of builds, a ConfigMap's data.
 _VARIABLES = re.compile(r"(?i:.*(?:env|variable|args|matrix|include))|vars|(?:string)?[dD]ata", re.ASCII)
@@ -75,6 +77,8 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
             yield from scan_shell(view.cut(item.start, item.end))
     elif key in _PACKAGES:
         yield from requirement_at(view, item.start, item.end)
+    elif key in _CLASSES and _DOTTED.fullmatch(item.value):
+        yield view.site("symbol", item.value, item.start, item.end, role="text", scope=scope)
     elif variable := _variable(item, key):
         detail = item.value
         yield view.site("environment", *variable, role="store", scope=scope, detail=detail)
