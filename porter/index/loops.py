@@ -321,14 +321,22 @@ class _Reader:
         return None
 
     def _calls_model(self, loop: Loop) -> bool:
-        """Whether a loop itself, and none within it, calls a module: one that is known, or a variable."""
-        for node in _outside_loops(loop.body):
-            if isinstance(node, ast.Call):
-                if isinstance(node.func, ast.Name) and self._facts.is_variable(node.func, self._body.owner):
-                    return True
-                if self._facts.type_of(node.func, self._body.owner) == MODULE:
-                    return True
-        return False
+        """Whether a loop itself, and none within it, calls a module: one that is known, or a variable.
+
+        Modules that it runs over are layers, or an ensemble: they make a step of the loop around it, and none of it.
+        """
+        own = set() if isinstance(loop, ast.While) else _names(loop.target)
+        inner = (n for n in _outside_loops(loop.body) if isinstance(n, ast.For) and not own & _names(n.iter))
+        return any(not own & used for used in self._models(loop)) or any(
+            _names(within.target) & used for within in inner for used in self._models(within)
+        )
+
+    def _models(self, loop: Loop) -> Iterator[set[str]]:
+        """The names in each expression for a module that a loop itself calls."""
+        for function in (node.func for node in _outside_loops(loop.body) if isinstance(node, ast.Call)):
+            variable = isinstance(function, ast.Name) and self._facts.is_variable(function, self._body.owner)
+            if variable or self._facts.type_of(function, self._body.owner) == MODULE:
+                yield _names(function)
 
 
 def _innermost(event: _Event) -> Loop | None:
@@ -341,6 +349,10 @@ def _outside_loops(block: Iterable[ast.AST]) -> Iterator[ast.AST]:
         yield node
         inner = ast.iter_child_nodes(node)
         yield from _outside_loops(n for n in inner if not (isinstance(node, Loop) and n in (*node.body, *node.orelse)))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def _own_parts(statement: ast.stmt) -> Iterator[ast.AST]:
