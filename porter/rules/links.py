@@ -14,7 +14,8 @@ from porter.index.facts import PYTHON
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.around import helpers_behind, surrounded
+from porter.rules.around import surrounded
+from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement

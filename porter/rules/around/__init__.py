@@ -1,0 +1,77 @@
+"""What stands around an edit and stays CUDA's, where no test tells them apart.
+
+A block that imports TensorRT for itself runs on TensorRT, a function that launches a Triton kernel needs what the
+kernel needs, and a test asserts what the code that it calls does: half of one, ported, fails.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from porter.model import Verdict
+from porter.rules.around import imports, kernels, tests
+from porter.rules.around.keeper import Keeper
+from porter.rules.base import Context, Judgement
+from porter.rules.policy import by_hand, leave
+
+
+def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Take back edits of what stands in a block, a function or a test that stays CUDA's as a whole."""
+    if not any(r.edited or _withheld(r, ctx) for r in results):
+        return results
+    keepers = [
+        *imports.ended(ctx),
+        *imports.behind_imports(results, ctx),
+        *kernels.launches(ctx),
+        *kernels.keyed(ctx),
+        *kernels.derived(ctx),
+        *kernels.registered(results, ctx),
+        *kernels.listed(ctx),
+        *kernels.served(ctx),
+        *kernels.taken(results, ctx),
+        *kernels.given(results, ctx),
+    ]
+    if ctx.in_test():
+        keepers += [*tests.exercising(results, ctx), *tests.gated(results, ctx), *tests.mocked(results, ctx)]
+    keepers += [*kernels.captures(results, ctx), *_helpers(keepers, ctx), *imports.where_found(results, ctx)]
+
+    def held(result: Judgement) -> Judgement:
+        keeper = next((k for k in keepers if k.span.holds(result.site.start) and k.rule in ("", result.rule)), None)
+        if keeper is None or result.site.role == "import" or result.verdict is Verdict.PORTABLE:
+            return result
+        if not keeper.runs:
+            return leave(result, keeper.why)
+        return by_hand(result, keeper.why) if result.edited or _withheld(result, ctx) else result
+
+    return [held(r) for r in results] if keepers else results
+
+
+def _withheld(result: Judgement, ctx: Context) -> bool:
+    """Whether porter wrote nothing for a reason of the line's own. In a test, what the test needs is told first."""
+    known = result.row is not None and ctx.answer(result.row).verdict in (Verdict.AUTO, Verdict.REVIEW)
+    return known and result.verdict is Verdict.MANUAL and ctx.in_test()
+
+
+def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
+    """Private functions and classes of the file that nothing uses but what is kept, and such helpers themselves.
+
+    In a test nobody else is presumed to use any of them.
+    """
+    if not keepers:
+        return []
+    outline, alone = ctx.outline(), ctx.in_test()
+    defined = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef))
+    private = {n.name: n for n in defined if alone or n.name.startswith("_")}
+    named = [n for n in outline.nodes if isinstance(n, ast.Name) and n.id in private]
+    uses = {name: [outline.span(n).start for n in named if n.id == name] for name in private}
+    found: list[Keeper] = []
+    while True:
+        kept = [keeper.span for keeper in (*keepers, *found) if keeper.runs]
+        fresh = [
+            Keeper(outline.span(private.pop(name)), f"only what stays CUDA's calls `{name}`: port them together")
+            for name, places in uses.items()
+            if name in private and places and all(any(span.holds(place) for span in kept) for place in places)
+        ]
+        if not fresh:
+            return found
+        found += fresh

@@ -1,0 +1,131 @@
+"""What serves kernels for CUDA: it launches them, derives from them, or is what they are given."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.index.outline import Span, dotted
+from porter.index.site import Site
+from porter.rules.around.keeper import Keeper, stays, whole_function
+from porter.rules.base import Context, Judgement
+from porter.rules.environment.cuda_environment_variable import takes_apart
+from porter.rules.kernels.known import is_kernel
+from porter.rules.placement.flags import flag
+from porter.rules.takers import taker
+
+_DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
+_COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator by which packages compile a kernel
+_KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
+_GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
+_STATE = re.compile(r"generator|rng", re.IGNORECASE)
+
+
+def launches(ctx: Context) -> Iterator[Keeper]:
+    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
+    text = ctx.source.text
+    for site in ctx.sites:
+        if _COMPILED.match(text, site.start) is None or not is_kernel(site, ctx):
+            continue
+        compiler, defined = site.name.partition(".")[0], _DEFINED.search(text, site.end)
+        if defined is None:
+            continue
+        name, opened = defined[1], rb"\[" if compiler == "triton" else rb"[\[(]"
+        for launch in re.finditer(rb"(?<![\w.])(?<!def )" + name + opened, text):
+            what = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a kernel"
+            yield from whole_function(launch.start(), f"{what} of `{compiler}`: port both together", ctx)
+
+
+def derived(ctx: Context) -> Iterator[Keeper]:
+    """Classes whose base is a package's for CUDA: ``class Calibrator(trt.IInt8Calibrator)``."""
+    for site in ctx.sites:
+        if site.role == "base" and is_kernel(site, ctx):
+            home = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.ClassDef)), None)
+            if home is not None:
+                yield Keeper(ctx.outline().span(home), f"`{home.name}` is a `{site.name}`, which needs CUDA")
+
+
+def registered(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that a decorator registers as an operator's kernel for CUDA: ``@register_kernel("ops::f", "cuda")``."""
+    for result in results:
+        if result.rule == "cuda-extension" and result.site.kind == "argument" and stays(result):
+            below = next((n for n in ctx.outline().around(result.site.start) if _decorated(n, result.site, ctx)), None)
+            if below is not None:
+                why = f"line {result.site.line} registers it for CUDA: port both together"
+                yield Keeper(ctx.outline().span(below), why)
+
+
+def _decorated(node: ast.AST, site: Site, ctx: Context) -> bool:
+    """Whether a site stands in a decorator of a node."""
+    return any(ctx.outline().span(decorator).holds(site.start) for decorator in getattr(node, "decorator_list", ()))
+
+
+def captures(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Streams of a function that captures a CUDA graph, or says so by its name: the capture is what they are for."""
+    for result in results:
+        name = result.site.scope.rpartition(".")[2]
+        if result.rule == "cuda-stream" and result.edited and _GRAPH.search(name):
+            why = f"`{name}` is for a CUDA graph, which the stream serves: port both"
+            yield Keeper(Span(result.site.start, result.site.end), why, rule="cuda-stream")
+        if result.rule == "cuda-graph" and result.site.scope and stays(result):
+            function = ctx.outline().innermost(result.site.start)
+            if function is not None:
+                why = f"line {result.site.line} captures a CUDA graph, which the stream serves: port both"
+                yield Keeper(ctx.outline().span(function), why, rule="cuda-stream")
+
+
+def served(ctx: Context) -> Iterator[Keeper]:
+    """Blocks that choose a device for a kernel of the program alone: ``with torch.cuda.device(d): x_cuda.f()``."""
+    for site in ctx.sites:
+        if site.name != "torch.cuda.device" or site.parent != "With":
+            continue
+        block = ctx.outline().around(site.start)[-1]
+        match block:
+            case ast.With(body=[ast.Expr(value=ast.Call(func=func)) | ast.Assign(value=ast.Call(func=func))]):
+                name = dotted(func)
+                if name is not None and _KERNEL.search(name):
+                    yield Keeper(ctx.outline().span(block), f"it serves `{name}` alone, which needs CUDA")
+
+
+def taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Devices of tensors that nothing takes but kernels for CUDA."""
+    for result in results:
+        if result.edited and result.site.kind == "device" and (call := taker(result.site, ctx)) is not None:
+            why = f"it goes with `{ast.unparse(call.func)}` in line {call.lineno}, which needs CUDA: port both together"
+            yield Keeper(Span(result.site.start, result.site.end), why)
+
+
+def given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
+    outline = ctx.outline
+    for site in (r.site for r in results if r.rule == "cuda-only-package" and r.site.role == "call" and stays(r)):
+        if site.call is None:
+            continue
+        why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"
+        yield Keeper(Span(site.end, site.call.end), why)
+        made, home = (flag(site, ctx) or b"").decode(), outline().innermost(site.start) or outline().tree
+        for node in ast.walk(home) if made else ():
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):
+                yield Keeper(outline().span(node), why)
+
+
+def listed(ctx: Context) -> Iterator[Keeper]:
+    """Functions that take the list of the GPUs apart which the process sees: what they count are GPUs."""
+    for site in ctx.sites:
+        if site.name.endswith("_VISIBLE_DEVICES") and site.scope and takes_apart(site, ctx):
+            function = ctx.outline().function(site.start)
+            if function is not None:
+                yield Keeper(ctx.outline().span(function), f"line {site.line} takes a list of GPUs apart: port both")
+
+
+def keyed(ctx: Context) -> Iterator[Keeper]:
+    """Classes and functions that file generators or their states under ``f"cuda:{index}"``: the name stays CUDA's."""
+    for site in ctx.sites:
+        if site.kind == "device" and site.name == "cuda:{}" and (site.use == "key" or site.parent == "Target"):
+            outline = ctx.outline()
+            around = outline.around(site.start)
+            home = next((n for n in around if isinstance(n, ast.ClassDef | ast.FunctionDef)), None)
+            if home is not None and _STATE.search(ast.unparse(home)):
+                yield Keeper(outline.span(home), f"line {site.line} keeps a state as `cuda:` and a number: port both")

@@ -1,0 +1,123 @@
+"""What tests are of: code that stays CUDA's, gates that ask for CUDA, and what stands in its place."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.index.outline import Span, dotted
+from porter.index.site import Site
+from porter.rules.around.keeper import Keeper, stays, whole_function
+from porter.rules.base import Context, Judgement
+from porter.rules.kernels.known import KERNELS, is_own_kernel
+from porter.rules.placement.flags import flag
+from porter.rules.placement.reach import used
+
+_ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
+_MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
+_ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
+
+
+def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Test functions that exercise what stays; all of a file that cannot be imported without it."""
+    summary = ctx.project.summary(ctx.module)
+    if built := sorted(ctx.project.noted.extensions.intersection(summary.required)) if summary is not None else None:
+        why = f"a test of `{built[0]}`, which the repository builds from CUDA C++: port both together"
+        yield Keeper(Span(0, len(ctx.source.text)), why)
+    called = [r.site for r in results if r.rule in KERNELS and r.site.role == "call" and stays(r)]
+    called += [site for site in ctx.sites if is_own_kernel(site, ctx)]
+    for site in called:
+        if site.scope and all(guard.kind == "test" for guard in site.guards):
+            name = site.name.rpartition(".")[2]
+            yield from whole_function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
+    places = {result.site.start: result.site for result in results if result.edited and result.site.scope}
+    functions = {ctx.outline().function(place): site for place, site in places.items()}
+    for function, site in functions.items():
+        found = used(function, site.scope, ctx) if function is not None else None
+        if function is not None and found is not None:
+            why = f"a test of `{found.name}`, where `{found.needs}` needs CUDA: port both together"
+            yield Keeper(ctx.outline().span(function), why)
+
+
+def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
+    edited = [r.site.start for r in results if r.edited]
+    outline = ctx.outline()
+    kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
+    for node in outline.nodes:
+        for gate in getattr(node, "decorator_list", ()):
+            span = outline.span(gate)
+            named = {n.id.encode() for n in _loaded(gate)}
+            asked = "CUDA" if named & kept else _asked(gate)
+            if asked is None or any(span.holds(place) for place in edited) or _defined_here(gate, edited, ctx):
+                continue
+            why = f"the test runs only where line {gate.lineno} finds {asked}"
+            yield Keeper(outline.span(node), why)
+        for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
+            if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
+                continue
+            if not any(outline.span(keyword.value).holds(place) for place in edited):
+                yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
+
+
+def mocked(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Tests that put something in the place of CUDA: ``monkeypatch.setattr(torch.cuda, "device_count", ...)``."""
+    edited = [r.site.start for r in results if r.edited]
+    for match in _MOCK.finditer(ctx.source.text):
+        function = ctx.outline().function(match.start())
+        if function is not None and not any(match.start() <= place < match.end() for place in edited):
+            why = f"line {ctx.outline().line(match.start())} puts something in the place of CUDA: port both"
+            yield Keeper(ctx.outline().span(function), why)
+
+
+def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
+    """What the decorator that a test stands in skips, or the mark that it makes, and what of the file that uses."""
+    outline, mark = ctx.outline(), flag(test, ctx)
+    skipped: list[ast.AST] = [n for n in outline.around(test.start) if outline.span(n).start > test.start][:1]
+    if mark is not None:
+        marked = (n for n in ast.walk(outline.tree) if isinstance(n, ast.FunctionDef | ast.ClassDef))
+        skipped += [n for n in marked if any(dotted(d) == mark.decode() for d in n.decorator_list)]
+        yield from map(outline.span, skipped)
+    own = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n not in skipped)
+    defined, pending = {n.name: n for n in own}, skipped
+    while pending:
+        names = {n.id for n in ast.walk(pending.pop()) if isinstance(n, ast.Name)} & defined.keys()
+        for found in [defined.pop(name) for name in sorted(names)]:
+            pending.append(found)
+            yield outline.span(found)
+
+
+def _made_of(names: set[bytes | None], ctx: Context) -> set[bytes | None]:
+    """Names, and those that the file makes of them: ``needs_gemm = pytest.mark.skipif(capability < (8, 0))``."""
+    found = set(names)
+    for node in ctx.outline().tree.body if names else ():
+        if isinstance(node, ast.Assign) and any(n.id.encode() in found for n in _loaded(node.value)):
+            found.update(target.id.encode() for target in node.targets if isinstance(target, ast.Name))
+    return found
+
+
+def _loaded(node: ast.expr) -> Iterator[ast.Name]:
+    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
+
+
+def _asked(gate: ast.expr) -> str | None:
+    """What names or keywords of a decorator ask for, as people call it; values that a test is run with are none."""
+    text = ast.unparse(gate)
+    found = _ASKED.search(text) if ".parametrize(" not in text else None
+    if found is None:
+        return None
+    return {"triton": "Triton", "flash": "flash attention"}.get(found.lastgroup or "", "CUDA")
+
+
+def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
+    """Whether the gate is a name that this file gives to a condition which is edited."""
+    target = gate.func if isinstance(gate, ast.Call) else gate
+    if not isinstance(target, ast.Name):
+        return False
+    outline = ctx.outline()
+    for statement in outline.tree.body:
+        names = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        if target.id in names | {getattr(statement, "name", None)}:
+            return any(outline.span(statement).holds(place) for place in edited)
+    return False
