@@ -54,6 +54,7 @@ class Condition(msgspec.Struct, frozen=True):
     mentions: bool = False  # it speaks of CUDA, whatever it makes of it
     asks: str = ""  # "types" for type checkers, "import" for whether a package is there
     modern: int = 0  # +1 if it holds for every PyTorch that Neuron runs on, -1 if for none
+    elsewhere: bool = False  # it holds on Apple's GPUs only
 
 
 NEUTRAL = Condition(0, frozenset())
@@ -67,7 +68,22 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
     cuda, otherwise = _cuda(test, qualify)
     mentions = bool(vendors & {"gpu", "cuda"})
     others = frozenset(vendors - {"gpu", "cuda"})
-    return Condition(cuda, others, otherwise, mentions, _asks(test), _modern(test, qualify))
+    elsewhere = others == {"mps"} and _is_apple(test)
+    return Condition(cuda, others, otherwise, mentions, _asks(test), _modern(test, qualify), elsewhere)
+
+
+def _is_apple(test: ast.expr) -> bool:
+    """``device == "mps"``, ``device.startswith("mps")`` or ``torch.backends.mps.is_available()``, perhaps with more."""
+    match test:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(map(_is_apple, values))
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            return any(isinstance(side, ast.Constant) and side.value == "mps" for side in (left, right))
+        case ast.Call(func=ast.Attribute(attr="startswith"), args=[ast.Constant(value="mps")]):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="mps"), attr="is_available")):
+            return True
+    return False
 
 
 def _asks(test: ast.expr) -> str:
@@ -186,6 +202,8 @@ def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end
         return Guard("cuda", start, end, others, has_else)
     if cuda < 0:
         return Guard("else", start, end, others, has_else)
+    if index < len(conditions) and conditions[index].elsewhere:
+        return Guard("elsewhere", start, end, others, has_else)
     if index < len(conditions) and conditions[index].asks and not vendors:
         return Guard(conditions[index].asks, start, end, (), has_else)
     if index < len(conditions) and conditions[index].mentions:
