@@ -10,7 +10,7 @@ import msgspec
 from porter.index.outline import Outline, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
-from porter.rules.kernels.known import is_kernel
+from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
 
 _HOPS = 4  # modules between a name and the one that imports what needs CUDA
@@ -159,4 +159,6 @@ def _stays(site: Site, ctx: Context) -> bool:
     if site.kind == "symbol" and ctx.project.is_own(site.name):
         return False
     row = ctx.catalogue.find(site.kind, site.name)
+    if row is not None and row.rule == "data-parallel":  # an object that splits batches, whoever makes it
+        return site.role == "call" and site.scope.endswith(".__init__") and ctx.answer(row).verdict in STAYS
     return is_kernel(site, ctx) or (row is not None and row.rule in _COMMANDS)
