@@ -28,16 +28,10 @@ _LEFT = {
     "old": "runs only with a PyTorch that is older than Neuron's",
     "elsewhere": "runs on Apple's GPUs only",
 }
-# What raises where CUDA is not: the `else` of a chain over vendors, which is Neuron's as well, may not run it.
-_RAISES = re.compile(
-    r"\.cuda$|^torch\.cuda\.(?:synchronize|set_device|device|current_device|\w*stream|Stream|Event|CUDAGraph|graph"
-    r"|[gs]et_rng_state|get_device_\w+|reset_\w+|memory_summary|mem_get_info|ipc_collect|utilization|cudart"
-    r"|nccl\.\w+|nvtx\.\w+)$"
-)
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
 )
-_NEEDED = KERNELS | {"framework-argument"}
+_NEEDED = KERNELS | {"framework-argument"}  # told as it is where Neuron comes to it
 
 # Device strings are many things: the use decides which rule looks at one.
 _BY_USE = {
@@ -113,11 +107,9 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
                 result, f'the table has an entry for `"cuda"`: add one for {ctx.target.title}, and leave this one'
             )
         if guard.kind == "vendors" and result.verdict is not Verdict.PORTABLE:
-            needed = rule in _NEEDED or _RAISES.search(result.site.name) is not None
-            reached = needed and not _by_device(result.site, guard, ctx)
-            if reached and result.verdict in STAYS:
+            if rule in _NEEDED and result.verdict in STAYS and not _by_device(result.site, guard, ctx):
                 continue
-            return _vendors(result, guard, reached, ctx)
+            return _vendors(result, guard, ctx)
     if result.verdict not in (Verdict.AUTO, Verdict.REVIEW):
         return result
     if ctx.target.keeps_cuda and (other := sister(result.site, ctx)) is not None:
@@ -224,13 +216,10 @@ def leave(result: Judgement, why: str) -> Judgement:
     )
 
 
-def _vendors(result: Judgement, guard: Guard, reached: bool, ctx: Context) -> Judgement:
-    """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron.
-
-    Its ``else`` does for Neuron, unless that is ``reached`` by it and needs CUDA.
-    """
+def _vendors(result: Judgement, guard: Guard, ctx: Context) -> Judgement:
+    """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron."""
     others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
-    if guard.has_else and result.site.kind != "device" and not reached:
+    if guard.has_else and result.site.kind != "device":
         return leave(result, f"one arm of a chain over {others}, which ends in an `else` for {ctx.target.title}")
     advice = f"add an arm for {ctx.target.title} to this chain over {others}, and leave the CUDA arm as it is"
     return by_hand(result, advice)
