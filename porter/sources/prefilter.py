@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from porter.catalog import Catalogue, Parameter, Row, parse_argument
 from porter.model import TARGETS, Verdict
+from porter.targets import TARGETS as SPELLED
 
 # Every name under a CUDA namespace holds one of the first five, and so do most rows. The others stand for families of
 # rows that share them; a message about memory need not name CUDA.
@@ -42,7 +43,8 @@ _ENVIRONMENT = (b"env",)
 _COMMANDS = (b"subprocess", b"system(", b"popen", b"which(", b"exec")
 # Kinds of rows that configurations are looked through for.
 _CONFIGURED = frozenset({"string", "environment", "command", "container", "resource", "config"})
-# Arguments that take a device: it is the value that ties a program to CUDA, and it holds the word.
+# Arguments that take a device: it is the value that ties a program to CUDA, and it holds the word. Where nothing can be
+# loaded to the device, every `map_location` that another file may give it matters.
 _DEVICES = frozenset({"device", "device_type", "device_types", "map_location"})
 # Classes whose members a file may use on objects of classes that another file derives from them.
 _INHERITED = ("torch.Tensor", "torch.nn.Module", ".module.Module")
@@ -104,7 +106,8 @@ class Prefilter:
             (_ENVIRONMENT, _besides((*python, *_SHARED), _quoted(variables))),
             (_COMMANDS, _besides(python, _quoted(_commands(names)))),
         )
-        self.imports = _imports(rows, members)
+        loads = all(SPELLED[target].loads for target in targets)
+        self.imports = _imports(rows, members, _DEVICES if loads else _DEVICES - {"map_location"})
         configured = (name.lower() for kind in _CONFIGURED for name in names.get(kind, ()))
         native = (name.lower() for name in names.get("native", ()))
         self.tokens = {
@@ -180,11 +183,11 @@ def _matters(row: Row, targets: Iterable[str]) -> bool:
     return any(getattr(row, target).verdict is not Verdict.PORTABLE for target in targets)
 
 
-def _imports(rows: Iterable[Row], members: Container[str]) -> dict[bytes, dict[bytes, Use]]:
-    """The names of each package that matter, by their last part."""
+def _imports(rows: Iterable[Row], members: Container[str], devices: Container[str]) -> dict[bytes, dict[bytes, Use]]:
+    """The names of each package that matter, by their last part. Parameters in ``devices`` matter by their values."""
     found: dict[bytes, dict[bytes, list[tuple[bytes, frozenset[bytes]]]]] = {}
     for row in rows:
-        for path, passed in _needs(row, members):
+        for path, passed in _needs(row, members, devices):
             package, *rest = path.encode().split(b".")
             *above, name = rest or [b""]
             within = above[-1] if above else b""
@@ -193,14 +196,14 @@ def _imports(rows: Iterable[Row], members: Container[str]) -> dict[bytes, dict[b
     return {package: {name: _use(pairs) for name, pairs in names.items()} for package, names in found.items()}
 
 
-def _needs(row: Row, members: Container[str]) -> Iterator[tuple[str, frozenset[bytes]]]:
+def _needs(row: Row, members: Container[str], devices: Container[str]) -> Iterator[tuple[str, frozenset[bytes]]]:
     """The names that a file uses where the row matters, each with what it then also holds one of."""
     for name in (row.name, *row.also):
         if row.kind == "symbol" and name not in members and not _holds(name.encode(), _PYTHON):
             yield name.rstrip(".*"), frozenset()
         elif row.kind == "argument":
             function, parameter = parse_argument(name, row)
-            if row.values or parameter.name not in _DEVICES:
+            if row.values or parameter.name not in devices:
                 yield function, _passed(parameter)
 
 

@@ -110,6 +110,12 @@ def test_a_target_asks_for_what_is_not_right_there(catalogue: Catalogue) -> None
     assert Prefilter(catalogue, rules).wanted("python", code)
 
 
+def test_where_nothing_can_be_loaded_to_the_device_any_place_matters(catalogue: Catalogue) -> None:
+    code = b"import torch\ndef load(path, place):\n    return torch.load(path, map_location=place)\n"
+    assert not Prefilter(catalogue, {"cuda-map-location"}, ("neuron", "portable")).wanted("python", code)
+    assert Prefilter(catalogue, {"cuda-map-location"}, ("xla",)).wanted("python", code)
+
+
 def test_other_kinds_of_file(prefilter: Prefilter) -> None:
     assert prefilter.wanted("yaml", b"Device: CUDA\n")
     assert not prefilter.wanted("yaml", b"title: home\n")

@@ -40,7 +40,7 @@ from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import argument_around, devices_inside, judge_device, keeps_place, word_edit
 from porter.rules.table import by_hand, judgement
 
-_DEVICE = re.compile(r"[A-Za-z_][\w.]*")
+_DEVICE = re.compile(r"(?:(?:torch\.)?device\()?([A-Za-z_][\w.]*)\)?")
 
 
 @rule("PRT402", "cuda-map-location")
@@ -61,12 +61,13 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """``map_location=device``, where a device of the target cannot be one."""
+    """``map_location=device``, or ``torch.device(device)``, where a device of the target cannot be one."""
     text = ctx.text(site.start, site.end)
-    if not site.editable or not _DEVICE.fullmatch(text) or not ctx.project.holds(_place(site), "device", ctx.module):
+    named = _DEVICE.fullmatch(text)
+    if not site.editable or named is None or not ctx.project.holds(_place(site), "device", ctx.module):
         return Dismissed(site, "agnostic")
     function = ctx.outline().function(site.start)
-    if function is not None and re.search(rf"^\s*{re.escape(text)} = ['\"]cpu['\"]$", ast.unparse(function), re.M):
+    if function is not None and re.search(rf"^\s*{re.escape(named[1])} = ['\"]cpu['\"]$", ast.unparse(function), re.M):
         return Dismissed(site, "agnostic")
     if text == "map_location":
         return by_hand(site, row, ctx, "it is handed on: whoever calls says where to, and no device of XLA will do")
