@@ -156,16 +156,17 @@ class _Plan:
         return Move(None if twice else imported.local, {})
 
     def _drop_second_imports(self) -> None:
-        """Of imports that come to bring one thing by one name, at the top of the file, the first stays."""
+        """Of imports that come to bring one thing by one name, at the top or in one statement, the first stays."""
         brought = set()
         for offset, imported in self.imported.items():
             move, start = self.moves.get(offset), imported.statement.start
-            if move is None or move.target is None or self.text[:start][-1:] not in (b"", b"\n"):
+            if move is None or move.target is None:
                 continue
-            local = imported.local if imported.renamed else ""
-            if (move.target, local) in brought:
+            at_top = self.text[start - 1 : start] in (b"", b"\n")
+            bringing = (move.target, imported.local if imported.renamed else "", 0 if at_top else start)
+            if bringing in brought:
                 self.moves[offset] = Move(None, move.spelled)
-            brought.add((move.target, local))
+            brought.add(bringing)
 
     def _goes(self, offset: int) -> bool:
         """Whether nothing needs the package that is imported here any more."""
