@@ -18,7 +18,7 @@ from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
 from porter.rules.placement.anywhere import is_compared
-from porter.rules.sisters import OTHERS, SERVERS, Family, family, sister, twin
+from porter.rules.sisters import FOR_GPU, OTHERS, SERVERS, Family, family, sister, twin
 from porter.rules.table import sentence
 
 _GUARDED = frozenset({"cuda", "else", "mention", "handled", "vendors", "import", "fallback", "old", "test"})
@@ -121,7 +121,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if (vendor := _another(ctx)) is not None:
         return by_hand(result, f"by its path this is code for other devices (`{vendor}`)")
     if (other := _cuda_beside(SERVERS, ctx)) is not None:
-        return _add(result, other, ctx)
+        return _member(result, Family(other, _cuda_beside((ctx.target.device,), ctx)), ctx)
     if ctx.source.kind not in PYTHON:
         return _file(result, ctx)
     if (members := family(result.site, ctx)) is not None:
@@ -171,11 +171,13 @@ def _beside_others(ctx: Context) -> str | None:
 
 
 def _cuda_beside(others: tuple[str, ...], ctx: Context) -> str | None:
-    """The file for another device beside one that is CUDA's own: `accelerators/xla.py` by `accelerators/cuda.py`."""
+    """The file for another device beside one that is CUDA's own: `device_tpu.py` by `device_gpu.py`."""
     package, _, name = ctx.module.rpartition(".")
-    if name != "cuda":
+    own = FOR_GPU.search(name)
+    if own is None:
         return None
-    return next((f"{other}.py" for other in others if ctx.project.has(f"{package}.{other}".lstrip("."))), None)
+    names = (f"{name[: own.start()]}{other}{name[own.end() :]}" for other in others if other)
+    return next((f"{other}.py" for other in names if ctx.project.has(f"{package}.{other}".lstrip("."))), None)
 
 
 def _opts_out(guard: Guard, ctx: Context) -> bool:
@@ -191,7 +193,7 @@ def _owner(site: Site, ctx: Context) -> str:
 
 
 def _member(result: Judgement, members: Family, ctx: Context) -> Judgement:
-    """CUDA's member of a family of functions: Neuron's stands beside it, or is to."""
+    """CUDA's member of a family of functions or files: Neuron's stands beside it, or is to."""
     if members.own is not None:
         return leave(result, f"{ctx.target.title} has one of its own beside it: `{members.own}`")
     return _add(result, members.other, ctx)

@@ -18,7 +18,8 @@ from porter.rules.base import Context
 OTHERS = ("mps", "xla", "xpu", "npu", "hpu", "tpu", "rocm", "musa", "mlu")  # devices, as programs name them
 SERVERS = tuple(device for device in OTHERS if device != "mps")  # beside a Mac's alone, CUDA's is ported like any other
 _ASKED = frozenset({"test", "BoolOp", "Compare", "UnaryOp"})
-_FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
+FOR_GPU = re.compile(r"(?<![a-z])(?:gpu|cuda)(?![a-z])")
+_CUDA_PART = re.compile(r"CUDA|Cuda|GPU|Gpu|(?<![a-z])(?:gpu|cuda)(?![a-z])")
 _DEVICE = re.compile(rf"(?<![a-z])(?:gpu|cuda|neuron|{'|'.join(OTHERS)})(?![a-z])", re.IGNORECASE)
 _TEXT = re.compile(r"value='(?:[^'\\]|\\.)*'|value=\"(?:[^\"\\]|\\.)*\"")
 
@@ -57,6 +58,17 @@ def twin(site: Site, ctx: Context) -> str | None:
     return next((found for found in names if found in others), None)
 
 
+def alike(name: str, ctx: Context) -> str | None:
+    """What the file names like ``name``, but for another server's device: `DeviceTPU` beside `DeviceGPU`."""
+    own = _CUDA_PART.search(name)
+    if own is None:
+        return None
+    before, behind = re.escape(name[: own.start()]), re.escape(name[own.end() :])
+    others = re.compile(rf"\b{before}(?i:{'|'.join(SERVERS)}){behind}\b".encode())
+    found = others.search(ctx.source.text)
+    return found.group().decode() if found is not None else None
+
+
 def family(site: Site, ctx: Context) -> Family | None:
     """The sisters of the function around a site, if one of them does the same for another device."""
     sisters = _named(site, (ctx.target.device, *SERVERS), ctx)
@@ -73,7 +85,7 @@ def _named(site: Site, devices: tuple[str, ...], ctx: Context) -> dict[str, str]
     """The names of the file that say another device where the name of the function around the site says CUDA."""
     here = site.scope.partition(".")[0]
     summary = ctx.project.summary(ctx.module)
-    named = _FOR_GPU.search(here)
+    named = FOR_GPU.search(here)
     if summary is None or named is None:
         return {}
     others = {device: f"{here[: named.start()]}{device}{here[named.end() :]}" for device in devices if device}

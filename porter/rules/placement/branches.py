@@ -6,8 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from porter.index.guards import exits
 from porter.index.outline import dotted
 from porter.index.site import Guard, Site
@@ -16,6 +14,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
+from porter.rules.placement.choices import Hold, chosen, installs
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.installed import installed, required
@@ -44,7 +43,6 @@ _ALONE = re.compile(
     rb"|\b(?:CUDA|NCCL)[- ]only\b"
 )
 _TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
-_KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _AND = re.compile(rb"\band\b")
 _RAISING = ("Raise", "Assert")
 # Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
@@ -52,19 +50,6 @@ _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
 )
 _GRAPHS = re.compile(rb"cuda_?graph", re.I)
-_FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """Why a test of the device stays as it is."""
-
-    verdict: Verdict  # portable where it rightly keeps Neuron out, manual where a person has to port something first
-    advice: str
-
-    @property
-    def note(self) -> str | None:
-        """What a judgement adds: the row's note where a person writes the test, nothing where it stays."""
-        return None if self.verdict is Verdict.PORTABLE else ""
 
 
 def together(site: Site) -> str | None:
@@ -74,7 +59,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_kernels, _beside, _installed, _behind, _required, _chosen, _told, _tuning, _around, _answered):
+    for look in (_kernels, _beside, _installed, _behind, installs, chosen, _told, _tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -233,27 +218,6 @@ def _needs(blocker: Site) -> str:
     return f'where `"{blocker.name}"` needs CUDA' if blocker.kind == "string" else f"where `{blocker.name}` needs CUDA"
 
 
-def _required(site: Site, ctx: Context) -> Hold | None:
-    """``if cuda: install("paddlepaddle-gpu")``: what another framework has for CUDA."""
-    outline = ctx.outline()
-    spans = (outline.span(node) for arm in arms(site, flag(site, ctx), outline) for node in arm)
-    found = next((m for span in spans if (m := _FOR_CUDA.search(ctx.source.text, span.start, span.end))), None)
-    if found is None:
-        return None
-    return Hold(Verdict.PORTABLE, f"left as it is: `{found[1].decode()}` is for CUDA")
-
-
-def _chosen(site: Site, ctx: Context) -> Hold | None:
-    """``self.cuda_config if is_cuda else self.cpu_config``: what the program keeps for CUDA, by its name."""
-    for arm in arms(site, flag(site, ctx), ctx.outline()):
-        name = dotted(arm[0]) if len(arm) == 1 and isinstance(arm[0], ast.expr) else None
-        if name is not None and _KEPT.search(name) and not name.startswith("torch."):
-            return Hold(
-                Verdict.MANUAL, f"`{name}` is CUDA's by its name: see what is to take its place on {ctx.target.title}"
-            )
-    return None
-
-
 def _told(site: Site, ctx: Context) -> Hold | None:
     """``Trainer(accelerator="gpu" if torch.cuda.is_available() else "cpu")``: what a framework is to run on."""
     arguments = (s for s in ctx.nesting.around(site) if s.kind == "argument")
@@ -375,7 +339,8 @@ def blocks(site: Site, ctx: Context) -> bool:
         return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site, ctx)
     if site.name == "torch.Generator(device)":
         return "cuda" in ctx.text(site.start, site.end)
-    if site.kind == "string" and _raised(site) and _PRODUCTS.search(site.name):
+    product = _PRODUCTS.search(site.name) if site.kind == "string" and _raised(site) else None
+    if product is not None and not ctx.project.has(product.group().lower()):
         return True
     if site.name == "torch.cuda" and any(o.role == "dynamic" and o.start <= site.start < o.end for o in ctx.sites):
         return False  # `hasattr(torch.cuda, "x")` is about `x`

@@ -14,7 +14,8 @@ True where PyTorch was built with CUDA and a GPU is there.
 The code behind the question is ported with it, and so is the device that it chooses in the same statement. Where that
 code needs CUDA whatever the device is called (a compiled kernel, a CUDA graph), the question keeps Neuron out of it,
 rightly, and stays. Where it also moves data to the device, somebody has to port it first. A question for nothing but
-how a file is loaded stays, too: what was saved on CUDA is loaded to the CPU where there is none.
+how a file is loaded stays, too: what was saved on CUDA is loaded to the CPU where there is none. Where it chooses
+`"gpu"` for code that porter cannot see, or `DeviceGPU` beside `DeviceTPU`, a person says what Neuron is to get.
 
 ## Example
 

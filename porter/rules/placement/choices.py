@@ -1,0 +1,77 @@
+"""What a test of the device chooses that is no device of PyTorch's: it would be chosen on the target as well."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from porter.index.outline import dotted
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context
+from porter.rules.placement.flags import flag
+from porter.rules.placement.reach import arms
+from porter.rules.sisters import alike
+
+_KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
+_FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
+_WORD = re.compile(r"gpus?(?::\d+)?")
+_READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where a file says what the word means
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Why a test of the device stays as it is."""
+
+    verdict: Verdict  # portable where it rightly keeps Neuron out, manual where a person has to port something first
+    advice: str
+
+    @property
+    def note(self) -> str | None:
+        """What a judgement adds: the row's note where a person writes the test, nothing where it stays."""
+        return None if self.verdict is Verdict.PORTABLE else ""
+
+
+def installs(site: Site, ctx: Context) -> Hold | None:
+    """``if cuda: install("paddlepaddle-gpu")``: what another framework has for CUDA."""
+    outline = ctx.outline()
+    spans = (outline.span(node) for arm in arms(site, flag(site, ctx), outline) for node in arm)
+    found = next((m for span in spans if (m := _FOR_CUDA.search(ctx.source.text, span.start, span.end))), None)
+    if found is None:
+        return None
+    return Hold(Verdict.PORTABLE, f"left as it is: `{found[1].decode()}` is for CUDA")
+
+
+def chosen(site: Site, ctx: Context) -> Hold | None:
+    """What the program keeps for CUDA, or calls it: ``self.cuda_config if``, ``DeviceGPU() if``, ``"gpu" if``."""
+    for node in _values(site, ctx):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and _WORD.fullmatch(node.value) and not _is_known(site, ctx):
+                advice = f'it chooses `"{node.value}"`: say what that is to be on {ctx.target.title}'
+                return Hold(Verdict.MANUAL, advice)
+            continue
+        name = dotted(node.func if isinstance(node, ast.Call) else node)
+        if name is None or name.startswith("torch."):
+            continue
+        if not isinstance(node, ast.Call) and _KEPT.search(name):
+            why = "CUDA's by its name"
+        elif (other := alike(name, ctx)) is not None:
+            why = f"CUDA's, as `{other}` is another device's"
+        else:
+            continue
+        return Hold(Verdict.MANUAL, f"`{name}` is {why}: see what is to take its place on {ctx.target.title}")
+    return None
+
+
+def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
+    """The expressions that are chosen where the test holds."""
+    for arm in arms(site, flag(site, ctx), ctx.outline()):
+        yield from (node for node in arm[:1] if isinstance(node, ast.expr))
+
+
+def _is_known(site: Site, ctx: Context) -> bool:
+    """Whether a word for CUDA is text for people, or one that the file itself says the meaning of."""
+    shown = any(isinstance(node, ast.JoinedStr) for node in ctx.outline().expressions(site.start, site.end))
+    return shown or _READ.search(ctx.source.text) is not None
