@@ -12,7 +12,7 @@ a saved state is 16 bytes: states from a CUDA checkpoint do not load.
 ## When porter rewrites
 
 `torch.random.fork_rng()` saves the generators of the CPU and of CUDA: it gets `device_type="neuron"`, unless it names a
-type already, or no device at all.
+type already, or no device at all. So does `torch.utils.checkpoint.set_device_states()`.
 
 ## Example
 
@@ -47,6 +47,11 @@ from porter.rules.uses import judge_use
 _INTEGERS = frozenset({"torch_xla.core.xla_model.get_rng_state", "torch_xla.core.xla_model.set_rng_state"})
 _MAKES_TENSOR = re.compile(r"^torch\.(?!load$)|\.(?:byte|clone|cpu|cuda|detach|to|type)$")
 _SEEDS = frozenset({"torch.cuda.manual_seed", "torch.cuda.manual_seed_all"})
+# What means CUDA where no `device_type` says otherwise.
+_TYPED = {
+    "torch.random.fork_rng": "forks CUDA's generators",
+    "torch.utils.checkpoint.set_device_states": "sets the states of CUDA's generators",
+}
 
 
 class _Edited(TypedDict, total=False):
@@ -56,9 +61,9 @@ class _Edited(TypedDict, total=False):
 
 @rule("PRT301", "cuda-rng")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue, but for ``fork_rng``, which means CUDA where it does not say."""
-    if site.name == "torch.random.fork_rng":
-        return _fork(site, row, ctx)
+    """Judge by the catalogue, but for ``fork_rng`` and the like, which mean CUDA where they do not say."""
+    if site.name in _TYPED:
+        return _typed(site, row, ctx)
     if ctx.target.keeps_cuda and ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.AUTO, note="`torch.manual_seed` seeds every device", **edits)
     if ctx.answer(row).replacement in _INTEGERS and (line := _line_of_tensor(site, ctx)) is not None:
@@ -154,7 +159,7 @@ def _is_idle(statement: ast.AST) -> bool:
     return False
 
 
-def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+def _typed(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     call = site.call
     devices = call.get("devices", 0) if call is not None else None
     none = devices is not None and ctx.text(devices.start, devices.end) in ("[]", "()")
@@ -165,4 +170,4 @@ def _fork(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     from porter.rewrite.calls import CallEditor
 
     edits = CallEditor(ctx.source.text, call).append(f"device_type={device_type(site, ctx)}").edits()
-    return judgement(site, row, ctx, message="`torch.random.fork_rng()` forks CUDA's generators", edits=edits)
+    return judgement(site, row, ctx, message=f"`{site.name}()` {_TYPED[site.name]}", edits=edits)
