@@ -166,8 +166,14 @@ def _argument(site: Site, call: Call, replacement: str, editor: CallEditor) -> b
     """Put an argument in the place of the one at the site; see ACTIONS. False where it is passed already."""
     argument = next((a for a in call.arguments if a.start == site.start), None)
     name, _, value = replacement.partition("=")
-    if argument is None or call.get(name) not in (None, argument):
+    passed = call.get(name)
+    if argument is None:
         return False
+    if passed is not None and passed != argument:
+        if not (value == "True" and argument.literal is True and passed.literal is False):
+            return False
+        editor.replace(argument, "False").replace(passed, value)  # two switches: each takes what the other has
+        return True
     if not replacement:
         editor.remove(argument)
     elif argument.keyword not in (None, name):
