@@ -19,7 +19,7 @@ from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
-from porter.rules.callers import called_behind
+from porter.rules.callers import called_behind, moved_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag, reads, statement_of
@@ -252,6 +252,11 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
             behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
         if behind is None and name is not None:
             behind = next((s for s in staying if _by_flag(name, result.site, s.site, ctx)), None)
+        if behind is None:
+            devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
+            behind = next((s for s in devices if leads_to(result.site, s.site, ctx)), None)
+        if behind is None:
+            behind = moved_behind(result.site, staying, ctx)
         if behind is None:
             blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and _OWN_CLASS.match(s.site.scope))
             behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)

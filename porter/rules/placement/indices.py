@@ -30,13 +30,19 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 
 def is_own(expression: str, site: Site, ctx: Context) -> bool:
-    """Whether ``expression`` gives the index of the one device that this process drives."""
+    """Whether ``expression`` gives the index of the one device that this process drives.
+
+    What is called a device is a number where a text is made with it: ``f"cuda:{args.device}"``.
+    """
     if _CHOICE.search(expression):
         return False
     if _CURRENT.search(expression):
         return True
     names = _NAME.findall(expression)
-    return any(_OWN.fullmatch(name) for name in names) and not any(_counted(name, site, ctx) for name in names)
+    given = names[-1:] == ["device"] and site.name == "cuda:{}"
+    return (given or any(_OWN.fullmatch(name) for name in names)) and not any(
+        _counted(name, site, ctx) for name in names
+    )
 
 
 def picked(expression: str, site: Site, ctx: Context) -> str:
