@@ -130,6 +130,12 @@ class Outline:
         above: list[ast.AST] = [self.tree, *self.around(offset)]
         return next((block for block in _blocks(above[-2]) if above[-1] in block), []) if len(above) > 1 else []
 
+    def shares_block(self, one: int, other: int) -> bool:
+        """Whether the block that the statement at ``one`` stands in, or the ``try`` around it, holds ``other``."""
+        tried = self.parent(one)
+        block = self.block(self.span(tried).start if isinstance(tried, ast.Try) else one)
+        return bool(block) and Span(self.span(block[0]).start, self.span(block[-1]).end).holds(other)
+
     def rest_of_block(self, offset: int) -> Span:
         """From a place to the end of the block that its statement stands in."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]

@@ -383,6 +383,7 @@ def _is_test(result: Judgement) -> bool:
     """Whether a judgement is about a test of the device: what or how many there are, a type, or PyTorch's build."""
     site = result.site
     asks = site.name in ("torch.cuda.device_count", _BUILD) and site.parent in ("Compare", "BoolOp", "test")
+    asks = asks or (result.rule == "dynamic-cuda-access" and site.parent in ("BoolOp", "test"))
     asks = asks or (result.rule == "framework-argument" and site.name.endswith("cuda_available"))
     return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
 

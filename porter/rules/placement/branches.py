@@ -250,10 +250,10 @@ def _tunes(node: ast.AST, ctx: Context) -> bool:
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
-    """What the function around the test imports for itself, if that is for CUDA alone."""
+    """What the function around the test imports for itself, and not for another block, if that is for CUDA alone."""
     for other in ctx.sites:
         local = other.role == "import" and other.scope and f"{site.scope}.".startswith(f"{other.scope}.")
-        if local and is_kernel(other, ctx):
+        if local and is_kernel(other, ctx) and ctx.outline().shares_block(other.start, site.start):
             return Hold(Verdict.MANUAL, f"`{other.name}`, which line {other.line} imports for this, needs CUDA")
     return None
 
