@@ -127,7 +127,10 @@ class Binder:
         self.scopes: dict[ast.AST, Scope] = {}
         self.root = Scope("module", module, tree, None)
         self.scopes[tree] = self.root
+        self.star: ast.alias | None = None
         self._block(tree.body, self.root)
+        if self.star is not None and "torch" not in self.root.bindings:  # then it can be nothing but PyTorch
+            self.root.bind("torch", Definition("import", self.star, self.root, "torch"))
 
     def dissolve(self) -> None:
         """Let go of tree and scopes, which hold each other: what is done with is freed at once."""
@@ -156,6 +159,8 @@ class Binder:
         for alias in node.names:
             if alias.name != "*":
                 scope.bind(alias.asname or alias.name, Definition("import", alias, scope, f"{module}.{alias.name}"))
+            else:
+                self.star = alias
 
     def absolute(self, node: ast.ImportFrom) -> str:
         """The module an import statement names, relative ones made absolute."""
