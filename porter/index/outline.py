@@ -193,6 +193,26 @@ class Outline:
                     arm = block[block.index(node) + 1 :] if node in block else []
                 yield arm if isinstance(arm, list) else [arm]
 
+    def constants(self, start: int, end: int) -> Iterator[ast.Constant]:
+        """What the expression of a span may be: of a choice both, of a variable what its function gives it."""
+        for node in self.expressions(start, end)[-1:]:
+            for value in _either(node):
+                given = self._given(value.id, start) if isinstance(value, ast.Name) else (value,)
+                yield from (found for found in given if isinstance(found, ast.Constant))
+
+    def _given(self, name: str, offset: int) -> Iterator[ast.expr]:
+        """What a variable holds at a place: by its assignments there and, of a parameter, by default."""
+        function = self.innermost(offset)
+        for node in ast.walk(function or self.tree):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=bound)], value=value) if bound == name:
+                    yield from _either(value)
+        if function is not None:
+            places = [*function.args.posonlyargs, *function.args.args]
+            by_position = zip(reversed(places), reversed(function.args.defaults), strict=False)
+            by_name = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+            yield from (value for place, value in (*by_position, *by_name) if place.arg == name and value is not None)
+
     def denies(self, start: int, end: int) -> bool:
         """Whether what is made of a test is true where the test fails: ``not x``, ``any(x != "cuda" for x in xs)``."""
         nodes = self.expressions(start, end)
@@ -222,6 +242,14 @@ def dotted(node: ast.expr) -> str | None:
         names.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(names)]) if isinstance(node, ast.Name) else None
+
+
+def _either(node: ast.expr) -> Iterator[ast.expr]:
+    """The values between which an expression chooses."""
+    if isinstance(node, ast.IfExp):
+        yield from (*_either(node.body), *_either(node.orelse))
+    else:
+        yield node
 
 
 def _is_denial(node: ast.expr) -> bool:

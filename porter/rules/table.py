@@ -39,7 +39,7 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     What works as it is and does not even say CUDA is no finding, nor is what another finding of the file says.
     """
     answer = ctx.answer(row)
-    if site.kind == "argument" and (reason := _harmless(site, row, answer)):
+    if site.kind == "argument" and (reason := _harmless(site, row, answer, ctx)):
         return Dismissed(site, reason)
     if answer.verdict is Verdict.PORTABLE and not _NAMES_CUDA.search(ctx.source.text, site.start, site.end):
         return Dismissed(site, "agnostic")
@@ -48,7 +48,7 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
-    if action == "argument" and _matches(site, answer.fits):
+    if action == "argument" and _matches(site.detail, answer.fits):
         return _argument_judged(site, row, answer, ctx)
     if action in ("rename", "callee"):
         new = replaced(site, answer, ctx)
@@ -101,18 +101,30 @@ def _constant(site: Site, call: Call, answer: Answer, ctx: Context) -> Edits:
     return ctx.edit(call.start, call.end, text if bare else f"({text})")
 
 
-def _harmless(site: Site, row: Row, answer: Answer) -> str | None:
-    """Why an argument is no finding, if so. What its value says of CUDA is a site of its own."""
-    if site.detail == "None" or not _matches(site, row.values):
+def _harmless(site: Site, row: Row, answer: Answer, ctx: Context) -> str | None:
+    """Why an argument is no finding, if so. What its value says of CUDA is a site of its own.
+
+    A variable, or a choice, is what it may be: but for a person only, for an edit would be in another place.
+    """
+    if site.detail == "None":
+        return "agnostic"
+    if not _matches(site.detail, row.values) and not (answer.verdict in _LEFT and _may_match(site, row.values, ctx)):
         return "agnostic"
     if answer.verdict is Verdict.PORTABLE or action_of(answer) == "rule":
         return "part"
     return None
 
 
-def _matches(site: Site, values: tuple[str, ...]) -> bool:
+def _matches(text: str, values: tuple[str, ...]) -> bool:
     """Whether an argument's value is one of these globs, of which none means all."""
-    return not values or any(fnmatchcase(site.detail, value) for value in values)
+    return not values or any(fnmatchcase(text, value) for value in values)
+
+
+def _may_match(site: Site, values: tuple[str, ...], ctx: Context) -> bool:
+    """Whether a variable, or a choice, may be one of these globs where an argument is given it."""
+    if site.detail and not site.detail.isidentifier():
+        return False
+    return any(_matches(repr(c.value), values) for c in ctx.outline().constants(site.start, site.end))
 
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
@@ -159,7 +171,7 @@ def _changes(site: Site, row: Row, ctx: Context) -> bool:
     answer = ctx.answer(row)
     if answer.verdict not in _EDITED or action_of(answer) != "argument":
         return False
-    return _harmless(site, row, answer) is None and _matches(site, answer.fits)
+    return _harmless(site, row, answer, ctx) is None and _matches(site.detail, answer.fits)
 
 
 def _argument(site: Site, call: Call, replacement: str, editor: CallEditor) -> bool:
