@@ -26,6 +26,8 @@ function of the file. What turned Apex on turns autocast on (`enabled=`), and so
 copies of the model (EMA, `DataParallel`). Autocast for the whole process (`torch.set_autocast_enabled`) would be what
 O1 is, but runs the backward pass under autocast too, and keeps casts of weights that the optimizer has changed.
 
+For `portable` all of it is yours to port: on CUDA float16 and its scaling stay, for that is what the program does.
+
 porter leaves it to you, and says where to enter autocast, where the loss is passed in from elsewhere, where another
 file of the program uses Apex too, where a condition may mean something else in the loop, and where the import may fail.
 

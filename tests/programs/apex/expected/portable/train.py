@@ -7,8 +7,6 @@ import tempfile
 import torch
 from torch import nn
 
-DEVICE = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-
 
 class Classifier(nn.Module):
     def __init__(self, words=50, width=32, classes=4):
@@ -40,6 +38,12 @@ def train(args, model):
     else:
         optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 4))
+    if args.fp16:
+        try:
+            from apex import amp
+        except ImportError:
+            raise ImportError("Please install apex from https://www.github.com/nvidia/apex to use fp16 training.")
+        model, optimizer = amp.initialize(model, optimizer, opt_level=args.fp16_opt_level)
 
     total, path = 0.0, os.path.join(tempfile.mkdtemp(), "checkpoint.pt")
     model.zero_grad()
@@ -47,17 +51,23 @@ def train(args, model):
         model.train()
         batch = tuple(t.to(args.device) for t in batch)
         inputs = {"words": batch[0], "labels": batch[1]}
-        with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=args.fp16 and args.fp16_opt_level != "O0"):
-            outputs = model(**inputs)
-            loss = outputs[0]  # the model returns a tuple
+        outputs = model(**inputs)
+        loss = outputs[0]  # the model returns a tuple
         if args.gradient_accumulation_steps > 1:
             loss = loss / args.gradient_accumulation_steps
 
-        loss.backward()
+        if args.fp16:
+            with amp.scale_loss(loss, optimizer) as scaled_loss:
+                scaled_loss.backward()
+        else:
+            loss.backward()
 
         total += loss.item()
         if (step + 1) % args.gradient_accumulation_steps == 0:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), args.max_grad_norm)
+            if args.fp16:
+                torch.nn.utils.clip_grad_norm_(amp.master_params(optimizer), args.max_grad_norm)
+            else:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), args.max_grad_norm)
             optimizer.step()
             scheduler.step()
             model.zero_grad()
@@ -66,11 +76,13 @@ def train(args, model):
             total = 0.0
             checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             if args.fp16:
-                checkpoint["amp"] = {}
+                checkpoint["amp"] = amp.state_dict()
             torch.save(checkpoint, path)
 
     checkpoint = torch.load(path, map_location=args.device)
     model.load_state_dict(checkpoint["model"])
+    if args.fp16:
+        amp.load_state_dict(checkpoint["amp"])
     return model
 
 
@@ -93,7 +105,7 @@ def main():
     parser.add_argument("--fp16", action="store_true")
     parser.add_argument("--fp16_opt_level", type=str, default="O1")
     args = parser.parse_args()
-    args.device = torch.device(DEVICE if torch.accelerator.is_available() and not args.no_cuda else "cpu")
+    args.device = torch.device(torch.accelerator.current_accelerator().type if torch.accelerator.is_available() and not args.no_cuda else "cpu")
     torch.manual_seed(0)
     model = Classifier().to(args.device)
     evaluate(args, train(args, model))
