@@ -59,6 +59,7 @@ _KEY = rb"(?:\[\s*[\"']scale[\"']\s*\]|\.get\(\s*[\"']scale[\"'])"
 _READS = re.compile(rb"\bstate_dict\(\)\s*" + _KEY + rb"|scaler\._scale\b")
 # What a scaler that is off does not have: all but these two of its own attributes, and what reads them.
 _OWN = re.compile(rb"scaler\.(?=(_(?!enabled\b|device\b)\w+|[gs]et_(?:growth|backoff)_\w+))")
+_DEMANDED = re.compile(rb"\bnot [\w.]*scaler\.is_enabled\(\)[^\n]*:\s*raise\b")
 _ITEM = re.compile(r"\[\s*([\"'])scale\1\s*\]")
 _SAVES = re.compile(rb"(\w+)\s*=\s*[\w.]*scaler[\w.]*\.state_dict\(\)")
 
@@ -123,6 +124,8 @@ def _hindrance(ctx: Context) -> str:
         return f"line {ctx.source.line(reader.start())} reads the scale, which is not there when scaling is off"
     if (own := _OWN.search(text)) is not None:
         return f"line {ctx.source.line(own.start())} uses `{own[1].decode()}`, which is not there when scaling is off"
+    if (demand := _DEMANDED.search(text)) is not None:
+        return f"line {ctx.source.line(demand.start())} raises where scaling is off"
     for site in ctx.sites:
         if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
             advice = "runs autocast without a dtype on a device that is not known here"
