@@ -37,6 +37,7 @@ pin = device.type == "neuron"
 
 from __future__ import annotations
 
+import ast
 import re
 
 from porter.catalog.schema import Row
@@ -49,10 +50,12 @@ from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
 from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement
-from porter.rules.uses import before
+from porter.rules.uses import before, function_around
 
 # A device by what it is called and how it is asked: `device.type`, `str(x.device)`.
 _DEVICE = re.compile(r"(?:^|[._])device\.type$|^str\((?:[\w.]+[._])?device\)(?:\.\w+\(\))*$")
+_TEXT = re.compile(r"(?:str|repr)\((\w+)\)")
+_BY_CLASS = "catch errors by their classes: other devices say other words"
 _ACCELERATOR = re.compile(r"accelerator(?:_flag|_name)?$")
 _OWN_WORD = re.compile(rb"[\"'](?:gpu|auto|ddp|dp|none|single|multi)[\"']", re.I)
 # What takes a text apart, and what it writes in place of what it finds, if that is not empty.
@@ -70,6 +73,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     searched = _SEARCHED.search(before(site, ctx)) is not None
     if searched and not known:
         return Dismissed(site, "text")
+    if not known and _is_key(site, ctx):
+        return Dismissed(site, "user-name")
+    if not known and _is_error(site, ctx):
+        message = f'`"{site.name}"` is looked for in `{site.detail}`, the text of an error'
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=_BY_CLASS)
     if asks_for_fused(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
     literal = site.name.removesuffix("{}") if _is_prefix(site, ctx) else site.name
@@ -131,6 +139,19 @@ def _anywhere(site: Site, row: Row, ctx: Context, message: str, group: str | Non
         edits=(on_accelerator(site, ctx) if site.editable else None) if ctx.edits else (),
         group=group,
     )
+
+
+def _is_key(site: Site, ctx: Context) -> bool:
+    """Whether the function reads by this key what it looks for the key in: ``if "cuda" in states: states["cuda"]``."""
+    read = re.escape(site.detail) + rf"(?:\[|\.(?:get|pop)\()[\"']{re.escape(site.name)}[\"']"
+    return bool(site.detail) and re.search(read.encode(), function_around(site, ctx)) is not None
+
+
+def _is_error(site: Site, ctx: Context) -> bool:
+    """Whether the text of a caught exception is compared: ``str(error).lower()``."""
+    text = _TEXT.match(site.detail)
+    around = ctx.outline().around(site.start) if text is not None else []
+    return any(isinstance(node, ast.ExceptHandler) and node.name == text[1] for node in around if text is not None)
 
 
 def _own_words(site: Site, ctx: Context) -> bool:

@@ -25,7 +25,10 @@ except torch.OutOfMemoryError:
 
 from __future__ import annotations
 
+import ast
+
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.table import judgement
@@ -40,5 +43,26 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """A message counts where it is looked for, not where it is written."""
     if site.kind != "string":
         return judge_use(site, row, ctx)
-    searched = site.use == "compare" or site.detail in _SEARCHES
+    searched = site.use == "compare" or site.detail in _SEARCHES or _is_listed(site, ctx)
     return judgement(site, row, ctx) if searched else Dismissed(site, "text")
+
+
+def _is_listed(site: Site, ctx: Context) -> bool:
+    """Whether what the list around the site holds is looked for: ``any(text in str(e) for text in ["CUDA ..."])``."""
+    if site.parent not in ("List", "Tuple", "Set"):
+        return False
+    outline = ctx.outline()
+    texts = outline.expressions(site.start, site.end)[-2:-1]
+    match outline.around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if [value] == texts:
+            home: ast.AST = outline.home(name, site.start)
+        case [statement]:
+            name, home = "", statement
+        case _:
+            return False
+    for node in ast.walk(home):
+        match node:
+            case ast.GeneratorExp(ast.Compare(text, [ast.In()]), [ast.comprehension(own, among)]):
+                if dotted(text) == dotted(own) and (among in texts or dotted(among) == name):
+                    return True
+    return False
