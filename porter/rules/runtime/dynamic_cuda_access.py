@@ -113,7 +113,7 @@ def _text(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     statement = site.statement
     imported = statement is not None and b"sys.modules" in ctx.source.text[statement.start : statement.end]
-    if site.parent in _KEYED and not imported:
+    if (site.parent in _KEYED or site.use == "key") and not imported:
         return Dismissed(site, "user-name")
     return _patched(site, row, ctx, site.name) if _DOTTED.fullmatch(site.name) else Dismissed(site, "text")
 

@@ -44,7 +44,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
 _SLURM = re.compile(r"--gres=gpu|--gpus(?:-per-(?:node|task|socket))?|--gpu-bind|--mem-per-gpu|--cpus-per-gpu|-G|-gpu")
 _PBS = re.compile(r"(?:^|[:,])n?gpus?=", re.ASCII)
-_MODULE = re.compile(r"(?:.*/)?(cuda|cudnn|nccl|nvhpc)(?:$|[^a-zA-Z])", re.ASCII)
+_MODULE = re.compile(r"(?:.*/)?(cuda|cudatoolkit|cudnn|nccl|nvhpc)(?:$|[^a-z])", re.ASCII | re.IGNORECASE)
 _TOOLKIT = re.compile(r"/usr/local/cuda(?![a-z])", re.ASCII)
 _ARCHITECTURE = re.compile(r"-gencode|--gpu-architecture|-arch=(?:sm|compute)_", re.ASCII)
 
@@ -127,7 +127,7 @@ def _programs(view: View, words: list[Word], programs: list[str]) -> Iterator[Si
         elif program == "launch" and i and programs[i - 1] == "accelerate":
             yield view.site("command", "accelerate launch", words[i - 1].start, word.end)
         elif programs[0] in _MODULES and (module := _MODULE.match(word.value)):
-            yield view.site("command", f"module load {module[1]}", word.start, word.end, detail=word.value)
+            yield view.site("command", f"module load {module[1].lower()}", word.start, word.end, detail=word.value)
 
 
 class _Option(NamedTuple):
