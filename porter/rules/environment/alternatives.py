@@ -22,6 +22,7 @@ _SERVICE = re.compile(
 _MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|DO NOT EDIT)", re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
 _HEAD = 600  # bytes in which a tool says that it made the file
+MADE = "the file is made by a tool: change what it is made from, and make it again"
 _NEAR = 3  # parts of the path, from its end, that name the file
 
 
@@ -55,7 +56,7 @@ def kept(site: Site, ctx: Context) -> str | None:
     if _SERVICE.search(path):
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
-        return "the file is made by a tool: change what it is made from, and make it again"
+        return MADE
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
     if named is not None:
         return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
