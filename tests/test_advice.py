@@ -21,6 +21,24 @@ def test_model():
     BitsAndBytesConfig(load_in_8bit=True)
 """
 
+LAUNCHES = """
+import triton
+import triton.language as tl
+
+@triton.jit
+def _scale(x, n):
+    tl.store(x, tl.load(x) * 2)
+
+def scale(x):
+    if x.is_cuda:
+        _scale[(triton.cdiv(x.numel(), 8),)](x, x.numel())
+
+def checked(x):
+    assert x.is_cuda, "on the GPU"
+    blocks = triton.cdiv(x.numel(), 8)
+    _scale[(blocks,)](x, x.numel())
+"""
+
 
 @pytest.mark.parametrize(
     ("path", "source", "line", "told"),
@@ -28,6 +46,13 @@ def test_model():
         ("tests/test_weights.py", TESTS_OF_WEIGHTS, 6, "A test of `bitsandbytes`: there is nothing to test on Neuron."),
         ("tests/test_weights.py", TESTS_OF_WEIGHTS, 10, "Load the model in bfloat16"),
         ("weights.py", TESTS_OF_WEIGHTS, 6, "Load the model in bfloat16"),
+        (
+            "launch.py",
+            LAUNCHES,
+            10,
+            "Left as it is: it keeps Neuron out of `_scale`, where `triton.language` needs CUDA.",
+        ),
+        ("launch.py", LAUNCHES, 14, "Port `_scale` first, where `triton.language` needs CUDA, and this test with it."),
     ],
 )
 def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

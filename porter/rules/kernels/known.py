@@ -19,6 +19,8 @@ _OWN_KERNEL = re.compile(
     r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
     r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
 )
+# Plain Python, which runs anywhere: what needs CUDA is what such a number is for.
+_ARITHMETIC = frozenset({"triton.cdiv", "triton.next_power_of_2"})
 
 # An argument, a variable or a key that says whether an optimizer's step is fused: `fused=`, `use_fused =`, `"fused":`.
 _FUSED = re.compile(rb"\b(?=\w*fused)\w+\s*=(?!=)|[\"']fused[\"']\]?\s*[:=](?!=)")
@@ -30,9 +32,14 @@ _DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XP
 def is_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site uses a package or a kernel that has no equivalent on the target."""
     row = ctx.catalogue.find(site.kind, site.name)
-    if row is None or row.rule not in KERNELS:
+    if row is None or row.rule not in KERNELS or is_arithmetic(site):
         return False
     return ctx.answer(row).verdict in STAYS or (row.signature is not None and may_be_missing(site, ctx))
+
+
+def is_arithmetic(site: Site) -> bool:
+    """Whether a site only computes with numbers, by a helper of a package for CUDA."""
+    return site.name in _ARITHMETIC and site.role != "import"
 
 
 def asks_for_fused(site: Site, ctx: Context) -> bool:

@@ -11,7 +11,7 @@ from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
-from porter.rules.kernels.known import KERNELS, STAYS, is_kernel, is_own_kernel, kernel_of
+from porter.rules.kernels.known import KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.choices import Hold, chosen, installs
@@ -344,6 +344,8 @@ def blocks(site: Site, ctx: Context) -> bool:
         return True
     if site.name == "torch.cuda" and any(o.role == "dynamic" and o.start <= site.start < o.end for o in ctx.sites):
         return False  # `hasattr(torch.cuda, "x")` is about `x`
+    if is_arithmetic(site):
+        return False
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
         asks = site.role == "call" and _OWN_TEST.search(site.name) is not None

@@ -25,8 +25,14 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 def reached(site: Site, name: bytes | None, ctx: Context) -> Reached | None:
-    """What needs CUDA of what the arms use that the test at ``site`` opens, by itself or by its answer's ``name``."""
-    nodes = (node for arm in arms(site, name, ctx.outline()) for node in arm)
+    """What needs CUDA of what the arms use that the test at ``site`` opens, by itself or by its answer's ``name``.
+
+    Behind an ``assert`` that is the rest of the block.
+    """
+    nodes = [node for arm in arms(site, name, ctx.outline()) for node in arm]
+    if site.statement is not None and site.statement.kind == "Assert":
+        block = ctx.outline().block(site.start)
+        nodes += (node for node in block if ctx.outline().span(node).start > site.start)
     return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
 
 
@@ -80,15 +86,20 @@ def leads_to(test: Site, site: Site, ctx: Context) -> bool:
 
 
 def _names(node: ast.AST, scope: str, ctx: Context) -> Iterator[tuple[str, str]]:
-    """The names that a node imports, or calls and that this module binds: as written, and as the project has them."""
+    """The names that a node imports, calls or launches, if this module binds them: as written, and as they resolve."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.ImportFrom):
             base = _base(inner, ctx)
             yield from ((a.name, ctx.project.resolve(f"{base}.{a.name}", ctx.module)) for a in inner.names)
-        elif isinstance(inner, ast.Call) and (name := dotted(inner.func)) is not None:
+        elif isinstance(inner, ast.Call) and (name := _callee(inner)) is not None:
             qualified = full_name(name, scope, ctx)
             if qualified is not None:
                 yield name, ctx.project.resolve(qualified, ctx.module)
+
+
+def _callee(call: ast.Call) -> str | None:
+    """What is called, or launched on a grid: ``f(x)``, ``kernel[grid](x)``."""
+    return dotted(call.func.value if isinstance(call.func, ast.Subscript) else call.func)
 
 
 def _base(node: ast.ImportFrom, ctx: Context) -> str:
