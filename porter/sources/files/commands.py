@@ -121,7 +121,8 @@ def _programs(view: View, words: list[Word], programs: list[str]) -> Iterator[Si
         if program in _PROGRAMS:
             yield view.site("command", program, word.start, word.end)
         elif program in _COMPILERS:
-            yield view.site("native", "nvcc", word.start, word.end, detail=program)
+            asks = program == "nvcc" and [option.value for option in words[i + 1 :]] in (["-V"], ["--version"])
+            yield view.site("native", "nvcc --version" if asks else "nvcc", word.start, word.end, detail=program)
         elif word.value in _LAUNCH_MODULES:
             yield view.site("command", f"python -m {word.value}", word.start, word.end)
         elif program == "launch" and i and programs[i - 1] == "accelerate":
