@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -16,6 +17,7 @@ from porter.sources.suppress import Suppression
 LONGEST = 200  # bytes of a line that are kept whole
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
+_LINE = re.compile(r"\bline (\d+)\b")
 
 
 def findings(
@@ -127,8 +129,8 @@ def _finding(source: Source, judgement: Judgement, rule: Rule, text: str, finger
         name=rule.name,
         symbol=site.name,
         verdict=verdict,
-        message=judgement.message,
-        advice=judgement.advice,
+        message=_told(judgement.message, source, cell),
+        advice=_told(judgement.advice, source, cell),
         guarded=guarded(site),
         effort=judgement.effort,
         evidence=judgement.evidence,
@@ -136,6 +138,19 @@ def _finding(source: Source, judgement: Judgement, rule: Rule, text: str, finger
         fingerprint=fingerprint,
         text=text,
     )
+
+
+def _told(text: str, source: Source, cell: int | None) -> str:
+    """What rules say of other lines, as people find them: rules count those of all cells of a notebook."""
+
+    def found(match: re.Match[str]) -> str:
+        starts = source.line_starts[int(match[1]) - 1 :]
+        if not starts:  # a line of another file
+            return match[0]
+        line, _, home = source.locate(starts[0])
+        return f"line {line}" if home in (None, cell) else f"line {line} of cell {home + 1}"
+
+    return _LINE.sub(found, text) if cell is not None else text
 
 
 def _fix(source: Source, judgement: Judgement) -> Fix | None:

@@ -28,7 +28,7 @@ from porter.targets import TARGETS
 if TYPE_CHECKING:
     from porter.rewrite.helper import Helper
 
-_TEXTS = ("string", "device", "backend", "environment")
+_TEXTS = ("string", "device", "backend")
 
 
 class Judged(msgspec.Struct):

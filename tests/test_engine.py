@@ -106,16 +106,25 @@ def test_fingerprints_outlive_moved_lines_and_tell_like_from_like() -> None:
     assert by_path(check(), "b.py")[0].fingerprint not in before
 
 
-def test_fingerprints_in_a_notebook_follow_the_cell(tmp_path: Path) -> None:
-    def notebook(*cells: str) -> None:
-        code = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": cell} for cell in cells]
-        Path("n.ipynb").write_text(json.dumps({"cells": code, "metadata": {}, "nbformat": 4}), encoding="utf-8")
+def notebook(*cells: str) -> None:
+    """A notebook `n.ipynb` of code cells."""
+    code = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": cell} for cell in cells]
+    write({"n.ipynb": json.dumps({"cells": code, "metadata": {}, "nbformat": 4})})
 
+
+def test_fingerprints_in_a_notebook_follow_the_cell() -> None:
     notebook("import torch", "a = torch.cuda.synchronize()", "b = torch.cuda.synchronize()")
     before = check().findings
     assert [(finding.cell, finding.line) for finding in before] == [(1, 1), (2, 1)]
     notebook("import torch", "b = torch.cuda.synchronize()")
     assert [finding.fingerprint for finding in check().findings] == [before[1].fingerprint]
+
+
+def test_advice_in_a_notebook_counts_the_lines_of_cells() -> None:
+    notebook("import torch", "x = 1\ny = torch.zeros(3)\ny = y.cuda()", "y = y.cuda()")
+    here, there = check().findings
+    assert here.advice.endswith("made by `torch.zeros`, line 2.")
+    assert there.advice.endswith("made by `torch.zeros`, line 2 of cell 2.")
 
 
 # -- processes ---------------------------------------------------------------------------------
