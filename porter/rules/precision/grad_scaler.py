@@ -16,7 +16,7 @@ into what the plain loop would do, on every device: one edit where it is made ke
 The constructor, and code that reads `state_dict()["scale"]`, also through a class that wraps the scaler: of an empty
 state it takes 1.0. A subclass may rely on the scale, and a scaler passed on as a class is made elsewhere: those porter
 leaves to you. So it does where the file runs `torch.autocast` on a device that it takes from a variable and names no
-dtype, which may then be float16.
+dtype, which may then be float16, and where it chooses `torch.cuda.amp.autocast` as an object.
 
 ## Example
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
 _AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.amp.autocast_mode.autocast"})
+_OLD_AUTOCAST = "torch.cuda.amp.autocast"
 _FLOAT16 = re.compile(rb"\bfloat16\b|\bfp16\b|\btorch\.half\b")
 _STATE = "torch.amp.GradScaler.State.[scale]"
 _KEY = rb"(?:\[\s*[\"']scale[\"']\s*\]|\.get\(\s*[\"']scale[\"'])"
@@ -130,6 +131,8 @@ def _hindrance(ctx: Context) -> str:
         if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
             advice = "runs autocast without a dtype on a device that is not known here"
             return f"line {site.line} {advice}: give it `dtype=torch.bfloat16` first"
+        if site.name == _OLD_AUTOCAST and site.call is None and site.role == "load":
+            return f"line {site.line} chooses autocast, which is float16 until it is ported: do both together"
     return ""
 
 

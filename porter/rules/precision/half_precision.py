@@ -17,7 +17,8 @@ The rest of the program must agree. Where the file compares with float16, looks 
 it, offers bfloat16 itself, defines kernels, converts to float16 in other ways or by `.half()` on something that
 porter does not know, all of them stay: float16 works. So do those that a comment explains, and those of a file whose
 only device is the CPU, or that saves models and runs none: it converts what others read. In tests float16 is part of
-what they assert.
+what they assert. Tensors follow the model: where a file chooses float16 for none, and a module of the program that it
+imports keeps it, they keep it, too. So does what ends in NumPy, which has no bfloat16.
 
 ## Example
 
@@ -53,6 +54,12 @@ _SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch
 _QUANTISED = re.compile(rb"\btorch\.int8\b|\bq_?(?:weight|zeros)\b|\b\w*weight_scales?\b")
 _RUNS = re.compile(
     rb"\.(?:generate|backward|step|eval|train|forward|fit|test|predict|encode)\(|Trainer\(|pipeline\(|\bmodel\(", re.I
+)
+_MODEL = re.compile(rb"\b(?:torch_dtype|param_dtype)\s*=|\bfrom_(?:pretrained|config)\(|\bpipeline\(")
+_TO_NUMPY = re.compile(rb"[^\n]*\.numpy\(")
+# What NumPy gets then is no float16, and no bfloat16 either.
+_CONVERTED = re.compile(
+    rb"\.(?:float|double|long|int|bool|byte|argmax|tolist)\(|\bto\((?:dtype=)?torch\.(?!float16|half)|arg(?:max|sort)"
 )
 _TEXT = re.compile(rb"(\"{3}|'{3}).*?\1", re.DOTALL)  # what a function is said to do
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
@@ -118,8 +125,44 @@ def _settled(site: Site, ctx: Context) -> str:
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
     if line is None:
-        return ""
+        return _ends_in_numpy(ctx) or _kept_by_imports(ctx)
     return f"line {line} relies on it" if line != site.line else "an option or a comment of the program asks for it"
+
+
+def _ends_in_numpy(ctx: Context) -> str:
+    """Where the file hands a tensor to NumPy as it is; empty where it does not."""
+    found = _TO_NUMPY.finditer(ctx.source.text)
+    shown = next((match for match in found if not _CONVERTED.search(match.group())), None)
+    return f"line {ctx.source.line(shown.end())} hands a tensor to NumPy, which has no bfloat16" if shown else ""
+
+
+def _kept_by_imports(ctx: Context) -> str:
+    """Which module keeps float16 for the models of a file that makes none in float16 itself; empty where none does."""
+    summary, project = ctx.project.summary(ctx.module), ctx.project
+    if summary is None or any(_makes_model(site, ctx) for site in ctx.sites):
+        return ""
+    modules = {project.owner(project.resolve(name, ctx.module)) for name in summary.exports.values()}
+    for module in sorted(modules - {"", ctx.module}):
+        kept = next((s for s in project.sites(module) if _is_kept(s)), None)
+        if kept is not None:
+            return f"line {kept.line} of `{module}`, which is imported here, keeps it"
+    return ""
+
+
+def _makes_model(site: Site, ctx: Context) -> bool:
+    """Whether the site chooses float16 for a model."""
+    if _choice(site, ctx) is None or site.statement is None:
+        return False
+    in_statement = _MODEL.search(ctx.source.text, site.statement.start, site.statement.end)
+    return site.name == "torch.nn.Module.half" or in_statement is not None
+
+
+def _is_kept(site: Site) -> bool:
+    """Whether a site of another file is a float16 that stays there: no argument of a call, and nothing compared."""
+    if site.kind == "method":
+        return site.name == ".half"
+    named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
+    return named and site.parent not in ("keyword", "Compare")
 
 
 def _relies(site: Site, ctx: Context) -> bool:
