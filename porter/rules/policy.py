@@ -64,7 +64,7 @@ def guarded(site: Site) -> bool:
 
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
-_CUDA_BY_NAME = re.compile(
+CUDA_BY_NAME = re.compile(
     r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)_?C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
     r"|(?:is|has|num|check|get)_cuda\w*|only_cuda\w*|(?:only|with|requires?|needs?)_?CUDA\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
@@ -127,7 +127,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if (members := family(result.site, ctx)) is not None:
         return _member(result, members, ctx)
     scope = _owner(result.site, ctx)
-    named = _CUDA_BY_NAME.search(scope)
+    named = CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result
     name = named.group().strip(".")

@@ -12,10 +12,12 @@ from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, is_own_kernel
 from porter.rules.placement.flags import flag
-from porter.rules.placement.reach import used
+from porter.rules.placement.reach import full_name, used
+from porter.rules.policy import CUDA_BY_NAME
 
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
+_THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count"})
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
 
@@ -50,7 +52,9 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             span = outline.span(gate)
             named = {n.id.encode() for n in _loaded(gate)}
             asked = "CUDA" if named & kept else _asked(gate)
-            if asked is None or any(span.holds(place) for place in edited) or _defined_here(gate, edited, ctx):
+            if asked is None or any(span.holds(place) for place in edited):
+                continue
+            if _defined_here(gate, edited, ctx) or _ported(gate, ctx):
                 continue
             why = f"the test runs only where line {gate.lineno} finds {asked}"
             yield Keeper(outline.span(node), why)
@@ -121,3 +125,16 @@ def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
         if target.id in names | {getattr(statement, "name", None)}:
             return any(outline.span(statement).holds(place) for place in edited)
     return False
+
+
+def _ported(gate: ast.expr, ctx: Context) -> bool:
+    """Whether the gate is a function of another file that asks whether a device is there, and nothing else of CUDA."""
+    name = dotted(gate.func if isinstance(gate, ast.Call) else gate)
+    found = full_name(name, "", ctx) if name is not None else None
+    qualified = ctx.project.resolve(found, ctx.module) if found is not None else ""
+    module = ctx.project.owner(qualified)
+    if module in ("", ctx.module) or CUDA_BY_NAME.search(qualified[len(module) + 1 :]):
+        return False
+    inside = (s for s in ctx.project.sites(module) if f"{module}.{s.scope}.".startswith(f"{qualified}."))
+    asked = [s for s in inside if s.role != "text"]
+    return bool(asked) and all(s.name in _THERE and s.role == "call" and not s.guards for s in asked)
