@@ -26,11 +26,14 @@ from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.distributed.backends import asked_of_nccl
 from porter.rules.placement.devices import ON_CUDA, is_chosen, judge_none_elsewhere
 from porter.rules.table import action_of, judge_by_row, judgement
+from porter.rules.uses import has_uses
 
 
 @rule("PRT506", "unsupported-collective")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; what only NCCL takes is for CUDA alone."""
+    if has_uses(site, ctx):
+        return Dismissed(site, "part")
     if site.kind == "argument" and action_of(ctx.answer(row)) == "rule":
         if asked_of_nccl(site, ctx):
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="passed only to NCCL")

@@ -46,6 +46,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return instead(site, row, ctx)
     root = site.name.partition(".")[0]
     if not row.name.startswith("*"):
+        if site.role == "annotation" and site.name.endswith("Config"):
+            return Dismissed(site, "part")
         if site.role == "import" and site.name.endswith("Config") and not _made(site, ctx):
             note = "the class can be imported anywhere: it is named here, and made elsewhere"
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
