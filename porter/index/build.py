@@ -125,7 +125,7 @@ def _bind(summary: Summary, tree: ast.Module, binder: Binder) -> None:
         definition = _telling(binding)
         if definition.kind == "import":
             summary.exports[name] = str(definition.extra)
-    summary.names = tuple(bound)
+    summary.names, summary.starred = tuple(bound), tuple(binder.root.starred)
     plain = {alias for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
     found = (d for binding in bound.values() for d in binding.definitions if d.node in plain)
     summary.required = tuple(dict.fromkeys(str(definition.extra) for definition in found))

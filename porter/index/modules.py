@@ -99,12 +99,22 @@ class Modules:
                 continue
             rest = parts[cut:]
             summary = self.bindings(found) if load and rest else self._known_of(found)
-            if rest and summary is not None and rest[0] in summary.exports:
-                target = ".".join([summary.exports[rest[0]], *rest[1:]])
-                if target != qualified:
-                    return self._resolve(target, found, load, hops - 1)
+            bound = self._bound(rest[0], summary, load) if rest and summary is not None else None
+            if bound is not None and (target := ".".join([bound, *rest[1:]])) != qualified:
+                return self._resolve(target, found, load, hops - 1)
             return ".".join([found, *rest])
         return qualified
+
+    def _bound(self, name: str, summary: Summary, load: bool, hops: int = HOPS // 2) -> str | None:
+        """What a module's imports bind a name to; where it imports all names of others, the first that has it."""
+        if name in summary.names or hops == 0:
+            return summary.exports.get(name)
+        for star in summary.starred:
+            found = self._module(star, summary.module)
+            known = (self.bindings if load else self._known_of)(found) if found not in (None, summary.module) else None
+            if known is not None and (name in known.names or self._bound(name, known, load, hops - 1)):
+                return f"{star}.{name}"
+        return None
 
     def _hidden(self, found: str, parts: list[str], module: str, load: bool) -> bool:
         """Whether the package of a module binds its name to something else: ``from .launch import launch``."""

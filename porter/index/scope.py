@@ -49,7 +49,7 @@ class Scope:
 
     __slots__ = (
         *("_order", "attributes", "bindings", "instance", "kind", "node", "outer", "parent", "qualified"),
-        "returns",
+        *("returns", "starred"),
     )
 
     def __init__(self, kind: str, qualified: str, node: ast.AST, parent: Scope | None) -> None:
@@ -62,6 +62,7 @@ class Scope:
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
         self.attributes: dict[str, Binding] = {}  # classes: what is assigned to self.<name>
         self.returns: list[ast.Return] = []  # functions: their return statements
+        self.starred: list[str] = []  # modules: those that all names are imported from
         self._order: Order | None = None
 
     def bind(self, name: str, definition: Definition) -> None:
@@ -161,6 +162,7 @@ class Binder:
                 scope.bind(alias.asname or alias.name, Definition("import", alias, scope, f"{module}.{alias.name}"))
             else:
                 self.star = alias
+                self.root.starred.append(module)
 
     def absolute(self, node: ast.ImportFrom) -> str:
         """The module an import statement names, relative ones made absolute."""

@@ -58,4 +58,5 @@ class Summary(msgspec.Struct, array_like=True, omit_defaults=True):
     flow: msgspec.Raw = msgspec.Raw(b"\x92\x90\x90")  # edges and marks, encoded: see `porter.index.facts.flow_of`
     names: tuple[str, ...] = ()  # names bound at module level
     required: tuple[str, ...] = ()  # what is imported whenever the file is, as qualified names
+    starred: tuple[str, ...] = ()  # modules that it imports all names from
     options: tuple[str, ...] = ()  # options of a command line that the file declares, as attributes
