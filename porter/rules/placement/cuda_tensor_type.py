@@ -41,6 +41,7 @@ import ast
 import re
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
@@ -111,7 +112,7 @@ def _made(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
 
 
 def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -> Edits | None:
-    function = _factory(call, ctx)
+    function = _factory(site, call, ctx)
     if function is None:
         return None
     from porter.rewrite.calls import CallEditor
@@ -121,7 +122,7 @@ def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -
     return (*ctx.edit(site.start, site.end, f"{torch}.{function}"), *edits) if edits else None
 
 
-def _factory(call: Call, ctx: Context) -> str | None:
+def _factory(site: Site, call: Call, ctx: Context) -> str | None:
     """A list is data, several numbers are sizes; None for anything else, which may be either."""
     if not call.arguments or any(a.keyword is not None for a in call.arguments):
         return None
@@ -130,8 +131,24 @@ def _factory(call: Call, ctx: Context) -> str | None:
     value = ctx.text(call.arguments[0].start, call.arguments[0].end)
     if value.endswith((".size()", ".shape")):
         return "empty"
-    is_list = isinstance(ast.parse(f"({value})", mode="eval").body, (ast.List, ast.ListComp))
-    return "tensor" if is_list else None
+    return "tensor" if _is_list(ast.parse(f"({value})", mode="eval").body, site, ctx) else None
+
+
+def _is_list(value: ast.expr, site: Site, ctx: Context) -> bool:
+    """Whether an expression yields a list: by what it is made of, or as a variable that is given nothing but lists."""
+    match value:
+        case ast.List() | ast.ListComp() | ast.Call(ast.Name("list" | "sorted")):
+            return True
+        case ast.BinOp(left, ast.Mult() | ast.Add(), right):
+            return isinstance(left, ast.List) or isinstance(right, ast.List)
+        case ast.Name(name):
+            nodes = list(ast.walk(ctx.outline().home(name, site.start)))
+            given = [n.value for n in nodes if isinstance(n, ast.Assign) and [dotted(t) for t in n.targets] == [name]]
+            bound = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)]
+            taken = any(isinstance(n, ast.arg) and n.arg == name for n in nodes)
+            lists = [v for v in given if not isinstance(v, ast.Name) and _is_list(v, site, ctx)]
+            return bool(lists) and len(lists) == len(bound) and not taken
+    return False
 
 
 def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
