@@ -349,7 +349,8 @@ def blocks(site: Site, ctx: Context) -> bool:
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
         asks = site.role == "call" and _OWN_TEST.search(site.name) is not None
-        return site.role == "import" or asks or is_own_kernel(site, ctx)
+        brought = site.role == "import" and site.kind != "own"
+        return brought or asks or is_own_kernel(site, ctx)
     verdict = ctx.answer(row).verdict
     if (
         verdict is Verdict.BLOCKED
