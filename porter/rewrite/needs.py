@@ -23,6 +23,7 @@ from porter.sources.source import Source
 # Modules that must be imported to be there, and the name that programs give them.
 _MODULES = {
     "contextlib": "contextlib",
+    "functools": "functools",
     "time": "time",
     "torch": "torch",
     "torch_neuronx": "torch_neuronx",

@@ -48,7 +48,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "user-name")
     if any(s.name.startswith(f"{_PROCESSES}$") and s.start < site.start < s.end for s in ctx.sites):
         return Dismissed(site, "part")
-    result = write(site, row, ctx, _processes if site.name.startswith(_PROCESSES) else _program)
+    if site.name.startswith(_PROCESSES):  # which launchers before torchrun take, too
+        message = f"`{site.name.removeprefix('torchrun ')}` {row.summary}"
+        result = write(site, row, ctx, _processes, message)
+    else:
+        result = write(site, row, ctx, _program)
     count = _count(site, ctx)
     return msgspec.structs.replace(result, group=count) if count and isinstance(result, Judgement) else result
 

@@ -12,7 +12,8 @@ documentation want; porter writes the dtype out, so that the choice is in the op
 ## When porter rewrites
 
 `torch.cuda.amp.autocast(enabled)` takes `enabled` first, `torch.amp.autocast` the device: porter names the arguments
-that stay. A dtype that is a variable stays as it is. `torch.get_autocast_gpu_dtype()` and
+that stay. A dtype that is a variable stays as it is. `autocast = torch.cuda.amp.autocast` becomes a
+`functools.partial`, if all calls in the file name their arguments. `torch.get_autocast_gpu_dtype()` and
 `torch.is_autocast_enabled()` mean CUDA where they name no device: they get one.
 
 ## Example
@@ -33,7 +34,7 @@ from __future__ import annotations
 from porter.catalog.schema import Row
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
 from porter.rules.placement.devices import torch_name
 from porter.rules.spelling import device_type
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
@@ -42,6 +43,7 @@ from porter.rules.uses import has_uses
 _HALF = frozenset({"torch.float16", "torch.half"})
 _NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be written"
 _OBJECT = "used as an object: a `functools.partial` of it is called alike"
+_OTHERS = "it may stand for something else, which is called alike"
 _CUDA_AMP = "torch.cuda.amp."
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
@@ -70,16 +72,42 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "import":
         return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
     if site.call is None:
-        return by_hand(site, row, ctx, _OBJECT) if old else Dismissed(site, "agnostic")
+        return _bound(site, row, ctx) if old else Dismissed(site, "agnostic")
     return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
 
 
-def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement:
+def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
+    """``autocast = torch.cuda.amp.autocast``: a name of the program's own, which something else may have as well."""
+    uses = [s for s in ctx.sites if s.alias == site.start]
+    if uses and all(use.certain and use.call is not None for use in uses):
+        return judgement(site, row, ctx, rename="torch.amp.autocast")
+    partial = _partial(site, ctx)
+    if partial is None:
+        return by_hand(site, row, ctx, _OBJECT)
+    advice = "write `functools.partial(torch.amp.autocast, ...)`"
+    return judgement(site, row, ctx, advice=advice, edits=ctx.edit(site.start, site.end, partial) if ctx.edits else ())
+
+
+def _partial(site: Site, ctx: Context) -> str | None:
+    """What is called as the class is that a statement gives a name; None where calls pass more than ``enabled=``."""
+    uses = [s for s in ctx.sites if s.alias == site.start]
+    calls = [s.call for s in uses if s.call is not None]
+    alike = all(a.keyword == "enabled" for call in calls for a in call.arguments)
+    if site.parent != "Assign" or not calls or len(calls) < len(uses) or not alike:
+        return None
+    given = device_type(site, ctx) + ("" if ctx.target.keeps_cuda else f", dtype={named('torch.bfloat16')}")
+    return f"{named('functools.partial')}({named('torch.amp.autocast')}, {given})"
+
+
+def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
     """``torch.cuda.amp.autocast(enabled, dtype, cache_enabled)``."""
     if call.unpacked:
         return by_hand(site, row, ctx, "its arguments cannot be seen")
-    if not site.certain and any(s.start == site.alias and s.role == "load" for s in ctx.sites):
-        return by_hand(site, row, ctx, "the name may stand for what takes no arguments: give it a `functools.partial`")
+    bound = next((s for s in ctx.sites if s.start == site.alias and s.role == "load"), None)
+    if bound is not None and not site.certain:
+        if _partial(bound, ctx) is not None:
+            return Dismissed(site, "part")
+        return by_hand(site, row, ctx, f"give the name of line {bound.line} a `functools.partial`: {_OTHERS}")
     if not ctx.edits:
         return judgement(site, row, ctx)
     from porter.rewrite.calls import CallEditor
