@@ -337,6 +337,14 @@ def test_an_image_with_a_python_of_its_own_is_told_where_another_is_installed(pa
     assert (f"Line {line} installs another Python" in found.advice) == (line is not None)
 
 
+@pytest.mark.parametrize(("python", "told"), [("=3.9", True), ("==3.8.13", True), ("=3.10", False), (">=3.8", False)])
+def test_an_environment_of_conda_is_told_that_its_python_is_too_old(python: str, told: bool) -> None:
+    packages = f"dependencies:\n  - python{python}\n  - pip:\n      - torch==2.0.0\n"
+    write({"environment.yml": packages})
+    (found,) = by_path(check(), "environment.yml")
+    assert ("Line 2 asks for Python" in found.advice) == told
+
+
 @pytest.mark.parametrize("names", [("a.py", "b.py"), ("b.py", "a.py")])
 def test_the_reason_does_not_depend_on_which_file_is_read_first(names: tuple[str, str]) -> None:
     uses = ("torch.tensor(1, device=args.device)", "torch.zeros(1).to(args.device)")

@@ -69,6 +69,8 @@ _EXTRA = re.compile(
 _AFFIXES = re.compile(r"^(?:nvidia-|lib)|-(?:cu\d+|dev|python|toolkit|runtime|drivers?)\b.*$")
 _CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)\s")
 _PIP = re.compile(rb"\bpip[\d.]*\s")
+_PYTHON = re.compile(rb"^[ \t]*-[ \t]*[\"']?python[ \t]*={1,2}[ \t]*3\.(\d+)", re.MULTILINE)
+_OLDEST = 10  # of Python 3, that a release of torch which the target has is built for
 
 
 @rule("PRT702", "cuda-requirement")
@@ -84,7 +86,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if (why := _on_request(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=why)
     if is_build:
-        return write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
+        result = write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
+        return _with_python(result, ctx) if name == "torch" and isinstance(result, Judgement) else result
     if site.name.startswith("https://"):
         return write(site, row, ctx, _index)
     if row.name in _FRAMEWORKS:
@@ -130,6 +133,16 @@ def _release(site: Site, name: str, build: str, ctx: Context) -> str:
     return (
         f"`{site.detail}` comes from an index of CUDA builds" if name == "torch" else f"`{site.detail}` goes with torch"
     )
+
+
+def _with_python(result: Judgement, ctx: Context) -> Judgement:
+    """The judgement of torch; in conda's environment with what it says of a Python that is too old for it."""
+    found = _PYTHON.search(ctx.source.shown) if ctx.source.kind == "conda" else None
+    if found is None or int(found[1]) >= _OLDEST:
+        return result
+    line = ctx.source.line(found.start(1))
+    why = f"Line {line} asks for Python 3.{found[1].decode()}: these releases need 3.{_OLDEST} or newer."
+    return msgspec.structs.replace(result, advice=f"{result.advice} {why}")
 
 
 def _beside(site: Site, ctx: Context, name: str) -> list[Site]:
