@@ -18,7 +18,8 @@ from porter.rules.placement.choices import Hold, chosen, installs
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.installed import installed, required
-from porter.rules.placement.reach import arms, asks_again, reached
+from porter.rules.placement.reach import asks_again, reached
+from porter.rules.placement.settings import tuning
 
 _NEAR = 2000  # bytes
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -42,7 +43,6 @@ _ALONE = re.compile(
     rb"(?:CUDA|NCCL|cuDNN)\b"
     rb"|\b(?:CUDA|NCCL)[- ]only\b"
 )
-_TUNING = frozenset({"cuda-backend-flag", "cuda-graph"})
 _AND = re.compile(rb"\band\b")
 _RAISING = ("Raise", "Assert")
 # Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
@@ -59,7 +59,7 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_kernels, _beside, _installed, _behind, installs, chosen, _told, _tuning, _around, _answered):
+    for look in (_kernels, _beside, _installed, _behind, installs, chosen, _told, tuning, _around, _answered):
         found = look(site, ctx)
         if found is not None:
             return found
@@ -227,26 +227,9 @@ def _told(site: Site, ctx: Context) -> Hold | None:
     return Hold(Verdict.MANUAL, f"it chooses `{argument.name}`: say what that is to be on {ctx.target.title}")
 
 
-def _tuning(site: Site, ctx: Context) -> Hold | None:
-    """Arms with nothing but settings of CUDA's libraries, which do nothing elsewhere."""
-    found = list(arms(site, None, ctx.outline()))
-    statements = [node for arm in found for node in arm]
-    if not statements or not all(_tunes(node, ctx) for node in statements):
-        return None
-    return Hold(Verdict.PORTABLE, "left as it is: it guards settings of CUDA's libraries, which nothing else has")
-
-
 def _rule_of(site: Site, ctx: Context) -> str:
     row = ctx.catalogue.find(site.kind, site.name)
     return row.rule if row is not None else ""
-
-
-def _tunes(node: ast.AST, ctx: Context) -> bool:
-    if not isinstance(node, ast.Assign | ast.Expr):
-        return False
-    span = ctx.outline().span(node)
-    found = [_rule_of(s, ctx) for s in ctx.sites if span.holds(s.start)]
-    return bool(found) and all(rule in _TUNING for rule in found)
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
