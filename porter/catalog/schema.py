@@ -75,6 +75,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     signature: Signature | None = None  # of what is called, for the action ``call``
     distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
     needs_cuda: bool = False  # of a package: without CUDA it cannot be installed, or does nothing
+    on_cpu: bool = False  # of a package: it can be imported without CUDA, as can what imports it
     imports: tuple[str, ...] = ()  # of a requirement: the top-level modules that it brings
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 

@@ -156,7 +156,7 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
         known[module] = None  # for modules that import each other
         own = (s for s in ctx.project.sites(module) if s.role == "import" and not s.scope and not s.guards)
         packages = (s for s in own if not s.name.startswith("torch.") and not ctx.project.is_own(s.name))
-        found = next((s.name for s in packages if is_kernel(s, ctx)), None)
+        found = next((s.name for s in packages if is_kernel(s, ctx) and not _is_on_cpu(s, ctx)), None)
         summary = ctx.project.bindings(module)
         for target in summary.required if summary is not None and found is None and hops else ():
             found = found or _built(ctx.project.resolve(target, module), ctx)
@@ -164,6 +164,11 @@ def _to_load(module: str, ctx: Context, hops: int = _HOPS) -> str | None:
             found = found or (_to_load(owner, ctx, hops - 1) if owner else None)
         known[module] = found
     return known[module]
+
+
+def _is_on_cpu(site: Site, ctx: Context) -> bool:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return row is not None and row.on_cpu
 
 
 def _stays(site: Site, ctx: Context) -> bool:
