@@ -45,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     older: str = (
         ""  # what takes the symbol's place with a PyTorch before that, as an expression; none: a person decides
     )
-    absent: str = ""  # what CUDA's call comes to where no device is, as an expression, where ``replacement`` raises
+    absent: str = ""  # what stands for the call where no device is, as an expression, where ``replacement`` raises
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

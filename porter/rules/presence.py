@@ -97,10 +97,7 @@ def behind(site: Site, ctx: Context) -> Edits | None:
 
 def or_else(site: Site, call: Call, absent: str, ctx: Context) -> Edits:
     """The call where a device is, and another value where none is; in brackets where the expression around binds."""
-    from porter.rewrite.calls import quote
-
-    value = quote(ctx.source.text, site, absent[1:-1]) if absent.startswith('"') else absent
-    test = f" if {expression(_PRESENT)} else {value}"
+    test = f" if {expression(_PRESENT)} else {expression(absent, site, ctx)}"
     if site.parent in _LOOSE:
         return ctx.edit(call.end, call.end, test)
     return (*ctx.edit(call.start, call.start, "("), *ctx.edit(call.end, call.end, f"{test})"))
