@@ -65,6 +65,22 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
     return None
 
 
+def numbered(site: Site, ctx: Context) -> Hold | None:
+    """``args.device = "0"``, or ``device = "0" if cuda else "cpu"``: a GPU by its number, to what takes it apart."""
+    for node in (node for arm in arms(site, flag(site, ctx), ctx.outline()) for node in arm):
+        match node:
+            case ast.Assign(targets=[target], value=ast.Constant(str(number))):
+                name = dotted(target) or ""
+            case ast.Constant(str(number)):
+                name = (flag(site, ctx) or b"").decode()
+            case _:
+                continue
+        if number.isdigit() and name.lower().endswith("device"):
+            advice = f'it makes `{name}` `"{number}"`, a GPU by its number: see what takes that on {ctx.target.title}'
+            return Hold(Verdict.MANUAL, advice)
+    return None
+
+
 def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
     """The expressions that are chosen where the test holds."""
     for arm in arms(site, flag(site, ctx), ctx.outline()):
