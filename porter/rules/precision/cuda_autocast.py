@@ -12,7 +12,8 @@ documentation want; porter writes the dtype out, so that the choice is in the op
 ## When porter rewrites
 
 `torch.cuda.amp.autocast(enabled)` takes `enabled` first, `torch.amp.autocast` the device: porter names the arguments
-that stay. A dtype that is a variable stays as it is. `autocast = torch.cuda.amp.autocast` becomes a
+that stay. A dtype that is a variable stays as it is, and so do arguments that are unpacked from a dictionary of this
+file with a dtype. `autocast = torch.cuda.amp.autocast` becomes a
 `functools.partial`, if all calls in the file name their arguments. `torch.get_autocast_gpu_dtype()` and
 `torch.is_autocast_enabled()` mean CUDA where they name no device: they get one.
 
@@ -31,7 +32,10 @@ with torch.amp.autocast("neuron", enabled=use_amp, dtype=torch.bfloat16):
 
 from __future__ import annotations
 
+import ast
+
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
@@ -101,7 +105,7 @@ def _partial(site: Site, ctx: Context) -> str | None:
 
 def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
     """``torch.cuda.amp.autocast(enabled, dtype, cache_enabled)``."""
-    if call.unpacked:
+    if call.unpacked and not _unpacked(call, ctx):
         return by_hand(site, row, ctx, "its arguments cannot be seen")
     bound = next((s for s in ctx.sites if s.start == site.alias and s.role == "load"), None)
     if bound is not None and not site.certain:
@@ -120,13 +124,33 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
     chosen = _bfloat16(dtype, ctx)
     if ctx.target.keeps_cuda:
         pass  # each device has its own default, and CUDA's is what it was
-    elif dtype is None and not _disabled(call.get("enabled", 0)):
+    elif dtype is None and not _disabled(call.get("enabled", 0)) and not call.unpacked:
         if chosen is None:
             return by_hand(site, row, ctx, _NO_TORCH)
         editor.append(f"dtype={chosen}")
     elif dtype is not None and dtype.symbol in _HALF and chosen is not None:
         editor.replace(dtype, chosen)
     return judgement(site, row, ctx, edits=editor.edits(), rename="torch.amp.autocast")
+
+
+def _unpacked(call: Call, ctx: Context) -> bool:
+    """Whether what is unpacked takes the device in front: arguments by name, the dtype among them where it matters."""
+    mappings = [a for a in call.arguments if a.keyword in ("*", "**")]
+    if len(mappings) > 1 or mappings[0].keyword == "*":
+        return False
+    if ctx.target.keeps_cuda or call.get("dtype", 1) is not None:
+        return True
+    name = ctx.text(mappings[0].start, mappings[0].end)
+    assigned = (node for node in ctx.outline().nodes if isinstance(node, ast.Assign))
+    values = [node.value for node in assigned if any(dotted(target) == name for target in node.targets)]
+    return bool(values) and all(_chooses_dtype(value) for value in values)
+
+
+def _chooses_dtype(value: ast.expr) -> bool:
+    """Whether an expression is a dictionary that says a dtype, and not float16 itself."""
+    entries = zip(value.keys, value.values, strict=True) if isinstance(value, ast.Dict) else ()
+    given = [ast.unparse(dtype) for key, dtype in entries if isinstance(key, ast.Constant) and key.value == "dtype"]
+    return bool(given) and not _HALF & {*given}
 
 
 def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
