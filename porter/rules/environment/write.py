@@ -8,7 +8,7 @@ import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.facts import PYTHON
-from porter.index.site import Site
+from porter.index.site import Site, Statement
 from porter.model import Effort, Verdict
 from porter.rewrite import lines
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit
@@ -99,16 +99,36 @@ def delete(site: Site, ctx: Context) -> Edits | None:
         return drop(text, site.start, site.end) if drop is not None else None
     if statement.kind == "List" or site.role == "load":
         return None
-    if statement.siblings == 1:
+    if statement.siblings in (1, _going(statement, ctx)):
         scripts = ctx.source.kind in ("shell", "docker", "make")  # elsewhere a script of no commands is a mistake
         return lines.drop_command(text, statement.start, statement.end) if scripts else None
-    before = text[statement.start : site.start].split()
-    option = before[-1] if before and before[-1].startswith(b"-") else b""
-    if option in _OPTIONS.get(site.name.partition(" ")[0] if site.kind == "requirement" else site.kind, ()):
+    option = _before(site, statement, ctx)
+    if _belongs(option, site):
         return lines.drop_word(text, text.rfind(option, 0, site.start), site.end)
     if site.kind == "environment" and (option or b"=" not in text[site.start : site.end]):
         return None
     return lines.drop_word(text, site.start, site.end)
+
+
+def _before(site: Site, command: Statement, ctx: Context) -> bytes:
+    """The option in front of the site, in its command."""
+    before = ctx.source.shown[command.start : site.start].split()
+    return before[-1] if before and before[-1].startswith(b"-") else b""
+
+
+def _belongs(option: bytes, site: Site) -> bool:
+    """Whether the site is the value of that option."""
+    return option in _OPTIONS.get(site.name.partition(" ")[0] if site.kind == "requirement" else site.kind, ())
+
+
+def _going(command: Statement, ctx: Context) -> int:
+    """How many words of a command, but for options, the target has no use for."""
+    words: set[int] = set()
+    for site in ctx.sites:
+        row = ctx.catalogue.find(site.kind, site.name) if site.statement == command else None
+        if row is not None and ctx.answer(row).action == "delete" and not _belongs(_before(site, command, ctx), site):
+            words.add(ctx.source.shown.rfind(b" ", command.start, site.start))
+    return len(words)
 
 
 _DROPS: dict[str, Callable[[bytes, int, int], Edits | None]] = {
