@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from porter.catalog.types import SYMBOLIC
@@ -147,7 +148,7 @@ class Inference(Variables):
             return Known(result, known.why, known.certain)
         if func.attr in _SELF:
             return known
-        method = self._own_method(known.type, func.attr, scope)
+        method = self._own_method(known.type, func.attr)
         if method is not None:
             return self.returned(method, depth)
         made = known.type.removeprefix("result:")  # of a class, if it has the method
@@ -155,26 +156,34 @@ class Inference(Variables):
             return None
         return Known(f"result:{made}.{func.attr}", known.why, known.certain)
 
-    def _own_method(self, owner: str, name: str, scope: Scope) -> ast.AST | None:
-        for node, candidate in self.scopes.items():
-            if candidate.kind == "class" and candidate.qualified == owner and isinstance(node, ast.ClassDef):
-                binding = candidate.bindings.get(name)
-                return binding.definitions[-1].node if binding is not None else None
-        return None
+    def _own_method(self, owner: str, name: str) -> ast.AST | None:
+        scope = self._classes.get(owner)
+        binding = scope.bindings.get(name) if scope is not None else None
+        return binding.definitions[-1].node if binding is not None else None
+
+    @cached_property
+    def _classes(self) -> dict[str, Scope]:
+        """The classes of this file by their qualified names; of several the first."""
+        found = [scope for node, scope in self.scopes.items() if isinstance(node, ast.ClassDef)]
+        return {scope.qualified: scope for scope in reversed(found) if scope.kind == "class"}
 
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Known | None:
-        if isinstance(node.value, ast.Name):
-            owner = instance_class(node.value.id, scope)
-            if owner is not None:
-                binding = owner.attributes.get(node.attr) or owner.bindings.get(node.attr)
-                return self.binding(binding, depth) if binding is not None else None
-        if self.reference(node, scope) is not None:
+        owner = instance_class(node.value.id, scope) if isinstance(node.value, ast.Name) else None
+        known = None
+        if owner is None:
+            if self.reference(node, scope) is not None:
+                return None
+            known = self.infer(node.value, scope, depth)
+            if known is None:
+                return None
+            result = self.types.attribute(known.type, node.attr)
+            if result:
+                return Known(result, known.why, known.certain)
+            owner = self._classes.get(known.type)
+        if owner is None:
             return None
-        known = self.infer(node.value, scope, depth)
-        if known is None:
-            return None
-        result = self.types.attribute(known.type, node.attr)
-        return Known(result, known.why, known.certain) if result else None
+        binding = owner.attributes.get(node.attr) or owner.bindings.get(node.attr)
+        return self.binding(binding, depth) if binding is not None else None
 
     def _binary(self, node: ast.BinOp, scope: Scope, depth: int) -> Known | None:
         for side in (node.left, node.right):

@@ -87,8 +87,11 @@ class Project(Flows):
             function = owner.functions.get(name) if owner is not None else None
             if function is not None and function.returns:
                 return self.type_of(function.returns, self.owner(name), hops - 1)
-            canonical = self.types.returns(name)
-            return canonical or symbolic
+            made, _, method = name.rpartition(".")
+            inherited = (
+                self.types.method(self.type_of(made, module, hops - 1), method) if made in self._classes else None
+            )
+            return self.types.returns(name) or inherited or symbolic
         canonical = self.types.canonical(symbolic)
         if canonical.startswith("torch."):
             return canonical
