@@ -48,7 +48,8 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     outline = ctx.outline()
     kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
     for node in outline.nodes:
-        for gate in getattr(node, "decorator_list", ()):
+        decorators = getattr(node, "decorator_list", ())
+        for gate in decorators:
             span = outline.span(gate)
             named = {n.id.encode() for n in _loaded(gate)}
             asked = "CUDA" if named & kept else _asked(gate)
@@ -57,7 +58,7 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             if _defined_here(gate, edited, ctx) or _ported(gate, ctx):
                 continue
             why = f"the test runs only where line {gate.lineno} finds {asked}"
-            yield Keeper(outline.span(node), why)
+            yield Keeper(Span(outline.span(decorators[0]).start, outline.span(node).end), why)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
             if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
                 continue
