@@ -154,6 +154,6 @@ def _source(task: Task, facts: Facts) -> Source | Problem:
 
 def _reason(site: Site) -> str:
     """Why a site without a row is no finding."""
-    if site.kind == "own":
-        return "user-method"
-    return "text" if site.kind in _TEXTS else "user-name"
+    if site.kind in _TEXTS:
+        return "text"
+    return {"own": "own", "requirement": "package"}.get(site.kind, "user-name")

@@ -58,13 +58,14 @@ def drop_line(text: bytes, start: int, end: int) -> Edits | None:
 def drop_word(text: bytes, start: int, end: int) -> Edits:
     """Take away one word of a command, with the line if it has one for itself."""
     begin = line_start(text, start)
-    alone = not text[begin:start].strip(_BLANKS)
+    leads, continued = not text[begin:start].strip(_BLANKS), _CONTINUED.match(text, end)
+    alone = leads and (continued is not None or _REST.match(text, end) is not None)
     before = text[: max(0, begin - 1)].rstrip(b"\r")
     if alone and before.endswith(b"\\"):  # goes with the continuation before it, and leaves the one behind it
         return (TextEdit(len(before[:-1].rstrip(_BLANKS)), end, ""),)
-    if alone and (continued := _CONTINUED.match(text, end)):
+    if continued is not None and leads:
         return (TextEdit(start, continued.end(), ""),)
-    if alone:
+    if leads:
         return (TextEdit(start, end + _blanks(text[end:]), ""),)
     left = len(text[:start].rstrip(_BLANKS))
     starts_command = left == start or text[left - 1 : left] in (b"(", b"`", b"{", b";", b"&", b"|", b"@")

@@ -94,7 +94,8 @@ class Dismissed(msgspec.Struct, frozen=True):
 REASONS = {
     "text": "text for people: a message, a label, a help text",
     "user-name": "a name of this program: attribute, method, key or file that only contains the word",
-    "user-method": "a method that this program defines",
+    "own": "defined by this program itself",
+    "package": "a package that needs no CUDA, as far as porter knows",
     "handled": "a table or branch that has an entry for Neuron already",
     "default-object": "looked up by a name that is chosen at run time, with CUDA as the default",
     "checkpoint-data": "data of a file that really holds the word",

@@ -21,7 +21,6 @@ _SUFFIXES = {
     for suffix in suffixes.split()
 }
 _NAMES = {
-    "pyproject.toml": "pyproject",
     "setup.cfg": "setup-cfg",
     "cmakelists.txt": "cmake",
     "makefile": "make",
@@ -49,6 +48,8 @@ def kind_of(path: str) -> str | None:
         return _NAMES[name]
     if kind == "yaml" and _CONDA.fullmatch(name):
         return "conda"
+    if kind == "toml" and name.startswith("pyproject"):  # pyproject-flash.toml, too
+        return "pyproject"
     if name.endswith((".txt", ".in")):
         directory = path[: -len(name) - 1].rpartition("/")[2]
         return "requirements" if _REQUIREMENTS.fullmatch(name) or directory == "requirements" else None

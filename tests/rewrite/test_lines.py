@@ -49,6 +49,7 @@ def spliced(raw: bytes, edits: Edits | None) -> str | None:
         (lines.drop_word, "x=$(GONE run)", "x=$(run)"),
         (lines.drop_word, "run \\\n  GONE \\\n  b\n", "run \\\n  b\n"),
         (lines.drop_word, "run a \\\n  GONE\nnext\n", "run a\nnext\n"),
+        (lines.drop_word, "run a \\\n  GONE b \\\n  c\n", "run a \\\n  b \\\n  c\n"),
         (lines.drop_command, "a\n  GONE\nb\n", "a\nb\n"),
         (lines.drop_command, "RUN GONE\nb\n", "b\n"),
         (lines.drop_command, "RUN GONE && \\\n    b\n", "RUN b\n"),

@@ -21,7 +21,8 @@ _SYSTEM_PACKAGE = re.compile(
 )
 # Options whose next word is no requirement.
 _TAKE_A_VALUE = names(
-    """-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file"""
+    """-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file
+    --no-binary --only-binary"""
 )
 
 _VALUED = _TAKE_A_VALUE | INDEX_OPTIONS
