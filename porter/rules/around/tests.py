@@ -48,7 +48,7 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     outline = ctx.outline()
     kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
     for node in outline.nodes:
-        decorators = getattr(node, "decorator_list", ())
+        decorators: list[ast.expr] = getattr(node, "decorator_list", [])
         for gate in decorators:
             span = outline.span(gate)
             named = {n.id.encode() for n in _loaded(gate)}
