@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 
@@ -65,10 +65,16 @@ class Outline:
         found: list[ast.AST] = []
         node: ast.AST | None = self.tree
         while node is not None:
-            node = next((inner for inner in _statements(node) if self._covers(inner, offset)), None)
+            candidates = (inner for block in _parts(node) for inner in self._candidates(block, offset))
+            node = next((inner for inner in candidates if self._covers(inner, offset)), None)
             if node is not None:
                 found.append(node)
         return found
+
+    def _candidates(self, block: Sequence[ast.AST], offset: int) -> Sequence[ast.AST]:
+        """Of a block, the one statement that a place may be in."""
+        index = bisect_right(block, offset, key=self._start)
+        return block[index - 1 : index] if index else ()
 
     def function(self, offset: int) -> Function | None:
         """The outermost function around a place: a nested one is part of it."""
@@ -144,10 +150,13 @@ class Outline:
         blocks = [block for block in _blocks(above[-2]) if above[-1] in block]
         return Span(offset, self.span(blocks[0][-1]).end if blocks else self.span(above[-1]).end)
 
-    def _covers(self, node: ast.AST, offset: int) -> bool:
+    def _start(self, node: ast.AST) -> int:
+        """Where a node starts, decorators included."""
         decorators = getattr(node, "decorator_list", None)
-        start = self.span(decorators[0]).start - 1 if decorators else self.span(node).start
-        return start <= offset < self.span(node).end
+        return self.span(decorators[0]).start - 1 if decorators else self.span(node).start
+
+    def _covers(self, node: ast.AST, offset: int) -> bool:
+        return self._start(node) <= offset < self.span(node).end
 
     def arms(self, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
         """The code that runs only if the test at ``offset`` speaks for CUDA: of an ``if``, and behind an early exit."""
@@ -273,7 +282,6 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
     return [field for field in fields if isinstance(field, list)]
 
 
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    for block in _blocks(node):
-        yield from block
-    yield from getattr(node, "handlers", ())
+def _parts(node: ast.AST) -> list[Sequence[ast.AST]]:
+    """The blocks and the handlers of a statement."""
+    return [*_blocks(node), getattr(node, "handlers", [])]

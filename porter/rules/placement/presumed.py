@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
@@ -27,7 +28,12 @@ _MOVES = re.compile(
 _LOADER = re.compile(r"loaders?$", re.I)
 _DRAWING = frozenset({"next", "iter", "list"})
 _HOPS = 4  # names between what is moved and a loader
+_HOMES = 4  # functions of which is remembered what many of their sites ask
+_RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
+_MOVERS = frozenset({".cuda", "torch.Tensor.cuda"})
+
+Drawn = dict[str, list[tuple[set[str], ast.expr]]]
 
 
 def presumed(site: Site, ctx: Context) -> str | None:
@@ -75,9 +81,17 @@ def _called(site: Site, receiver: str, ctx: Context) -> int | None:
     name = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
     if not name or not all(part.isidentifier() for part in name.split(".")):
         return None
-    home = ctx.outline().home(name, site.start)
-    calls = (node for node in ast.walk(home) if isinstance(node, ast.Call) and dotted(node.func) == name)
-    return min((call.lineno for call in calls), default=None)
+    return _calls(ctx.outline().home(name, site.start)).get(name)
+
+
+@lru_cache(maxsize=_HOMES)
+def _calls(home: ast.AST) -> dict[str, int]:
+    """The first line where each name is called."""
+    found: dict[str, int] = {}
+    for node in ast.walk(home):
+        if isinstance(node, ast.Call) and (name := dotted(node.func)) is not None:
+            found[name] = min(node.lineno, found.get(name, node.lineno))
+    return found
 
 
 def _moved_as_a_whole(site: Site, ctx: Context) -> bool:
@@ -107,30 +121,38 @@ def _by_others(site: Site, ctx: Context) -> str | None:
     """What is moved beside it, or where it comes from."""
     if site.receiver is None:
         return None
-    home = ctx.outline().innermost(site.start) or ctx.outline().tree
-    names = _unpacked_with(site, home, ctx)
-    for other in (s for s in ctx.sites if s.scope == site.scope and s.start != site.start):
-        known = other.name == "torch.Tensor.cuda"
-        if not known and (other.name != ".cuda" or _by_itself(other, ctx) is None):
+    drawn = _drawn(ctx.outline().innermost(site.start) or ctx.outline().tree)
+    own, run = _root(site, ctx), _beside(site, ctx)
+    names = {name for target, _ in drawn.get(own, ()) for name in target} - {own}
+    movers = (s for s in ctx.sites if s.scope == site.scope and s.name in _MOVERS and s.start != site.start)
+    for other in (s for s in movers if names or s.line in run):
+        beside, name = other.line in run, _root(other, ctx)
+        if not beside and name not in names:
             continue
-        what = "a tensor" if known else "a tensor or a module"
-        if _stands_beside(other, site, ctx):
-            return f"line {other.line} beside it moves {what}"
-        if (name := _root(other, ctx)) in names:
-            return f"it is unpacked with `{name}`, and line {other.line} moves {what}"
+        known = other.name == "torch.Tensor.cuda"
+        if known or _by_itself(other, ctx) is not None:
+            moved = f"moves {'a tensor' if known else 'a tensor or a module'}"
+            it = f"line {other.line}"
+            return f"{it} beside it {moved}" if beside else f"it is unpacked with `{name}`, and {it} {moved}"
     receiver = ast.parse(f"({ctx.text(site.receiver.start, site.receiver.end)}\n)", mode="eval").body
     while isinstance(receiver, ast.Subscript | ast.Attribute):
         receiver = receiver.value
-    loader = _loader(receiver, home, _HOPS) if isinstance(receiver, ast.Name) else None
+    loader = _loader(receiver, drawn, _HOPS) if isinstance(receiver, ast.Name) else None
     return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
 
 
-def _stands_beside(one: Site, other: Site, ctx: Context) -> bool:
-    """Whether both stand in one run of lines that do nothing but move a variable: ``x = x.cuda()``."""
-    first, last = sorted((one.line, other.line))
-    lines = ctx.source.text.split(b"\n")[first - 1 : last]
-    indents = {len(line) - len(line.lstrip()) for line in lines}
-    return first < last and len(indents) == 1 and all(_MOVES.fullmatch(line.rstrip()) for line in lines)
+def _beside(site: Site, ctx: Context) -> range:
+    """The lines around a site that do nothing, with its own, but move a variable each: ``x = x.cuda()``."""
+    moves = ctx.source.text.splitlines()[max(site.line - 1 - _RUN, 0) : site.line + _RUN]
+    own = min(site.line - 1, _RUN)
+    alike = [_MOVES.fullmatch(line) is not None and _indent(line) == _indent(moves[own]) for line in moves]
+    above = next((i for i in range(own, -1, -1) if not alike[i]), -1)
+    below = next((i for i in range(own, len(moves)) if not alike[i]), len(moves))
+    return range(site.line + above + 1 - own, site.line + below - own)
+
+
+def _indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _root(site: Site, ctx: Context) -> str:
@@ -140,26 +162,28 @@ def _root(site: Site, ctx: Context) -> str:
     return found[0] if found is not None else ""
 
 
-def _unpacked_with(site: Site, home: ast.AST, ctx: Context) -> set[str]:
-    """The other names of the statements that unpack the receiver: ``for images, labels in batches``."""
-    own, found = _root(site, ctx), set[str]()
-    for target, _ in _bindings(home):
-        names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
-        found |= names if own in names else set()
-    return found - {own}
-
-
-def _loader(node: ast.expr, home: ast.AST, hops: int) -> str | None:
+def _loader(node: ast.expr, drawn: Drawn, hops: int) -> str | None:
     """The loader that something comes out of, by its name: ``for batch in enumerate(train_loader)``."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) if _LOADER.search(name):
             return name
         case ast.Subscript(value=inner) | ast.Call(args=[inner, *_]):
-            return _loader(inner, home, hops)
+            return _loader(inner, drawn, hops)
         case ast.Name(id=name) if hops:
-            values = (value for target, value in _bindings(home) if name in _bound(target))
-            return next((found for value in values if (found := _loader(value, home, hops - 1)) is not None), None)
+            values = (value for _, value in drawn.get(name, ()))
+            return next((found for value in values if (found := _loader(value, drawn, hops - 1)) is not None), None)
     return None
+
+
+@lru_cache(maxsize=_HOMES)
+def _drawn(home: ast.AST) -> Drawn:
+    """The variables of a function's loops and assignments: those bound with each, and what they are drawn from."""
+    found: Drawn = {}
+    for target, value in _bindings(home):
+        names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+        for name in names:
+            found.setdefault(name, []).append((names, value))
+    return found
 
 
 def _bindings(home: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -186,7 +210,3 @@ def _iterated(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast
             yield from _iterated(target, inner)
         case _:
             yield target, value
-
-
-def _bound(target: ast.expr) -> set[str]:
-    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
