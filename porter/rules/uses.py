@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement
-from porter.rules.table import judge_by_row
+from porter.rules.table import judge_by_row, judgement
 
 _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*\(?[^()]*\Z")
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
@@ -20,6 +21,8 @@ TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a cond
 _ASKS_WHETHER_THERE = re.compile(
     rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
 )
+_ASSIGNED = ("Assign", "AnnAssign")
+_TYPES = frozenset({"Union", "Optional", "Type", "type", "Callable"})  # of what is named in brackets
 _DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\((?!dtype)", re.I)
 _WINDOW = 200  # bytes before a site that are looked at
 
@@ -30,7 +33,29 @@ def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if site.role == "annotation":
         return Dismissed(site, "agnostic")
+    if _is_in_type(site, ctx):
+        advice = "left as it is: it is part of a type, which only annotations use"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
     return judge_by_row(site, row, ctx)
+
+
+def _is_in_type(site: Site, ctx: Context) -> bool:
+    """Whether the site names a member of a type that only annotations use: ``Profiler = Union[profile, emit_nvtx]``."""
+    if site.call is not None or site.scope or site.statement is None or site.statement.kind not in _ASSIGNED:
+        return False
+    outline = ctx.outline()
+    match outline.around(site.start)[-1:]:
+        case [ast.Assign([ast.Name(id=name)], value) | ast.AnnAssign(ast.Name(id=name), _, ast.expr() as value)]:
+            generic = dotted(value.value) if isinstance(value, ast.Subscript) else None
+        case _:
+            return False
+    joined = isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr)
+    if not joined and (generic or "").rpartition(".")[2] not in _TYPES:
+        return False
+    types = (t for n in outline.nodes for t in (getattr(n, "annotation", None), getattr(n, "returns", None)))
+    annotated = {id(inner) for t in types if isinstance(t, ast.expr) for inner in ast.walk(t)}
+    uses = [n for n in outline.nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return all(id(use) in annotated for use in uses)
 
 
 def has_uses(site: Site, ctx: Context) -> bool:

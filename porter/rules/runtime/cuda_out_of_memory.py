@@ -7,8 +7,8 @@
 ## On Neuron
 
 `torch.OutOfMemoryError` is the same class under PyTorch's general name. Which class the Neuron runtime raises is not
-verified: catch RuntimeError too, and do not match messages. A search for the batch size by trial compiles for every
-size.
+verified: catch RuntimeError too, and do not match messages. Those of cuDNN and cuBLAS are never raised. A search for
+the batch size by trial compiles for every size.
 
 ## Example
 
