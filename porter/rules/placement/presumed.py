@@ -21,6 +21,7 @@ from porter.rules.placement.reach import full_name
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
 _PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze"})  # with arguments
+_MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
     rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
@@ -104,7 +105,7 @@ def _moved_as_a_whole(site: Site, ctx: Context) -> bool:
 
 
 def _taker(site: Site, ctx: Context) -> str | None:
-    """The function or class of PyTorch that takes what is moved, by itself or in a list."""
+    """The function or class of PyTorch, or the module, that takes what is moved, by itself or in a list."""
     assert site.call is not None
     around = ctx.outline().expressions(site.start, site.call.end)
     own = next((i for i, n in enumerate(around) if ctx.outline().span(n).end == site.call.end), 0)
@@ -113,8 +114,21 @@ def _taker(site: Site, ctx: Context) -> str | None:
     match around[own - 1 : own]:
         case [ast.Call(func=func)] if (name := dotted(func)) is not None:
             found = full_name(name, site.scope, ctx) or ""
-            return name if found.startswith("torch.") else None
+            return name if found.startswith("torch.") or _is_module(name, site, ctx) else None
     return None
+
+
+def _is_module(name: str, site: Site, ctx: Context) -> bool:
+    """Whether a name that is called holds a module of PyTorch: by how it is made, or by its methods."""
+    for node in ast.walk(ctx.outline().home(name, site.start)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=value, attr=method)) if dotted(value) == name:
+                if method in _MODULES or ctx.project.types.tells(method) == "torch.nn.Module":
+                    return True
+            case ast.Assign(targets=[target], value=ast.Call(func=func)) if dotted(target) == name:
+                if (full_name(dotted(func) or "", site.scope, ctx) or "").startswith("torch.nn."):
+                    return True
+    return False
 
 
 def _by_others(site: Site, ctx: Context) -> str | None:
