@@ -56,14 +56,25 @@ class Callee:
         if reference is not None:
             if not self.name.startswith("torch."):
                 visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
+                self._hand_on(visitor, node)
         elif isinstance(func, ast.Attribute):
             self._as_method(visitor, func)
         elif isinstance(func, ast.Name):
             self._as_choice(visitor, func)
+            binding = visitor.scope.lookup(func.id)
+            if binding is not None and binding.definitions[0].kind == "param":
+                visitor.inference.called.setdefault(binding, []).append((node, visitor.scope))
         if self.short in _OPTIONS or self.short in _FLAGS:
             self.option = option_name(node)
             if self.option is not None:
                 visitor.flow.options.add(self.option)
+
+    def _hand_on(self, visitor: Collector, node: ast.Call) -> None:
+        """Note the functions that the call is given, for whoever is called to call."""
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            given = visitor.reference(argument) if type(argument) is ast.Name else None
+            if given is not None:
+                visitor.inference.handed.setdefault(given.qualified, []).append((self.name, node))
 
     def _as_method(self, visitor: Collector, func: ast.Attribute) -> None:
         self.device = sinks.METHODS.get(func.attr)

@@ -30,8 +30,7 @@ class Inference(Variables):
         aliases: Mapping[str, str],
         watched: Callable[[str], object],
     ) -> None:
-        super().__init__(types, aliases, watched)
-        self.scopes = scopes
+        super().__init__(types, scopes, aliases, watched)
         self.tests = Tests()
         self._memo: dict[tuple[int, int], Known | None] = {}
 
@@ -154,7 +153,7 @@ class Inference(Variables):
         made = known.type.removeprefix("result:")  # of a class, if it has the method
         if made.startswith(("torch.", *SYMBOLIC)):
             return None
-        return Known(f"result:{made}.{func.attr}", known.why, known.certain)
+        return Known(f"result:{made}.{func.attr}", f"returned by `.{func.attr}()`", known.certain)
 
     def _own_method(self, owner: str, name: str) -> ast.AST | None:
         scope = self._classes.get(owner)

@@ -72,10 +72,19 @@ class Known(msgspec.Struct, frozen=True):
 class Variables(Names, ABC):
     """What the variables of one file hold. `Inference` adds what any other expression yields."""
 
-    def __init__(self, types: Types, aliases: Mapping[str, str], watched: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        types: Types,
+        scopes: dict[ast.AST, Scope],
+        aliases: Mapping[str, str],
+        watched: Callable[[str], object],
+    ) -> None:
         super().__init__(aliases, watched)
         self.types = types
+        self.scopes = scopes
         self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}  # calls of this file's own functions
+        self.called: dict[Binding, list[tuple[ast.Call, Scope]]] = {}  # and of what its parameters are given
+        self.handed: dict[str, list[tuple[str, ast.Call]]] = {}  # functions that a call of one gives it
         self._held: dict[tuple[Binding, int, int | None], Known | None] = {}
         self._open: set[object] = set()  # what is being worked out: meeting it again says nothing
         self._cycled = False
@@ -218,15 +227,29 @@ class Variables(Names, ABC):
         """What this file's own calls pass for a parameter, if they agree."""
         position = definition.extra[0] if isinstance(definition.extra, tuple) else None
         passed: list[Known] = []
-        for call, scope in self.calls.get(binding.scope.qualified, ())[:6]:
+        for call, scope in self._calls_of(binding.scope)[:6]:
             value = argument_value(call, binding.name, position, binding.scope)
             known = self.infer(value, scope, depth + 2) if value is not None else None
             if known is None:
                 return None
             passed.append(known)
         if passed and len({self.types.canonical(k.type) for k in passed}) == 1:
-            return Known(passed[0].type, f"callers pass it: {passed[0].why}", passed[0].certain)
+            return Known(passed[0].type, f"what callers pass: {passed[0].why}", passed[0].certain)
         return None
+
+    def _calls_of(self, function: Scope) -> list[tuple[ast.Call, Scope]]:
+        """This file's calls of a function, also by a parameter that it is handed for: ``apply(move, batch)``."""
+        found = list(self.calls.get(function.qualified, ()))
+        for name, call in self.handed.get(function.qualified, ()):
+            taking = (scope for scope in self.scopes.values() if scope.kind == "function" and scope.qualified == name)
+            for binding in (binding for scope in taking for binding in scope.bindings.values()):
+                definition = binding.definitions[0]
+                position = definition.extra[0] if isinstance(definition.extra, tuple) else None
+                given = argument_value(call, binding.name, position, binding.scope)
+                reference = self.reference(given, function.parent or function) if given is not None else None
+                if reference is not None and reference.qualified == function.qualified:
+                    found += self.called.get(binding, ())
+        return found
 
     def element(self, node: ast.expr, scope: Scope, depth: int) -> Known | None:
         """What iterating over ``node`` yields."""

@@ -97,13 +97,14 @@ def _rewritten(site: Site, call: Call, wrong: list[Argument], row: Row, ctx: Con
     from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call)
+    values = {"backend": f'"{ctx.target.compiler}"', "dynamic": "False"}
+    told: list[str] = []
     for argument in wrong:
-        if argument.keyword == "backend":
-            editor.replace(argument, f'"{ctx.target.compiler}"')
-        elif argument.keyword == "dynamic":
-            editor.replace(argument, "False")
+        if (value := values.get(argument.keyword or "")) is not None:
+            editor.replace(argument, value)
+            told.append(f"write `{argument.keyword}={value}`")
         else:
             editor.remove(argument)
-    advice = f'use `backend="{ctx.target.compiler}"`, fixed shapes and no `mode`'
-    edits = editor.edits()
+            told.append(f"leave out `{argument.keyword}`")
+    advice, edits = ", ".join(told), editor.edits()
     return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, edits=edits)
