@@ -19,8 +19,8 @@ A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.
 flag chooses: what is made of the type moves to it.
 
 A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
-halves may become float16 or bfloat16, and `torch.set_default_tensor_type` changes two settings at once: those are left
-to you.
+halves may become float16 or bfloat16 where no test for halves leads to them, and `torch.set_default_tensor_type`
+changes two settings at once: those are left to you.
 
 ## Example
 
@@ -47,8 +47,10 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.chosen_type import chosen_type
 from porter.rules.placement.devices import torch_name
+from porter.rules.placement.reach import leads_to
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
+from porter.rules.uses import is_asked_for
 
 DTYPES = {
     "Float": "float32",
@@ -88,9 +90,14 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     torch = _torch(site, ctx)
     edits: Edits | None = None
     if torch and site.editable:
-        edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT else _made(site, ctx, torch, dtype)
+        edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT else None
+        if edits is None and (dtype not in _SHORT or _stays_short(site, ctx)):
+            edits = _made(site, ctx, torch, dtype)
     if edits:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=edits)
+    if is_asked_for(site, ctx):
+        advice = f"ask for the dtype, `x.dtype == torch.{dtype}`, and for the device apart, where it matters"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if site.call is None and site.parent in ("Assign", "IfExp"):
         advice = f"keep the dtype alone, `torch.{dtype}`, and give `.to()` the device with it where `.type()` takes it"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
@@ -169,6 +176,12 @@ def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     if site.kind != "string" or method is None:
         return None
     return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
+
+
+def _stays_short(site: Site, ctx: Context) -> bool:
+    """Whether a half stays one: on a target that keeps CUDA's numbers, and behind a test for halves."""
+    tests = (s for s in ctx.sites if s.kind == "string" and s.name == site.name and s.parent == "Compare")
+    return ctx.target.keeps_cuda or any(leads_to(test, site, ctx) for test in tests)
 
 
 def _is_default(site: Site, ctx: Context) -> bool:
