@@ -15,7 +15,7 @@ function that made it returns, or the tensor methods used on it. Methods named `
 do their calls. If nothing says what the receiver is, porter says so and leaves the call, unless it is used as only
 tensors and modules are. Such a call is edited for review if no class of the repository has a method `cuda`:
 
-- it passes `non_blocking`, or is chained with a method they have, `x.long().cuda()` or `x.cuda().half()`;
+- it passes `non_blocking`, or a method that they have is called as well, `x.long().cuda()` or `x.eval()` beside it;
 - it is indexed by axes, `x[None]` or `x[:, 0]`, or what is moved is called, or handed to a function of PyTorch;
 - it stands in a run of lines `x = x.cuda()`, or is unpacked with something, that moves a tensor;
 - it comes out of a loader by that name, `for x, y in train_loader`.

@@ -21,6 +21,7 @@ from porter.rules.placement.reach import full_name
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
 _PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze"})  # with arguments
+_HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
@@ -55,9 +56,9 @@ def _by_itself(site: Site, ctx: Context) -> str | None:
     if index is not None:
         return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
     if (method := _chained(receiver, ctx.text(site.call.end, site.call.end + 20))) is not None:
-        return f"of what has a `cuda()`, tensors and modules have `{method}()`"
-    if (line := _called(site, receiver, ctx)) is not None:
-        return f"of what has a `cuda()`, modules are called, as in line {line}"
+        return f"what has `cuda()` and `{method}()` is a tensor or a module"
+    if (use := _use(site, receiver, ctx)) is not None:
+        return use
     if (function := _taker(site, ctx)) is not None:
         return f"of what has a `cuda()`, `{function}()` takes tensors and modules"
     return None
@@ -74,24 +75,33 @@ def _chained(receiver: str, behind: str) -> str | None:
     return found[1] if found is not None and known else None
 
 
-def _called(site: Site, receiver: str, ctx: Context) -> int | None:
-    """The line where what is moved is called: at once, ``build().cuda()(x)``, or by the name that holds it."""
+def _use(site: Site, receiver: str, ctx: Context) -> str | None:
+    """How what is moved is used elsewhere: it is called, ``build().cuda()(x)``, or one of its methods is."""
     assert site.call is not None
     if ctx.source.text.startswith(b"(", site.call.end):
-        return site.line
+        return "what has a `cuda()` and is called is a module"
     name = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
     if not name or not all(part.isidentifier() for part in name.split(".")):
         return None
-    return _calls(ctx.outline().home(name, site.start)).get(name)
+    calls = _calls(ctx.outline().home(name, site.start))
+    if name in calls:
+        return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
+    methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
+    found = next((method for method in methods if f"{name}.{method}" in calls), None)
+    if found is None:
+        return None
+    line = calls[f"{name}.{found}"]
+    return f"what has `cuda()` and `{found.removesuffix('()')}()`, called in line {line}, is a tensor or a module"
 
 
 @lru_cache(maxsize=_HOMES)
 def _calls(home: ast.AST) -> dict[str, int]:
-    """The first line where each name is called."""
+    """The first line where each name is called, and where it is called without arguments: ``name()``."""
     found: dict[str, int] = {}
     for node in ast.walk(home):
         if isinstance(node, ast.Call) and (name := dotted(node.func)) is not None:
-            found[name] = min(node.lineno, found.get(name, node.lineno))
+            for key in (name,) if node.args or node.keywords else (name, f"{name}()"):
+                found[key] = min(node.lineno, found.get(key, node.lineno))
     return found
 
 
