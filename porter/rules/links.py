@@ -274,7 +274,8 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
             behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
         if behind is None:
             return result
-        return by_hand(result, f"it leads to line {behind.site.line}, which stays CUDA: port both together")
+        where = f"line {behind.site.line}" if behind.site.line != result.site.line else f"`{behind.site.name}`"
+        return by_hand(result, f"it leads to {where}, which stays CUDA: port both together")
 
     return [held(r) for r in results] if staying else results
 

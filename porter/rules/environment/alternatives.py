@@ -20,6 +20,7 @@ _SERVICE = re.compile(
     r"|(?:^|/)(?:\.gitlab-ci|\.travis|azure-pipelines|cloudbuild|buildspec)[\w-]*\.ya?ml$"
 )
 _MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|DO NOT EDIT)", re.I)
+_CONSTRAINTS = re.compile(_WORDS.format("constraints?"), re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
 _HEAD = 600  # bytes in which a tool says that it made the file
 MADE = "the file is made by a tool: change what it is made from, and make it again"
@@ -57,6 +58,8 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return MADE
+    if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):
+        return "constraints install nothing: let these releases in here, and require them where torch is required"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
     if named is not None:
         return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
