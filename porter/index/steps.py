@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator
 
 from porter.index.infer import Inference
-from porter.index.loops import Loops, Owner, Step
+from porter.index.loops import OPTIMIZER, Loops, Owner, Step
 from porter.index.moves import Early, Tie, early_optimizers, ties
 from porter.index.scope import Binder, Scope
 from porter.index.site import Call, Receiver, Site, Statement
@@ -27,7 +27,11 @@ class Known:
 
     def type_of(self, node: ast.expr, owner: Owner) -> str:
         """See `porter.index.loops.Facts`."""
-        known = self._inference.infer(node, self._scope(owner))
+        scope = self._scope(owner)
+        known = self._inference.infer(node, scope)
+        if known is None:  # an optimizer that a function of the program hands on is one still
+            given = (k for k in self._inference.given(node, scope) if k is not None)
+            known = next((k for k in given if self._inference.types.canonical(k.type) == OPTIMIZER), None)
         return self._inference.types.canonical(known.type) if known is not None else ""
 
     def name_of(self, node: ast.expr, owner: Owner) -> str:

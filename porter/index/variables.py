@@ -130,16 +130,20 @@ class Variables(Names, ABC):
 
     def owner(self, node: ast.expr, scope: Scope) -> str | None:
         """The class of this repository, or one that it may be, whose method is called on ``node``."""
-        binding = scope.lookup(node.id) if isinstance(node, ast.Name) and node.id not in ("self", "cls") else None
-        known = (
+        own = isinstance(node, ast.Name) and node.id in ("self", "cls")
+        for candidate in [self.infer(node, scope)] if own else self.given(node, scope):
+            if candidate is not None and not candidate.type.startswith(("torch.", "item:", "iter:", "tuple:", "any:")):
+                return candidate.type.removeprefix("result:")
+        return None
+
+    def given(self, node: ast.expr, scope: Scope) -> list[Known | None]:
+        """What each definition of a variable gives it, wherever it stands; of another expression, what it yields."""
+        binding = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        return (
             [self.infer(node, scope)]
             if binding is None
             else [self._defined(d, binding, 1) for d in binding.definitions]
         )
-        for candidate in known:
-            if candidate is not None and not candidate.type.startswith(("torch.", "item:", "iter:", "tuple:", "any:")):
-                return candidate.type.removeprefix("result:")
-        return None
 
     def by_use(self, node: ast.expr, scope: Scope) -> Known | None:
         """What the attributes read from a variable say of it, whatever it is made by."""
