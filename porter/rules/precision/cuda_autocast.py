@@ -13,8 +13,8 @@ documentation want; porter writes the dtype out, so that the choice is in the op
 
 `torch.cuda.amp.autocast(enabled)` takes `enabled` first, `torch.amp.autocast` the device: porter names the arguments
 that stay. A dtype that is a variable stays as it is, and so do arguments that are unpacked from a dictionary of this
-file with a dtype. `autocast = torch.cuda.amp.autocast` becomes a
-`functools.partial`, if all calls in the file name their arguments. `torch.get_autocast_gpu_dtype()` and
+file with a dtype. `autocast = torch.cuda.amp.autocast` becomes a `functools.partial`, also as one of two that a
+condition chooses, if all calls in the file name their arguments. `torch.get_autocast_gpu_dtype()` and
 `torch.is_autocast_enabled()` mean CUDA where they name no device: they get one.
 
 ## Example
@@ -82,8 +82,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
     """``autocast = torch.cuda.amp.autocast``: a name of the program's own, which something else may have as well."""
-    uses = [s for s in ctx.sites if s.alias == site.start]
-    if uses and all(use.certain and use.call is not None for use in uses):
+    if _is_called(site, ctx):
         return judgement(site, row, ctx, rename="torch.amp.autocast")
     partial = _partial(site, ctx)
     if partial is None:
@@ -92,15 +91,44 @@ def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
     return judgement(site, row, ctx, advice=advice, edits=ctx.edit(site.start, site.end, partial) if ctx.edits else ())
 
 
+def _is_called(site: Site, ctx: Context) -> bool:
+    """Whether a name stands for the class alone, and is called wherever it is used."""
+    uses = [s for s in ctx.sites if s.alias == site.start]
+    return bool(uses) and all(use.certain and use.call is not None for use in uses)
+
+
 def _partial(site: Site, ctx: Context) -> str | None:
     """What is called as the class is that a statement gives a name; None where calls pass more than ``enabled=``."""
-    uses = [s for s in ctx.sites if s.alias == site.start]
-    calls = [s.call for s in uses if s.call is not None]
-    alike = all(a.keyword == "enabled" for call in calls for a in call.arguments)
-    if site.parent != "Assign" or not calls or len(calls) < len(uses) or not alike:
+    if site.parent == "IfExp":
+        alike = _chosen_alike(site, ctx)
+    else:
+        uses = [s for s in ctx.sites if s.alias == site.start]
+        calls = [s.call for s in uses if s.call is not None]
+        named_so = all(a.keyword == "enabled" for call in calls for a in call.arguments)
+        alike = site.parent == "Assign" and bool(calls) and len(calls) == len(uses) and named_so
+    if not alike:
         return None
     given = device_type(site, ctx) + ("" if ctx.target.keeps_cuda else f", dtype={named('torch.bfloat16')}")
     return f"{named('functools.partial')}({named('torch.amp.autocast')}, {given})"
+
+
+def _chosen_alike(site: Site, ctx: Context) -> bool:
+    """Whether a name is only called, and plainly: ``cast = torch.cuda.amp.autocast if half else nullcontext``."""
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)])]:
+            nodes = list(ast.walk(ctx.outline().home(name, site.start)))
+        case _:
+            return False
+    calls = (node for node in nodes if isinstance(node, ast.Call) and not node.args)
+    plain = {id(call.func) for call in calls if all(keyword.arg == "enabled" for keyword in call.keywords)}
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return bool(uses) and all(id(use) in plain for use in uses)
+
+
+def stays_an_object(site: Site, ctx: Context) -> bool:
+    """Whether the site is autocast for CUDA that is no call, and that only a person can port."""
+    plain = site.name == f"{_CUDA_AMP}autocast" and site.call is None and site.role == "load"
+    return plain and not _is_called(site, ctx) and _partial(site, ctx) is None
 
 
 def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:

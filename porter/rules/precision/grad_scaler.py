@@ -43,6 +43,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
+from porter.rules.precision.cuda_autocast import stays_an_object
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import asks_class, has_uses
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 _TARGET = "torch.amp.GradScaler"
 _OLD = ("torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
 _AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.amp.autocast_mode.autocast"})
-_OLD_AUTOCAST = "torch.cuda.amp.autocast"
 _FLOAT16 = re.compile(rb"\bfloat16\b|\bfp16\b|\btorch\.half\b")
 _STATE = "torch.amp.GradScaler.State.[scale]"
 _KEY = rb"(?:\[\s*[\"']scale[\"']\s*\]|\.get\(\s*[\"']scale[\"'])"
@@ -131,7 +131,7 @@ def _hindrance(ctx: Context) -> str:
         if site.name in _AUTOCAST and site.call is not None and _may_be_half(site.call):
             advice = "runs autocast without a dtype on a device that is not known here"
             return f"line {site.line} {advice}: give it `dtype=torch.bfloat16` first"
-        if site.name == _OLD_AUTOCAST and site.call is None and site.role == "load":
+        if stays_an_object(site, ctx):
             return f"line {site.line} chooses autocast, which is float16 until it is ported: do both together"
     return ""
 
