@@ -110,11 +110,15 @@ def _launch(site: Site, ctx: Context) -> Site | None:
 
 
 def _split(site: Site, ctx: Context) -> Site | None:
-    """What splits batches over the devices of this process, where the count says that there are several."""
+    """What splits batches over the devices of this process, where the count says that there are several.
+
+    What starts a process for each is what Neuron asks for.
+    """
     if site.name != "torch.cuda.device_count" or site.role != "call":
         return None
     for other in opened(site, ctx):
         row = ctx.catalogue.find(other.kind, other.name)
-        if row is not None and row.rule == "data-parallel" and other.role == "call" and not asks_class(other, ctx):
+        splits = row is not None and row.rule == "data-parallel" and row.signature is None
+        if splits and other.role == "call" and not asks_class(other, ctx):
             return other
     return None
