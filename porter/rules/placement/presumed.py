@@ -20,6 +20,7 @@ from porter.rules.placement.reach import full_name
 
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
 _PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
+_MAKING = frozenset({"torch.tensor", "torch.as_tensor", "torch.asarray", "torch.from_numpy"})  # of anything
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze"})  # with arguments
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
@@ -89,7 +90,7 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
     found = next((method for method in methods if f"{name}.{method}" in calls), None)
     if found is None:
-        return None
+        return _taken(name, site, ctx)
     line = calls[f"{name}.{found}"]
     return f"what has `cuda()` and `{found.removesuffix('()')}()`, called in line {line}, is a tensor or a module"
 
@@ -102,6 +103,26 @@ def _calls(home: ast.AST) -> dict[str, int]:
         if isinstance(node, ast.Call) and (name := dotted(node.func)) is not None:
             for key in (name,) if node.args or node.keywords else (name, f"{name}()"):
                 found[key] = min(node.lineno, found.get(key, node.lineno))
+    return found
+
+
+def _taken(name: str, site: Site, ctx: Context) -> str | None:
+    """A function of PyTorch that takes what a name holds, and is none that makes a tensor of anything."""
+    for call in _takers(ctx.outline().home(name, site.start)).get(name, ()):
+        written = dotted(call.func) or ""
+        function = full_name(written, site.scope, ctx) or ""
+        if function not in _MAKING and ctx.project.types.returns(function) == "torch.Tensor":
+            return f"what has a `cuda()` and is taken by `{written}()`, as in line {call.lineno}, is a tensor"
+    return None
+
+
+@lru_cache(maxsize=_HOMES)
+def _takers(home: ast.AST) -> dict[str, list[ast.Call]]:
+    """The calls that take what a name holds, by the name."""
+    found: dict[str, list[ast.Call]] = {}
+    for call in (node for node in ast.walk(home) if isinstance(node, ast.Call)):
+        for name in {dotted(argument) or "" for argument in call.args}:
+            found.setdefault(name, []).append(call)
     return found
 
 
