@@ -124,7 +124,8 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
     text, indent = ctx.source.text, _indent(ctx, here.start)
     if indent is None or indent != _indent(ctx, there.start) or PLACES.search(text, here.end, there.start):
         return None
-    if uses_before(group, ctx) or any(site.end <= s.start < here.end for s in ctx.sites):
+    given = _renamed(site, here.end, ctx)
+    if uses_before(group, ctx) or given is None:
         return None
     from porter.rewrite.calls import delete_statement
 
@@ -133,10 +134,25 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
     end = there.end if line < 0 else line
     if gone is None or text[there.end : end].strip().startswith(b";"):
         return None
-    call = expression(spelled(answer, ctx)) + ctx.text(site.end, here.end)
+    call = expression(spelled(answer, ctx)) + given
     if answer.absent and not is_present(site, ctx):
         call = behind_test(call, indent, ctx)
     return (gone, *ctx.edit(end, end, f"\n{indent}{call}"))
+
+
+def _renamed(site: Site, end: int, ctx: Context) -> str | None:
+    """What stands between a site and ``end``, with the devices counted there under the target's name.
+
+    None where anything else in it would change.
+    """
+    text, at = "", site.end
+    for inner in (s for s in ctx.sites if site.end <= s.start < end):
+        row = ctx.catalogue.find(inner.kind, inner.name)
+        if inner.name != "torch.cuda.device_count" or inner.alias is not None or row is None:
+            return None
+        text += ctx.text(at, inner.start) + expression(spelled(ctx.answer(row), ctx))
+        at = inner.end
+    return text + ctx.text(at, end)
 
 
 def _indent(ctx: Context, start: int) -> str | None:
