@@ -53,24 +53,34 @@ def _withheld(result: Judgement, ctx: Context) -> bool:
 
 
 def _helpers(keepers: list[Keeper], ctx: Context) -> list[Keeper]:
-    """Private functions and classes of the file that nothing uses but what is kept, and such helpers themselves.
+    """Private functions, classes and variables that nothing uses but what is kept, and such helpers themselves.
 
     In a test nobody else is presumed to use any of them.
     """
     if not keepers:
         return []
     outline, alone = ctx.outline(), ctx.in_test()
-    defined = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef))
-    private = {n.name: n for n in defined if alone or n.name.startswith("_")}
-    named = [n for n in outline.nodes if isinstance(n, ast.Name) and n.id in private]
+    defined: dict[str, ast.stmt] = {}
+    for node in outline.tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                defined[name] = node
+    private = {name: node for name, node in defined.items() if alone or name.startswith("_")}
+    loaded = (n for n in outline.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    named = [n for n in loaded if n.id in private]
     uses = {name: [outline.span(n).start for n in named if n.id == name] for name in private}
     found: list[Keeper] = []
     while True:
         kept = [keeper.span for keeper in (*keepers, *found) if keeper.runs]
-        fresh = [
-            Keeper(outline.span(private.pop(name)), f"only what stays CUDA's calls `{name}`: port them together")
+        alike = [
+            name
             for name, places in uses.items()
             if name in private and places and all(any(span.holds(place) for span in kept) for place in places)
+        ]
+        fresh = [
+            Keeper(outline.span(node), f"only what stays CUDA's uses `{name}`: port them together")
+            for name, node in ((name, private.pop(name)) for name in alike)
+            if not (isinstance(node, ast.Assign) and ctx.project.borrowed(f"{ctx.module}.{name}"))
         ]
         if not fresh:
             return found
