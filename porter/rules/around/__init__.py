@@ -27,6 +27,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.derived(ctx),
         *kernels.registered(results, ctx),
         *kernels.listed(ctx),
+        *kernels.mapped(results, ctx),
         *kernels.served(ctx),
         *kernels.taken(results, ctx),
         *kernels.given(results, ctx),

@@ -19,6 +19,7 @@ _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator by which packages compile a kernel
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
+_SYMMETRIC = "torch.distributed._symmetric_memory."
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
@@ -73,6 +74,15 @@ def captures(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             if function is not None:
                 why = f"line {result.site.line} captures a CUDA graph, which the stream serves: port both"
                 yield Keeper(ctx.outline().span(function), why, rule="cuda-stream")
+
+
+def mapped(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that work in the GPUs' symmetric memory, and the streams of their class."""
+    for site in (r.site for r in results if r.site.name.startswith(_SYMMETRIC) and r.site.role == "call" and stays(r)):
+        why = f"line {site.line} maps the memory of other GPUs: port both together"
+        yield from whole_function(site.start, why, ctx)
+        classes = (node for node in ctx.outline().around(site.start) if isinstance(node, ast.ClassDef))
+        yield from (Keeper(ctx.outline().span(home), why, rule="cuda-stream") for home in classes)
 
 
 def served(ctx: Context) -> Iterator[Keeper]:
