@@ -38,7 +38,7 @@ import re
 from porter.catalog.schema import Answer, Row
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Edits, Judgement, needing, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_before, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.placement.indices import with_its_moves
@@ -46,6 +46,9 @@ from porter.rules.presence import behind_test, is_present, spelled
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import function_around
+
+_ABOUT_DEVICES = re.compile(r"\b(?:gpus?|devices?|cuda)\b", re.I)
+_FOLLOWED = re.compile(rb"[ \t]*(?:#|\n|\Z)")  # by another comment, or by nothing
 
 
 @rule("PRT504", "device-before-process-group")
@@ -137,7 +140,17 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
     call = expression(spelled(answer, ctx)) + given
     if answer.absent and not is_present(site, ctx):
         call = behind_test(call, indent, ctx)
-    return (gone, *ctx.edit(end, end, f"\n{indent}{call}"))
+    said = _comment(text, gone, indent)
+    gone = TextEdit(gone.start - len(said.encode()), gone.end, "")
+    return (gone, *ctx.edit(end, end, f"\n{said}{indent}{call}"))
+
+
+def _comment(text: bytes, gone: TextEdit, indent: str) -> str:
+    """The comment above a statement that goes, if it is about the device and what follows is not its own."""
+    above = re.compile(rb"(?:^%b#[^\r\n]*\n)+\Z" % indent.encode(), re.M).search(text, 0, gone.start)
+    said = above.group().decode(errors="replace") if above is not None else ""
+    alone = _FOLLOWED.match(text, gone.end) is not None
+    return said if alone and _ABOUT_DEVICES.search(said) else ""
 
 
 def _renamed(site: Site, end: int, ctx: Context) -> str | None:
