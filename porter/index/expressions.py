@@ -17,6 +17,7 @@ from porter.index.values import Use
 _LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
+_LOADING = ".from_pretrained"
 _RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
 
 
@@ -107,6 +108,9 @@ class Expressions(Collector):
             if name in self.watch.arguments:
                 self._argument_sites(node, name, self.watch.arguments[name])
                 break
+        else:
+            for keyword in node.keywords if callee.short == "dict" else ():
+                self.prepared(keyword.arg or "", keyword.value)
 
     def _started(self, node: ast.Call, callee: Callee) -> None:
         """What a process or a thread is given goes into the parameters of the function that it runs."""
@@ -134,6 +138,11 @@ class Expressions(Collector):
         for keyword in node.keywords:
             if keyword.arg in watched:
                 self._argument_site(node, f"{name}({keyword.arg})", keyword.value)
+
+    def prepared(self, name: str, value: ast.expr) -> None:
+        """``kwargs["device_map"] = "auto"``: what a dictionary holds for a call by the name of such an argument."""
+        if name in self.watch.arguments.get(_LOADING, ()):
+            self._argument_site(None, f"{_LOADING}({name})", value)
 
     def _argument_site(self, node: ast.Call | None, name: str, value: ast.expr) -> None:
         detail = ast.unparse(value) if isinstance(value, (ast.Constant, ast.Name, ast.Attribute)) else ""
@@ -201,6 +210,8 @@ class Expressions(Collector):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is not None:
                 self.expr(key, "Dict")
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                self.prepared(key.value, value)
             around = self.guards
             if _is_text(key, "cuda") and not handled and isinstance(value, _LOOKED_UP):
                 self.under(Guard("entry", start, start, (), False))

@@ -88,6 +88,8 @@ class Visitor(Expressions):
         self.flow.into(value, Use(use, place, "device" if likely else None, not likely, name), self.scope)
         if use == "field":
             self._default_of_base(name, value)
+        elif isinstance(target, ast.Subscript):
+            self.prepared(name, value)
 
     def _default_of_base(self, name: str, value: ast.expr) -> None:
         """``fp16: bool = field(default=True)`` in a data class of TrainingArguments: what its constructor takes."""

@@ -253,7 +253,8 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     kernel, around = kernel_of(ctx), ctx.outline().around(site.start)[-1]
     if kernel is None or (isinstance(around, ast.If) and all(map(_moves, (*around.body, *around.orelse)))):
         return None
-    return Hold(Verdict.MANUAL, f"`{kernel.name}` of line {kernel.line} may be chosen by this: if so, leave it")
+    why = "may be what needs it: if so, port that first" if refuses else "may be chosen by this: if so, leave it"
+    return Hold(Verdict.MANUAL, f"`{kernel.name}` of line {kernel.line} {why}")
 
 
 def _moves(node: ast.stmt) -> bool:
