@@ -78,7 +78,7 @@ def test_a_test_that_stays_is_told_nothing_of_what_would_take_its_place(tmp_path
 
 def test_an_empty_list_of_devices_is_not_to_be_written_for_neuron() -> None:
     ((_, advice),) = told('import os\nos.environ["CUDA_VISIBLE_DEVICES"] = ""')
-    assert advice.startswith("An empty list hides every GPU")
+    assert advice.startswith("It is set so that the process sees no GPU")
 
 
 def test_what_a_test_needs_is_told_before_what_it_may_depend_on() -> None:

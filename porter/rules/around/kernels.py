@@ -20,6 +20,7 @@ _COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator b
 _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
 _SYMMETRIC = "torch.distributed._symmetric_memory."
+_PACKAGES = frozenset({"cuda-only-package", "framework-argument"})
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
@@ -109,7 +110,7 @@ def taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 def given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
     outline = ctx.outline
-    for site in (r.site for r in results if r.rule == "cuda-only-package" and r.site.role == "call" and stays(r)):
+    for site in (r.site for r in results if r.rule in _PACKAGES and r.site.role == "call" and stays(r)):
         if site.call is None:
             continue
         why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"

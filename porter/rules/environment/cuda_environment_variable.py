@@ -65,7 +65,7 @@ _PATCHED = re.compile(rb"\b(?:setenv|delenv)\(\s*\Z|patch\.dict\([^)]*\Z")
 _RANGES = (
     "takes the list apart, where cores may be a range (`0-3`): port it first, and all that sets the variable with it"
 )
-_HIDDEN = "an empty list hides every GPU: to keep a program off Neuron, do not ask for the device"
+_HIDDEN = "it is set so that the process sees no GPU: to keep a program off Neuron, do not ask for the device"
 _LAUNCHER = re.compile(
     rb"\b(?:torchrun|accelerate\s+launch|deepspeed|mpirun|mpiexec|horovodrun|srun|torch\.distributed\.\w+)\b"
 )

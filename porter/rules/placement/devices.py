@@ -248,5 +248,9 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
 def _write(site: Site, ctx: Context) -> str:
     if not ctx.target.device:
         return "let the program find the device"
-    name = site.name.replace("cuda", ctx.target.device) if ctx.target.numbered else ctx.target.device
-    return f'write `"{name}"`'
+    if not ctx.target.numbered:
+        return f'write `"{ctx.target.device}"`'
+    written = ctx.text(site.start, site.end)
+    if "{}" not in site.name or not written.isprintable() or not written.endswith(('"', "'")):
+        written = f'"{site.name}"'
+    return f"write `{written.replace('cuda', ctx.target.device, 1)}`"
