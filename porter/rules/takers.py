@@ -6,14 +6,17 @@ import ast
 import builtins
 import re
 
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context
+from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, STAYS
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import called
+from porter.rules.policy import by_hand
 from porter.rules.uses import function_around
 
+_PASSED = frozenset({"argument", "keyword"})
 _HANDED = re.compile(rb"[(,=]\s*\Z")  # what stands before an argument
 
 
@@ -36,6 +39,56 @@ def taker(site: Site, ctx: Context) -> ast.Call | None:
     if len(takers) < len(uses) or not all(_is_kernel(call, site.scope, ctx) for call in takers):
         return None
     return takers[0] if takers else None
+
+
+def together(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """``client.start(device="cuda")``, which stays: what the rest of the block hands to `client` stays with it."""
+    owners = [(r.site, name) for r in results if _stays(r) and (name := _owner(r.site, ctx)) is not None]
+
+    def held(result: Judgement) -> Judgement:
+        if not result.edited or result.site.kind != "device":
+            return result
+        for kept, name in owners:
+            rest = ctx.outline().rest_of_block(kept.end)
+            if rest.holds(result.site.start) and _goes_to(name, result.site, rest, ctx):
+                return by_hand(result, f"it goes to `{name}`, whose device in line {kept.line} stays: change both")
+        return result
+
+    return [held(r) for r in results] if owners else results
+
+
+def _stays(result: Judgement) -> bool:
+    site = result.site
+    return site.kind == "device" and site.use in _PASSED and result.verdict in STAYS and not result.edited
+
+
+def _owner(site: Site, ctx: Context) -> str | None:
+    """The variable of whose method a device is an argument, if it is given its value here."""
+    calls = [node for node in ctx.outline().expressions(site.start, site.end) if isinstance(node, ast.Call)]
+    match calls[-1:]:
+        case [ast.Call(func=ast.Attribute(value=ast.Name(id=name)))]:
+            home = ctx.outline().innermost(site.start) or ctx.outline().tree
+            bound = (n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name)
+            return name if any(isinstance(n.ctx, ast.Store) for n in bound) else None
+    return None
+
+
+def _goes_to(owner: str, site: Site, rest: Span, ctx: Context) -> bool:
+    """Whether what a device makes is an argument of the owner's calls, by itself or by the name it is given."""
+    outline = ctx.outline()
+    around = outline.expressions(site.start, site.end)
+    if any(isinstance(node, ast.Call) and _is_of(owner, node) for node in around):
+        return True
+    match outline.around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)])]:
+            calls = (n for n in outline.nodes if isinstance(n, ast.Call) and rest.holds(outline.span(n).start))
+            taken = (argument for call in calls if _is_of(owner, call) for argument in _arguments(call))
+            return any(isinstance(argument, ast.Name) and argument.id == name for argument in taken)
+    return False
+
+
+def _is_of(owner: str, call: ast.Call) -> bool:
+    return (dotted(call.func) or "").partition(".")[0] == owner
 
 
 def _is_handed_on(site: Site, ctx: Context) -> bool:
