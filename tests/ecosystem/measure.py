@@ -1,5 +1,7 @@
 """Measure porter on the pinned projects: ``python -m tests.ecosystem.measure [--project NAME] [--out DIR]``
 
+``--tree DIR`` measures it on other code: on what no rule was made with, above all.
+
 For every project: findings by verdict, recall against the ground truth (`truth.py`), the invariants (`invariants.py`)
 and CPU seconds. A line of the truth is *found* if a finding spans it, *explained* if porter dismissed it with a
 reason, else *missed*. ``--out`` also writes what a person needs to judge precision: the missed lines, and samples of
@@ -134,6 +136,17 @@ def missed_lines(measurement: Measurement) -> Iterator[str]:
         yield f"{measurement.name}/{place.path}:{cell}{place.line}: {what}: {texts[:160]}"
 
 
+def trees(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """What is measured: name and folder."""
+    if arguments.tree:
+        yield from ((tree.resolve().name, tree) for tree in arguments.tree)
+        return
+    projects, cache = load(arguments.project), cache_folder(arguments.cache)
+    for failure in provide(projects, cache):
+        print(f"left out: {failure}", file=sys.stderr)
+    yield from ((p.name, p.tree(cache)) for p in projects if p.tree(cache).is_dir())
+
+
 def main() -> None:
     """Measure; exit status 1 where an invariant is broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -143,17 +156,13 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=100, help="findings, and as many dismissals, to sample")
     parser.add_argument("--hunks", type=int, default=50, help="hunks to sample")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tree", type=Path, action="append", help="a folder of code, instead of the pinned projects")
     arguments = parser.parse_args()
-    projects, cache = load(arguments.project), cache_folder(arguments.cache)
-    for failure in provide(projects, cache):
-        print(f"left out: {failure}", file=sys.stderr)
     settings = load_settings(isolated=True, overrides={"target": arguments.target})
     measurements = []
-    for project in projects:
-        if project.tree(cache).is_dir():
-            print(f"measuring {project.name}", file=sys.stderr)
-            tree = project.tree(cache)
-            measurements.append(measure(project.name, tree, prove(tree, settings), truth_of(tree)))
+    for name, tree in trees(arguments):
+        print(f"measuring {name}", file=sys.stderr)
+        measurements.append(measure(name, tree, prove(tree, settings), truth_of(tree)))
     print("\n".join(table([(m.name, numbers(m)) for m in measurements])))
     reasons = Counter(reason for m in measurements for reason in m.explained.values())
     print("\nexplained: " + ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()))
