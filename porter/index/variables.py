@@ -287,8 +287,9 @@ class Variables(Names, ABC):
         if known is None or found is None:
             return None
         if found.startswith("item:"):
-            why = known.why.removeprefix("part of what is ")
-            return Known(found, f"part of what is {why}", certain=False)
+            whole = known.why.removeprefix("part of ")
+            whole = whole if whole.startswith("what ") else f"what is {whole}"
+            return Known(found, f"part of {whole}", certain=False)
         return Known(found, known.why, known.certain)
 
     def join(self, known: list[Known | None]) -> Known | None:
