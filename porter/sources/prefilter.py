@@ -23,7 +23,8 @@ from porter.targets import TARGETS as SPELLED
 _PYTHON = (
     *(b"cuda", b"nccl", b"NCCL", b"cudnn", b"nvtx"),
     *(b"kernels-community", b"ExecutionProvider", b"xformers", b"libcu", b"libnv", b"ut of memory"),
-    b"CUDA_VISIBLE_DEVICES",  # where a program sets it, no other file may ask for the device too early
+    # Where a program does this, no other file may use the device too early.
+    *(b"CUDA_VISIBLE_DEVICES", b"init_process_group"),
 )
 # Parts that many words share: the words are looked for only in files that hold the part.
 _SHARED = (b"CUDA", b"_BUILD", b"_STATUS_", b"_offload", b"flash_attention_")

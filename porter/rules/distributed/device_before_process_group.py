@@ -12,7 +12,8 @@ The backend insists that the runtime is not initialised before the process group
 ## When porter rewrites
 
 Where both calls are statements of the same block and nothing between them uses the device, the call moves behind
-`init_process_group`. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
+`init_process_group`. In front of a function that creates the group, a call that chooses the first device goes: the
+process has that one anyhow. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
 `device_id=` of `init_process_group` is taken out. A function of the program that runs before the group and uses the
 device, such as one that prints the device's properties, is named for you to call later.
 
@@ -41,7 +42,8 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_before, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
-from porter.rules.placement.indices import with_its_moves
+from porter.rules.placement.flags import flag
+from porter.rules.placement.indices import second, with_its_moves
 from porter.rules.presence import behind_test, is_present, spelled
 from porter.rules.spelling import expression
 from porter.rules.table import by_hand, judge_by_row, judgement
@@ -73,7 +75,34 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     name, where = helper
     message = f"`torch.cuda.set_device()` before `{name}()`, which creates the process group in {where}"
+    gone = _deleted(site, ctx) if _is_default(site, ctx) else None
+    if gone is not None:
+        advice = "delete it: the process group chooses the core, and a process alone has the first"
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, edits=(gone,))
     return by_hand(site, row, ctx, "move it behind that call, or delete it", message=message)
+
+
+def _is_default(site: Site, ctx: Context) -> bool:
+    """Whether the device chosen is the first that the process sees, which it has anyhow."""
+    chosen = site.call.get("device", 0) if site.call is not None else None
+    if chosen is None:
+        return False
+    if chosen.literal == 0 and not isinstance(chosen.literal, bool):
+        return True
+    name = ctx.text(chosen.start, chosen.end).encode()
+    above = (s for s in ctx.sites if s.kind == "device" and s.end < site.start and s.scope == site.scope)
+    made = [s for s in above if s.guards == site.guards and flag(s, ctx) == name]
+    return bool(made) and all(s.name in ("cuda", "cuda:0") and second(s, ctx) in ("", "0") for s in made)
+
+
+def _deleted(site: Site, ctx: Context) -> TextEdit | None:
+    """The edit that takes the call's statement away, where it does nothing else and leaves something of its block."""
+    from porter.rewrite.calls import delete_statement
+
+    here = site.statement
+    if not ctx.edits or here is None or not here.alone or here.kind != "Expr" or site.alias is not None:
+        return None
+    return delete_statement(ctx.source.text, here.start, here.end, here.siblings) if here.siblings > 1 else None
 
 
 def _may_be_none(site: Site, ctx: Context) -> bool:
