@@ -13,7 +13,7 @@ The backend insists that the runtime is not initialised before the process group
 
 Where both calls are statements of the same block and nothing between them uses the device, the call moves behind
 `init_process_group`. In front of a function that creates the group, a call that chooses the first device goes: the
-process has that one anyhow. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
+process has it anyhow. Elsewhere porter leaves it and says what to do: renamed in its place it would only fail later.
 `device_id=` of `init_process_group` is taken out. A function of the program that runs before the group and uses the
 device, such as one that prints the device's properties, is named for you to call later.
 
