@@ -36,6 +36,7 @@ _BUILD = "torch.version.cuda"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
+_CHOICES = frozenset({"cuda-stream", "framework-argument"})  # a person decides nothing where the target does not come
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
 _OWN_CLASS = re.compile(r"_*(?:CUDA|Cuda[A-Z_])")  # CUDA's by its name: CUDAPrefetcher
 _HEADERS = frozenset({"If", "While", "Assert"})
@@ -326,7 +327,7 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     def held(result: Judgement) -> Judgement:
         asks = result.rule in ASKING and result.verdict is Verdict.MANUAL
         stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result not in tests
-        stays = stays or (result.rule == "cuda-stream" and result.verdict is Verdict.MANUAL)
+        stays = stays or (result.rule in _CHOICES and result.verdict is Verdict.MANUAL)
         if not (result.edited or asks or stays):
             return result
         for test in tests:
