@@ -34,6 +34,7 @@ _HOPS = 4  # names between what is moved and a loader
 _HOMES = 4  # functions of which is remembered what many of their sites ask
 _RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
+_VARIABLE = re.compile(r"[\w.]+(?:\[[^][\n]*\])?")
 _MOVERS = frozenset({".cuda", "torch.Tensor.cuda"})
 
 Drawn = dict[str, list[tuple[set[str], ast.expr]]]
@@ -137,16 +138,22 @@ def _moved_as_a_whole(site: Site, ctx: Context) -> bool:
 
 def _taker(site: Site, ctx: Context) -> str | None:
     """The function or class of PyTorch, or the module, that takes what is moved, by itself or in a list."""
-    assert site.call is not None
-    around = ctx.outline().expressions(site.start, site.call.end)
-    own = next((i for i, n in enumerate(around) if ctx.outline().span(n).end == site.call.end), 0)
-    while own and isinstance(around[own - 1], ast.List | ast.Tuple):
-        own -= 1
-    match around[own - 1 : own]:
+    around = _around(site, ctx)
+    while around and isinstance(around[-1], ast.List | ast.Tuple):
+        around.pop()
+    match around[-1:]:
         case [ast.Call(func=func)] if (name := dotted(func)) is not None:
             found = full_name(name, site.scope, ctx) or ""
             return name if found.startswith("torch.") or _is_module(name, site, ctx) else None
     return None
+
+
+def _around(site: Site, ctx: Context) -> list[ast.expr]:
+    """The expressions that the call is a part of, outermost first."""
+    assert site.call is not None
+    around = ctx.outline().expressions(site.start, site.call.end)
+    own = next((i for i, n in enumerate(around) if ctx.outline().span(n).end == site.call.end), 0)
+    return around[:own]
 
 
 def _is_module(name: str, site: Site, ctx: Context) -> bool:
@@ -168,21 +175,27 @@ def _by_others(site: Site, ctx: Context) -> str | None:
         return None
     drawn = _drawn(ctx.outline().innermost(site.start) or ctx.outline().tree)
     own, run = _root(site, ctx), _beside(site, ctx)
+    receiver = ctx.text(site.receiver.start, site.receiver.end)
+    within = _around(site, ctx)[-1:] if site.call is not None and _VARIABLE.fullmatch(receiver) else []
     names = {name for target, _ in drawn.get(own, ()) for name in target} - {own}
     movers = (s for s in ctx.sites if s.scope == site.scope and s.name in _MOVERS and s.start != site.start)
-    for other in (s for s in movers if names or s.line in run):
-        beside, name = other.line in run, _root(other, ctx)
-        if not beside and name not in names:
+    for other in movers:
+        alike = within and other.call is not None and other.statement == site.statement
+        joined = alike and _around(other, ctx)[-1:] == within
+        beside = other.line in run
+        name = _root(other, ctx) if joined or beside or names else ""
+        if not (joined or beside or name in names):
             continue
         known = other.name == "torch.Tensor.cuda"
         if known or _by_itself(other, ctx) is not None:
-            moved = f"moves {'a tensor' if known else 'a tensor or a module'}"
-            it = f"line {other.line}"
-            return f"{it} beside it {moved}" if beside else f"it is unpacked with `{name}`, and {it} {moved}"
-    receiver = ast.parse(f"({ctx.text(site.receiver.start, site.receiver.end)}\n)", mode="eval").body
-    while isinstance(receiver, ast.Subscript | ast.Attribute):
-        receiver = receiver.value
-    loader = _loader(receiver, drawn, _HOPS) if isinstance(receiver, ast.Name) else None
+            what, it = "a tensor" if known else "a tensor or a module", f"line {other.line}"
+            if joined:
+                return f"`{name}`, which is moved beside it, is {what}"
+            return f"{it} beside it moves {what}" if beside else f"it is unpacked with `{name}`, and {it} moves {what}"
+    root = ast.parse(f"({receiver}\n)", mode="eval").body
+    while isinstance(root, ast.Subscript | ast.Attribute):
+        root = root.value
+    loader = _loader(root, drawn, _HOPS) if isinstance(root, ast.Name) else None
     return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
 
 
