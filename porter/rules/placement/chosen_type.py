@@ -1,19 +1,20 @@
-"""``Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor``: a type that a flag chooses, and all made of it.
+"""``Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor``: a type with a name, and all made of it.
 
-Neuron has no such type: the flag chooses a device, tensors are made on the CPU and moved there.
+Neuron has no such type: tensors are made on the CPU and moved to the device, or to the one that a flag chooses.
 """
 
 from __future__ import annotations
 
 import ast
 
-from porter.index.outline import dotted, in_scope
+from porter.index.outline import Span, dotted, in_scope
 from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit
 from porter.rules.placement.devices import torch_name
 from porter.rules.spelling import device_type
 
-_NAME = "device"
+_NAMES = ("device", "tensor_device")  # for the device that a flag chooses
+_HALVES = ("float16", "bfloat16")  # whether a program should go on in float16 is another question
 
 
 def chosen_type(site: Site, dtypes: dict[str, str], ctx: Context) -> tuple[str, Edits] | None:
@@ -22,14 +23,29 @@ def chosen_type(site: Site, dtypes: dict[str, str], ctx: Context) -> tuple[str, 
     They share a device, and so are rewritten together or not at all: None where one of them cannot be.
     """
     chosen = [s for s in ctx.sites if s.name.startswith("torch.cuda.") and s.name.endswith("Tensor") and _is_arm(s)]
-    if len({s.scope for s in chosen}) != 1 or _is_taken(ctx):
+    device = next((name for name in _NAMES if not _is_taken(name, ctx)), None)
+    if len({s.scope for s in chosen}) != 1 or device is None:
         return None
-    edits = {s.start: _rewritten(s, dtypes, s is chosen[0], ctx) for s in chosen}
+    edits = {s.start: _rewritten(s, dtypes, device, s is chosen[0], ctx) for s in chosen}
     found = edits.get(site.start)
     return None if found is None or None in edits.values() else (f"chosen-type:{chosen[0].start}", found)
 
 
-def _rewritten(site: Site, dtypes: dict[str, str], is_first: bool, ctx: Context) -> Edits | None:
+def named_type(site: Site, dtypes: dict[str, str], ctx: Context) -> Edits | None:
+    """The edits for ``dtype = torch.cuda.FloatTensor`` and all that is made of it; None where it has other uses."""
+    outline, root = ctx.outline(), torch_name(ctx)
+    match outline.around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if root is not None:
+            kind = site.name.rpartition(".")[2]
+            dtype = dtypes.get(kind.removesuffix("Tensor"))
+            if dtype is None or dtype in _HALVES or outline.span(value) != Span(site.start, site.end):
+                return None
+            made = _made(name, outline.home(name, site.start), f"{root}.{dtype}", device_type(site, ctx), ctx)
+            return (TextEdit(site.start, site.end, f"{root}.{kind}"), *made) if made else None
+    return None
+
+
+def _rewritten(site: Site, dtypes: dict[str, str], device: str, is_first: bool, ctx: Context) -> Edits | None:
     """The edits for one type; with the first comes the device."""
     outline = ctx.outline()
     statement = (outline.around(site.start) or [outline.tree])[-1]
@@ -42,14 +58,14 @@ def _rewritten(site: Site, dtypes: dict[str, str], is_first: bool, ctx: Context)
     alike = site.name.rpartition(".")[2] in (kind, f"Float{kind}")
     if arm.start != site.start or name is None or dtype is None or not alike or root != torch_name(ctx):
         return None
-    made = _made(name, outline.home(name, site.start), f"{root}.{dtype}", ctx)
+    made = _made(name, outline.home(name, site.start), f"{root}.{dtype}", device, ctx)
     if made is None:
         return None
     start, end = outline.span(statement).start, outline.span(statement).end
     if not is_first:
         return tuple(sorted([TextEdit(outline.span(statement.value).start, end, plain), *made]))
     indent = ctx.text(ctx.source.text.rfind(b"\n", 0, start) + 1, start)
-    opening = TextEdit(start, arm.end, f"{_NAME} = {root}.device({device_type(site, ctx)}")
+    opening = TextEdit(start, arm.end, f"{device} = {root}.device({device_type(site, ctx)}")
     other = outline.span(statement.value.orelse).start
     return tuple(sorted([opening, TextEdit(other, end, f'"cpu")\n{indent}{name} = {plain}'), *made]))
 
@@ -58,13 +74,13 @@ def _is_arm(site: Site) -> bool:
     return site.parent == "IfExp" and site.call is None
 
 
-def _is_taken(ctx: Context) -> bool:
-    """Whether the file uses the name that the device is to have."""
+def _is_taken(name: str, ctx: Context) -> bool:
+    """Whether the file uses a name that the device could have."""
     nodes = (n for n in ctx.outline().nodes if not isinstance(n, ast.keyword))
-    return any(_NAME in (getattr(n, "id", ""), getattr(n, "arg", ""), getattr(n, "name", "")) for n in nodes)
+    return any(name in (getattr(n, "id", ""), getattr(n, "arg", ""), getattr(n, "name", "")) for n in nodes)
 
 
-def _made(name: str, home: ast.AST, dtype: str, ctx: Context) -> list[TextEdit] | None:
+def _made(name: str, home: ast.AST, dtype: str, device: str, ctx: Context) -> list[TextEdit] | None:
     """The edits of what the type is used for: calls of it, and `x.type(Tensor)`. None for anything else."""
     outline = ctx.outline()
     nodes = list(in_scope(home, name))
@@ -80,11 +96,11 @@ def _made(name: str, home: ast.AST, dtype: str, ctx: Context) -> list[TextEdit] 
         match parents.get(id(node)):
             case ast.Call(func=function) as call if function is node:
                 end = outline.span(call).end
-                edits.append(TextEdit(end, end, f".to({_NAME})"))
+                edits.append(TextEdit(end, end, f".to({device})"))
             case ast.Call(func=ast.Attribute(attr="type") as method, args=[_], keywords=[]):
                 at = outline.span(method)
                 edits.append(TextEdit(at.end - len("type"), at.end, "to"))
-                edits.append(TextEdit(outline.span(node).start, outline.span(node).end, f"{_NAME}, {dtype}"))
+                edits.append(TextEdit(outline.span(node).start, outline.span(node).end, f"{device}, {dtype}"))
             case _:
                 return None
     return edits if stored == 1 else None

@@ -16,7 +16,7 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become `torch.Tensor`.
 
 A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor`) becomes a device that the
-flag chooses: what is made of the type moves to it.
+flag chooses: what is made of the type moves to it. So does what is made of `dtype = torch.cuda.FloatTensor`.
 
 A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
 halves may become float16 or bfloat16 where no test for halves leads to them, and `torch.set_default_tensor_type`
@@ -45,7 +45,7 @@ from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
-from porter.rules.placement.chosen_type import chosen_type
+from porter.rules.placement.chosen_type import chosen_type, named_type
 from porter.rules.placement.devices import torch_name
 from porter.rules.placement.reach import leads_to
 from porter.rules.spelling import device_type
@@ -85,8 +85,13 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "annotation":
         return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
     if site.parent == "IfExp" and site.call is None and (chosen := chosen_type(site, DTYPES, ctx)) is not None:
-        group, changes = chosen
-        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=changes, group=group)
+        group, together = chosen
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=together, group=group)
+    if site.parent == "Assign" and site.call is None and (changes := named_type(site, DTYPES, ctx)) is not None:
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=changes)
+    definition = next((s for s in ctx.sites if s.start == site.alias and s.parent == "Assign"), None)
+    if definition is not None and named_type(definition, DTYPES, ctx) is not None:
+        return Dismissed(site, "part")
     torch = _torch(site, ctx)
     edits: Edits | None = None
     if torch and site.editable:
