@@ -115,7 +115,9 @@ def _reads(node: ast.expr, name: str) -> bool:
 
 
 def _version(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """None on Neuron: harmless where it is shown, but not where it is parsed or tested."""
+    """None on Neuron: harmless where it is shown, but not where it is parsed or tested, by whatever name."""
+    if any(other.alias == site.start for other in ctx.sites):
+        return Dismissed(site, "part")
     if site.parent == "FormattedValue" or _SHOWN.search(before(site, ctx)):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="it is None on Neuron, and only shown here")
     if (kept := _keeps_out(site, ctx)) is not None:
