@@ -35,7 +35,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import held_against, opened, vendors
-from porter.rules.placement.devices import argument_around
+from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.indices import with_its_moves
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
@@ -49,7 +49,7 @@ _TRAINED = "lightning.Trainer(devices)"  # and all that is called so
 @rule("PRT109", "cuda-device-context")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, where the name is used."""
-    if argument_around(site, ctx) is not None:
+    if argument_around(site, ctx) is not None or _in_device(site, ctx):
         return Dismissed(site, "part")
     if (split := _split(site, ctx)) is not None:
         tested = any(g.start <= site.start and site.end <= g.end for g in split.guards)
@@ -73,6 +73,13 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.name == "torch.cuda.current_device" and not ctx.target.numbered and site.parent in _OF_NUMBERS:
         return by_hand(site, row, ctx, "a number is asked for here, and a process has one device without any")
     return with_its_moves(judge_use(site, row, ctx), site, ctx)
+
+
+def _in_device(site: Site, ctx: Context) -> bool:
+    """Whether the number is a part of a device that is written anew: ``f"cuda:{torch.cuda.current_device()}"``."""
+    devices = (s for s in ctx.sites if s.kind == "device" and s.statement == site.statement and ":" in s.name)
+    edits = (edit for device in devices for edit in word_edit(device, ctx) or ())
+    return any(edit.start < site.start and site.end < edit.end for edit in edits)
 
 
 def _beside(site: Site, ctx: Context) -> str:
