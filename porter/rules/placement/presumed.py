@@ -21,7 +21,7 @@ from porter.rules.placement.reach import full_name
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
 _PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
 _MAKING = frozenset({"torch.tensor", "torch.as_tensor", "torch.asarray", "torch.from_numpy"})  # of anything
-_SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze"})  # with arguments
+_SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze", "unsqueeze"})
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
