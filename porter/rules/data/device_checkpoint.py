@@ -44,6 +44,7 @@ from porter.rules.uses import has_uses, is_cpu_test
 
 _STATE = re.compile(r"state_dict|checkpoint|ckpt|model|\bstates?\b", re.I)
 _ON_CPU = re.compile(r"torch\.load\(.*map_location=(?:torch\.device\()?'cpu'")
+_ENTRY = re.compile(r"(\w+)(?:\[[^\[\]]+\])*")
 _OWN = re.compile(r"rank|ordinal|shard|worker|process_index")
 
 
@@ -67,9 +68,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _is_as_loaded(site: Site, body: list[ast.stmt], ctx: Context) -> bool:
-    """Whether what is saved is nothing but what the function has loaded to the CPU."""
+    """Whether what is saved is nothing but what the function has loaded to the CPU, or an entry of it."""
     saved = site.call.get("obj", 0) if site.call is not None else None
-    name = ctx.text(saved.start, saved.end) if saved is not None else ""
+    entry = _ENTRY.fullmatch(ctx.text(saved.start, saved.end)) if saved is not None else None
+    name = entry[1] if entry is not None else ""
     made = [n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Assign)]
     values = [ast.unparse(n.value) for n in made if any(isinstance(t, ast.Name) and t.id == name for t in n.targets)]
     return bool(values) and all(_ON_CPU.match(value) for value in values)
