@@ -103,22 +103,25 @@ class Variables(Names, ABC):
             return None
         self._open.add(key)
         try:
-            self._held[key] = held = self._holds(binding, depth, reaching)
+            held = self._holds(binding, depth, reaching)
         finally:
             self._open.discard(key)
+        if held is not None or not self._cycled:
+            self._held[key] = held
         return held
 
     def _holds(self, binding: Binding, depth: int, reaching: slice) -> Known | None:
         known: list[Known] = []
-        unknown = 0
+        unknown, cycled = 0, False
         for definition in binding.definitions[reaching][:DEFINITIONS]:
             self._cycled = False
             found = self._defined(definition, binding, depth + 1)
+            cycled = cycled or self._cycled
             if found is not None:
                 known.append(found)
             elif not self._cycled and not defines_none(definition):
                 unknown += 1
-        self._cycled = False
+        self._cycled = cycled and not known
         if not known:
             return self._by_use(binding)
         several = dict.fromkeys(self.types.canonical(k.type) for k in known)
