@@ -30,13 +30,16 @@ torch.neuron.set_device(local_rank)
 
 from __future__ import annotations
 
+import ast
+
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around, word_edit
-from porter.rules.placement.indices import with_its_moves
+from porter.rules.placement.indices import computed, with_its_moves
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
 
@@ -61,6 +64,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             advice=f"left as it is: without CUDA it is 0, which keeps line {split.line} from driving several devices",
             note="" if tested else "see what else the number decides",
         )
+    if not ctx.target.keeps_cuda and (numbered := _numbered(site, ctx)) is not None:
+        return by_hand(site, row, ctx, f"it counts the devices that line {numbered.line} numbers: port both together")
     if (launcher := _launcher(site, ctx)) is not None:
         advice = f"it says how many devices `{launcher}` starts, which knows none of {ctx.target.title}'s: port both"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
@@ -113,6 +118,29 @@ def _launch(site: Site, ctx: Context) -> Site | None:
         inside = other.call.start <= site.start and site.end <= other.call.end
         if not inside and ctx.answer(row).verdict is Verdict.REVIEW:
             return other
+    return None
+
+
+def _numbered(site: Site, ctx: Context) -> Site | None:
+    """The device that a loop over the count numbers: ``[f"cuda:{i}" for i in range(torch.cuda.device_count())]``."""
+    if site.name != "torch.cuda.device_count" or site.role != "call":
+        return None
+    outline = ctx.outline()
+    for node in (*outline.around(site.start)[-1:], *outline.expressions(site.start, site.end)):
+        match node:
+            case (
+                ast.For()
+                | ast.ListComp(generators=[_])
+                | ast.SetComp(generators=[_])
+                | ast.GeneratorExp(generators=[_])
+            ):
+                loop = node if isinstance(node, ast.For) else node.generators[0]
+            case _:
+                continue
+        inside, name = outline.span(node), dotted(loop.target)
+        devices = (s for s in ctx.sites if s.name == "cuda:{}" and inside.holds(s.start))
+        if outline.span(loop.iter).holds(site.start):
+            return next((s for s in devices if computed(s, ctx) == name), None)
     return None
 
 

@@ -26,6 +26,7 @@ _PICKED = re.compile(r"([A-Za-z_][\w.]*)\[(-?\d+)\]")
 _FIELD = re.compile(r"cuda:\{([^{}!:]*)")
 _SECOND = re.compile(r"\s*,\s*(?:index\s*=\s*)?(?!type\b)")
 _JOIN = re.compile(r"\s*(?:\+|%|\.\s*format\b)")
+_ALONE = re.compile(r"\(\s*([^(),]*?)\s*\)")  # what `format` is given, or `%` in parentheses
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -63,7 +64,11 @@ def computed(site: Site, ctx: Context) -> str:
     end = site.statement.end if site.statement is not None else site.end
     rest = ctx.text(site.end, max(site.end, end))
     joined = _JOIN.match(rest)
-    return _operand(rest[joined.end() :]) if joined is not None else ""
+    if joined is None:
+        return ""
+    operand = _operand(rest[joined.end() :])
+    alone = _ALONE.fullmatch(operand)
+    return alone[1] if alone is not None else operand
 
 
 def second(site: Site, ctx: Context) -> str:

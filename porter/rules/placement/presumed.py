@@ -227,6 +227,8 @@ def _loader(node: ast.expr, drawn: Drawn, hops: int) -> str | None:
             return name
         case ast.Subscript(value=inner) | ast.Call(args=[inner, *_]):
             return _loader(inner, drawn, hops)
+        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "values")):
+            return _loader(inner, drawn, hops)
         case ast.Name(id=name) if hops:
             values = (value for _, value in drawn.get(name, ()))
             return next((found for value in values if (found := _loader(value, drawn, hops - 1)) is not None), None)
