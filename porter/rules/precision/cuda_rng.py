@@ -64,8 +64,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for ``fork_rng`` and the like, which mean CUDA where they do not say."""
     if site.name in _TYPED:
         return _typed(site, row, ctx)
-    if ctx.target.keeps_cuda and ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
-        return judgement(site, row, ctx, verdict=Verdict.AUTO, note="`torch.manual_seed` seeds every device", **edits)
+    if ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
+        note = "`torch.manual_seed` seeds every device" if ctx.target.keeps_cuda else "the one device has this seed"
+        return judgement(site, row, ctx, verdict=Verdict.AUTO, note=note, **edits)
     if ctx.answer(row).replacement in _INTEGERS and (line := _line_of_tensor(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"the state is an `int` there, and line {line} takes it for a tensor")
     return judge_use(site, row, ctx)
@@ -105,32 +106,41 @@ def _takes_tensor(state: ast.AST, outer: dict[ast.AST, ast.AST]) -> bool:
 
 
 def _again(site: Site, ctx: Context) -> _Edited | None:
-    """A seed that `torch.manual_seed` has been given just before, and with it every device: once is enough.
+    """A seed that the device has been given just before: once is enough.
 
-    The call goes. Where a test has nothing else behind it, or it cannot go, it becomes `torch.manual_seed` as well.
+    The call goes. Where a test has nothing else behind it, or it cannot go, it becomes `torch.manual_seed`, if it was
+    that which seeded every device.
     """
     call, statement = site.call, site.statement
     if call is None or statement is None or not statement.alone or len(call.arguments) != 1 or not site.editable:
         return None
     if not _is_seeded(site, ctx.text(call.arguments[0].start, call.arguments[0].end), ctx):
         return None
-    if site.guards and all(_is_seed(other) for other in ctx.outline().block(site.start)):
+    if ctx.target.keeps_cuda and site.guards and all(_is_seed(other) for other in ctx.outline().block(site.start)):
         return {"rename": "torch.manual_seed"}
     from porter.rewrite.calls import delete_statement
 
     gone = delete_statement(ctx.source.text, statement.start, statement.end, statement.siblings)
-    return {"edits": (gone,)} if gone is not None else {"rename": "torch.manual_seed"}  # a comment keeps it
+    if gone is None:  # a comment keeps it
+        return {"rename": "torch.manual_seed"} if ctx.target.keeps_cuda else None
+    return {"edits": (gone,)}
 
 
 def _is_seeded(site: Site, seed: str, ctx: Context) -> bool:
-    """Whether `torch.manual_seed` got the same seed before the site, with nothing in between that draws a number."""
+    """Whether the device got the same seed before the site, with nothing in between that draws a number.
+
+    `torch.manual_seed` seeds every device; where a process has one, `torch.cuda.manual_seed` seeds all there is.
+    """
+    if ctx.target.keeps_cuda:
+        seeding = [f"{torch_name(ctx)}.manual_seed"]
+    else:
+        seeding = [f"{torch_name(ctx)}{name.removeprefix('torch')}" for name in _SEEDS if not ctx.target.numbered]
     wanted = ast.dump(ast.parse(f"({seed})", mode="eval").body)
     for outer, above in ctx.outline().before(site.start):
         for statement in reversed(above):
             match statement:
-                case ast.Expr(ast.Call(ast.Attribute(ast.Name(root), "manual_seed"), [value], [])):
-                    if root == torch_name(ctx) and ast.dump(value) == wanted:
-                        return True
+                case ast.Expr(ast.Call(function, [value], [])) if dotted(function) in seeding:
+                    return ast.dump(value) == wanted
             if not _is_idle(statement):
                 return False
         if not isinstance(outer, ast.If):
