@@ -14,6 +14,7 @@ from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
+from porter.rules.data.cuda_map_location import locations
 from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
@@ -48,6 +49,8 @@ def rule_name(site: Site, row: Row, ctx: Context) -> str:
     if site.kind == "device":
         if ctx.target.keeps_cuda and is_compared(site, ctx):
             return "cuda-device-comparison"
+        if locations(site, ctx) is not None:
+            return "cuda-map-location"
         return _BY_USE.get(site.use, "numbered-cuda-device" if ":" in site.name else row.rule)
     if site.role == "dynamic" and site.name.startswith("torch.cuda"):
         return "dynamic-cuda-access"

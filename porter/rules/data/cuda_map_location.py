@@ -35,10 +35,12 @@ import ast
 import re
 
 from porter.catalog.schema import Row
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.devices import argument_around, devices_inside, judge_device, keeps_place, word_edit
 from porter.rules.table import by_hand, judgement
+from porter.rules.uses import function_around
 
 _DEVICE = re.compile(r"(?:(?:torch\.)?device\()?([A-Za-z_][\w.]*)\)?")
 
@@ -46,6 +48,13 @@ _DEVICE = re.compile(r"(?:(?:torch\.)?device\()?([A-Za-z_][\w.]*)\)?")
 @rule("PRT402", "cuda-map-location")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge the whole argument; what stands inside it is part of it."""
+    if (table := locations(site, ctx)) is not None:
+        if site.use == "key":
+            return Dismissed(site, "part")
+        row = ctx.catalogue.find("argument", "torch.load(map_location)") or row
+        message = "`map_location` is given a table that puts a checkpoint on CUDA"
+        edits = ctx.edit(table.start, table.end, '"cpu"') if site.editable else None
+        return judgement(site, row, ctx, message=message, edits=edits)
     if site.kind == "device":
         return judge_device(site, row, ctx, f'`map_location` is `"{site.name}"`')
     if site.kind != "argument" or argument_around(site, ctx) is not None or keeps_place(site, ctx):
@@ -58,6 +67,19 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, message=message, edits=edits)
     edits = ctx.edit(site.start, site.end, '"cpu"') if site.editable else None
     return judgement(site, row, ctx, message=message, edits=edits)
+
+
+def locations(site: Site, ctx: Context) -> Span | None:
+    """The table of a variable for ``map_location`` that a device stands in: ``where = {"cuda:0": f"cuda:{rank}"}``."""
+    if site.use not in ("entry", "key") or ctx.target.keeps_cuda:
+        return None
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys) as table)]:
+            given = rf"(?:\bmap_location\s*=|\bload\([^()]*,)\s*{name}\b".encode()
+            from_cuda = any(key is not None and "cuda" in ast.unparse(key) for key in keys)
+            if from_cuda and re.search(given, function_around(site, ctx)):
+                return ctx.outline().span(table)
+    return None
 
 
 def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
