@@ -17,6 +17,7 @@ from porter.rules.placement.reach import arms
 from porter.rules.sisters import alike
 
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
+_MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 _WORD = re.compile(r"gpus?(?::\d+)?")
 _READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where a file says what the word means
@@ -45,7 +46,7 @@ def installs(site: Site, ctx: Context) -> Hold | None:
 
 
 def chosen(site: Site, ctx: Context) -> Hold | None:
-    """What the program keeps for CUDA, or calls it: ``self.cuda_config if``, ``DeviceGPU() if``, ``"gpu" if``."""
+    """What a program has for CUDA: ``self.cuda_config``, ``Device.CUDA``, ``DeviceGPU()``, ``"gpu"``."""
     for node in _values(site, ctx):
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str) and _WORD.fullmatch(node.value) and not _is_known(site, ctx):
@@ -55,7 +56,7 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
         name = dotted(node.func if isinstance(node, ast.Call) else node)
         if name is None or name.startswith("torch."):
             continue
-        if not isinstance(node, ast.Call) and _KEPT.search(name):
+        if not isinstance(node, ast.Call) and (_KEPT.search(name) or _MEMBER.search(name)):
             why = "CUDA's by its name"
         elif (other := alike(name, ctx)) is not None:
             why = f"CUDA's, as `{other}` is another device's"
@@ -82,9 +83,14 @@ def numbered(site: Site, ctx: Context) -> Hold | None:
 
 
 def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
-    """The expressions that are chosen where the test holds."""
+    """The expressions that are chosen where the test holds, and attributes that are assigned or returned there."""
     for arm in arms(site, flag(site, ctx), ctx.outline()):
-        yield from (node for node in arm[:1] if isinstance(node, ast.expr))
+        for node in arm:
+            match node:
+                case ast.expr():
+                    yield node
+                case ast.Assign(value=ast.Attribute() as value) | ast.Return(value=ast.Attribute() as value):
+                    yield value
 
 
 def _is_known(site: Site, ctx: Context) -> bool:
