@@ -172,25 +172,25 @@ class Expressions(Collector):
             self.expr(operand, "Compare")
 
     def _choice(self, node: ast.IfExp, parent: str) -> None:
-        conditions, _ = guards.chain(node, self.condition)
+        conditions, has_else = guards.chain(node, self.condition)
         saved = self.guards
-        self.under(guards.whole(conditions, True, *self.span(node.test)))
-        self._ternary(node, conditions, 0)
+        self.under(guards.whole(conditions, has_else, *self.span(node.test)))
+        self._ternary(node, conditions, has_else, 0)
         self.guards = saved
 
-    def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], index: int) -> None:
+    def _ternary(self, node: ast.IfExp, conditions: list[guards.Condition], has_else: bool, index: int) -> None:
         self.expr(node.test, "test")
         start, end = self.span(node.test)
         saved = self.guards
         self.tell(node.test, [node.body])
         self.tell(node.test, [node.orelse], holds=False)
-        self.under(guards.arm(conditions, index, True, start, end))
+        self.under(guards.arm(conditions, index, has_else, start, end))
         self.expr(node.body, "IfExp")
         self.guards = saved
         if isinstance(node.orelse, ast.IfExp):
-            self._ternary(node.orelse, conditions, index + 1)
+            self._ternary(node.orelse, conditions, has_else, index + 1)
             return
-        self.under(guards.arm(conditions, len(conditions), True, start, end))
+        self.under(guards.arm(conditions, len(conditions), has_else, start, end))
         self.expr(node.orelse, "IfExp")
         self.guards = saved
 

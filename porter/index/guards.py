@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -165,8 +166,14 @@ def _is_cuda_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda")
 
 
+_CPU = re.compile(r"(?:^|[._])cpu(?![a-z])|CPU")
+
+
 def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -> tuple[list[Condition], bool]:
-    """The conditions of an ``if``/``elif`` chain or nested ternaries, and whether it ends in an ``else``."""
+    """The conditions of an ``if``/``elif`` chain or nested ternaries, and whether it ends in an ``else`` for the rest.
+
+    An ``else`` that fails serves nobody, and one that takes the CPU none but the CPU.
+    """
     conditions: list[Condition] = []
     current: ast.If | ast.IfExp = node
     while True:
@@ -176,11 +183,25 @@ def chain(node: ast.If | ast.IfExp, classify: Callable[[ast.expr], Condition]) -
             if len(orelse) == 1 and isinstance(orelse[0], ast.If):
                 current = orelse[0]
                 continue
-            return conditions, bool(orelse)
+            return conditions, bool(orelse) and _serves(orelse)
         if isinstance(orelse, ast.IfExp):
             current = orelse
             continue
-        return conditions, True
+        return conditions, not _is_cpu(orelse)
+
+
+def _serves(body: list[ast.stmt]) -> bool:
+    """Whether a block neither fails nor takes the CPU: ``device = torch.device("cpu")``, ``return "cpu"``."""
+    values = (node.value for node in body if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return))
+    return not isinstance(body[-1], ast.Raise) and not any(value is not None and _is_cpu(value) for value in values)
+
+
+def _is_cpu(node: ast.expr) -> bool:
+    """Whether a value is the CPU's: ``"cpu"``, ``torch.device("cpu")``, ``CPUAccelerator.devices()``, ``x.cpu()``."""
+    if isinstance(node, ast.Call):
+        given = any(isinstance(a, ast.Constant) and a.value == "cpu" for a in node.args)
+        return given or _CPU.search(ast.unparse(node.func)) is not None
+    return isinstance(node, ast.Constant) and node.value == "cpu"
 
 
 def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end: int) -> Guard | None:
@@ -224,15 +245,22 @@ def whole(conditions: list[Condition], has_else: bool, start: int, end: int) -> 
     return guard if guard is not None and guard.kind in ("handled", "vendors") else None
 
 
-def row(body: list[ast.stmt], first: int, classify: Callable[[ast.expr], Condition]) -> tuple[int, frozenset[str]]:
-    """Where the row of ``if``s ends that starts at ``first``, and the accelerators that it tells apart.
+class Row(NamedTuple):
+    """A row of ``if``s: the accelerators that it tells apart, and whether what follows it serves the rest."""
+
+    vendors: frozenset[str] = frozenset()
+    has_else: bool = True
+
+
+def row(body: list[ast.stmt], first: int, classify: Callable[[ast.expr], Condition]) -> tuple[int, Row]:
+    """Where the row of ``if``s ends that starts at ``first``, and what it tells apart.
 
     Such a row is a chain by other means: each ``if`` leaves the block, or all compare one value with words.
     """
     last, subject = first, None
     vendors: set[str] = set()
     if not isinstance(body[min(first + 1, len(body) - 1)], ast.If):
-        return last, frozenset()
+        return last, Row()
     while last < len(body) and isinstance(node := body[last], ast.If) and not node.orelse:
         compared = _subject(node.test)
         if not exits(node.body) and (compared is None or (last > first and compared != subject)):
@@ -240,14 +268,18 @@ def row(body: list[ast.stmt], first: int, classify: Callable[[ast.expr], Conditi
         subject = compared
         vendors |= classify(node.test).vendors
         last += 1
-    return last, frozenset(vendors) if last - first > 1 and vendors & (_SERVER | _NEURON) else frozenset()
+    if last - first < 2 or not vendors & (_SERVER | _NEURON):
+        return last, Row()
+    return last, Row(frozenset(vendors), last == len(body) or _serves(body[last : last + 1]))
 
 
-def in_row(told: Condition, node: ast.If, vendors: frozenset[str], start: int, end: int) -> Guard | None:
+def in_row(told: Condition, node: ast.If, around: Row, start: int, end: int) -> Guard | None:
     """The guard on one ``if`` of a row: that for CUDA stays beside those for others."""
+    vendors = around.vendors
     if not vendors or told.vendors or not (told.mentions or told.cuda > 0 or _subject(node.test) is not None):
         return None
-    return Guard("handled" if vendors & _NEURON else "vendors", start, end, tuple(sorted(vendors)), exits(node.body))
+    has_else = exits(node.body) and around.has_else
+    return Guard("handled" if vendors & _NEURON else "vendors", start, end, tuple(sorted(vendors)), has_else)
 
 
 def _subject(test: ast.expr) -> str | None:

@@ -111,7 +111,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     start: int  # of the condition
     end: int
     vendors: tuple[str, ...] = ()  # accelerators that the chain's other arms name
-    has_else: bool = False  # behind this arm the chain ends in an ``else``, or the ``try`` has a handler
+    has_else: bool = False  # behind this arm the chain ends in an ``else`` for the rest, or the ``try`` has a handler
 
 
 class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

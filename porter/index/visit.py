@@ -25,19 +25,19 @@ class Visitor(Expressions):
     def __init__(self, tree: ast.Module, binder: Binder, inference: Inference, watch: Watch, source: Source) -> None:
         """Walks at once: see ``found``, and ``flow`` for edges and marks."""
         super().__init__(tree, binder, inference, watch, source)
-        self.row: frozenset[str] = frozenset()  # what the row of ``if``s tells apart that is being visited
+        self.row = guards.Row()  # of ``if``s, that is being visited
         self.serves_neuron = guards.serves_neuron(self.text, 0, len(self.text))
         self.block(tree.body)
 
     def block(self, body: list[ast.stmt]) -> None:
         """Visit statements of one block."""
         saved = self.statement, self.siblings, self.guards
-        after, vendors = 0, frozenset[str]()
+        after, row = 0, guards.Row()
         for i, node in enumerate(body):
             self.statement, self.siblings = node, len(body)
             if i >= after and isinstance(node, ast.If):
-                after, vendors = guards.row(body, i, self.condition)
-            self.row = vendors if i < after else frozenset()
+                after, row = guards.row(body, i, self.condition)
+            self.row = row if i < after else guards.Row()
             handler = _STATEMENTS.get(type(node))
             if handler is not None:
                 handler(self, node)

@@ -224,10 +224,16 @@ def leave(result: Judgement, why: str) -> Judgement:
 def _vendors(result: Judgement, guard: Guard, ctx: Context) -> Judgement:
     """An arm of a chain that tells vendors apart: never edited, the chain wants an arm of its own for Neuron."""
     others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
-    if guard.has_else and result.site.kind != "device":
+    if guard.has_else and (result.site.kind != "device" or _has_else(result.site, ctx)):
         return leave(result, f"one arm of a chain over {others}, which ends in an `else` for {ctx.target.title}")
     advice = f"add an arm for {ctx.target.title} to this chain over {others}, and leave the CUDA arm as it is"
     return by_hand(result, advice)
+
+
+def _has_else(site: Site, ctx: Context) -> bool:
+    """Whether a device is compared by an ``if`` of a chain that goes on behind it."""
+    around = ctx.outline().around(site.start)[-1:] if site.use == "compare" else []
+    return any(isinstance(node, ast.If) and node.orelse for node in around)
 
 
 def _by_device(site: Site, guard: Guard, ctx: Context) -> bool:
