@@ -239,6 +239,8 @@ class _Speller:
             raise _Taken(self._hindrance)
         free = self._free(name)
         at = max((self._after_imports(), *(need.at for need in needs)))
+        if torch in self._imported_after(at):  # it would come too late
+            needs = (_Need(at, False, "import torch" if torch == "torch" else f"import torch as {torch}"),)
         return free, (*needs, _Need(at, True, f"{free} = {expression}"))
 
     def _whole_values(self, edits: Sequence[TextEdit]) -> set[str]:

@@ -63,6 +63,12 @@ def supplied(text: str, edits: dict[str, str]) -> str:
             {"A": DEVICE},
             f"def f():\n    return {FOUND}\n\n\nimport torch\n",
         ),
+        (
+            "import os\n\ndef f():\n    pass\n\nimport torch as th\ng(A)\n",
+            {"A": DEVICE},
+            f"import os\nimport torch as th\n\n{DEFINED.replace('torch.', 'th.')}\ndef f():\n    pass\n\n"
+            "import torch as th\ng(DEVICE)\n",
+        ),
         # as the file spells it
         ("import torch\nf(A)\n", {"A": named("torch.accelerator")}, "import torch\nf(torch.accelerator)\n"),
         ("import torch as th\nf(A)\n", {"A": named("torch.accelerator")}, "import torch as th\nf(th.accelerator)\n"),
