@@ -24,6 +24,7 @@ _MAKING = frozenset({"torch.tensor", "torch.as_tensor", "torch.asarray", "torch.
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze", "unsqueeze"})
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
+_ASKED = re.compile(r"\breturn_tensors\s*=\s*[\"']pt[\"'][^()]*\)\Z")  # of a call, by its argument
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
     rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
@@ -57,6 +58,8 @@ def _by_itself(site: Site, ctx: Context) -> str | None:
     index = _BY_AXES.search(receiver)
     if index is not None:
         return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
+    if _ASKED.search(receiver):
+        return 'what has a `cuda()` and is asked for by `return_tensors="pt"` is a tensor'
     if (method := _chained(receiver, ctx.text(site.call.end, site.call.end + 20))) is not None:
         return f"what has `cuda()` and `{method}()` is a tensor or a module"
     if (use := _use(site, receiver, ctx)) is not None:
