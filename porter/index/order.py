@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,9 @@ class Span(NamedTuple):
     def holds(self, point: Point) -> bool:
         """Whether a point is within."""
         return self.start <= point < self.end
+
+
+_BODY = Span((0, 0), (sys.maxsize, 0))  # where a parameter counts
 
 
 class Told(NamedTuple):
@@ -81,8 +85,8 @@ class Order:
         before. What comes later counts only in a loop that begins behind that assignment.
         """
         here = begin(use)
-        for i in range(len(definitions) - 1, 0, -1):
-            span = self.assigned.get(definitions[i])
+        for i in range(len(definitions) - 1, -1, -1):
+            span = _BODY if isinstance(definitions[i], ast.arg) else self.assigned.get(definitions[i])
             if span is not None and span.holds(here):
                 if any(span.holds(loop.start) and loop.holds(here) for loop in self.loops):
                     return slice(i, None)

@@ -231,7 +231,7 @@ class Variables(Names, ABC):
         return own and isinstance(definition.extra, tuple) and definition.extra[0] not in (0, None)
 
     def _by_callers(self, definition: Definition, binding: Binding, depth: int) -> Known | None:
-        """What this file's own calls pass for a parameter, if they agree."""
+        """What this file's own calls pass for a parameter: of one class, or each of one that is named."""
         position = definition.extra[0] if isinstance(definition.extra, tuple) else None
         passed: list[Known] = []
         for call, scope in self._calls_of(binding.scope)[:6]:
@@ -240,8 +240,11 @@ class Variables(Names, ABC):
             if known is None:
                 return None
             passed.append(known)
-        if passed and len({self.types.canonical(k.type) for k in passed}) == 1:
+        several = dict.fromkeys(self.types.canonical(k.type) for k in passed)
+        if len(several) == 1:
             return Known(passed[0].type, f"what callers pass: {passed[0].why}", passed[0].certain)
+        if several and not any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in several):
+            return Known(f"any:{','.join(several)}", f"what callers pass: {passed[0].why}", certain=False)
         return None
 
     def _calls_of(self, function: Scope) -> list[tuple[ast.Call, Scope]]:
