@@ -39,6 +39,22 @@ def checked(x):
     _scale[(blocks,)](x, x.numel())
 """
 
+IN_BFLOAT16 = 'Write `torch.autocast("neuron", dtype=torch.bfloat16)`'
+INFERENCE = """
+import torch
+
+def plain(net: torch.nn.Module, x):
+    with torch.no_grad(), torch.cuda.amp.autocast():
+        out = net(x)
+    return out.detach().cpu().numpy()
+
+def cast(net: torch.nn.Module, x):
+    with torch.cuda.amp.autocast():
+        out = net(x)
+        found = out.argmax(1)
+    return out.float().numpy(), found.numpy()
+"""
+
 
 @pytest.mark.parametrize(
     ("path", "source", "line", "told"),
@@ -52,6 +68,13 @@ def checked(x):
             10,
             "Left as it is: it keeps Neuron out of `_scale`, where `triton.language` needs CUDA.",
         ),
+        (
+            "infer.py",
+            INFERENCE,
+            5,
+            f"{IN_BFLOAT16}. Line 7 hands `out` to NumPy, which has no bfloat16: `.float()` first.",
+        ),
+        ("infer.py", INFERENCE, 10, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
         ("launch.py", LAUNCHES, 14, "Port `_scale` first, where `triton.language` needs CUDA, and this test with it."),
     ],
 )

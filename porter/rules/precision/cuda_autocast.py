@@ -40,6 +40,7 @@ from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
 from porter.rules.placement.devices import torch_name
+from porter.rules.precision.forward import binds, reads
 from porter.rules.spelling import device_type
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import has_uses
@@ -49,6 +50,11 @@ _NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be 
 _OBJECT = "used as an object: a `functools.partial` of it is called alike"
 _OTHERS = "it may stand for something else, which is called alike"
 _CUDA_AMP = "torch.cuda.amp."
+# Methods and functions whose results are no bfloat16, or not all of them, whatever they are made of.
+_CASTS = frozenset(
+    {"float", "double", "half", "long", "int", "bool", "to", "type", "argmax", "argmin", "argsort"}
+    | {"max", "min", "topk", "sort", "nonzero", "multinomial", "generate"}
+)
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
     "torch.get_autocast_gpu_dtype": ("torch.get_autocast_dtype", 0),
@@ -158,7 +164,25 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
         editor.append(f"dtype={chosen}")
     elif dtype is not None and dtype.symbol in _HALF and chosen is not None:
         editor.replace(dtype, chosen)
-    return judgement(site, row, ctx, edits=editor.edits(), rename="torch.amp.autocast")
+    return judgement(site, row, ctx, note=_shown(site, ctx), edits=editor.edits(), rename="torch.amp.autocast")
+
+
+def _shown(site: Site, ctx: Context) -> str:
+    """What of the block's results goes to NumPy as it is, which has no bfloat16; empty where nothing does."""
+    block = ctx.outline().around(site.start)[-1]
+    if ctx.target.keeps_cuda or not isinstance(block, ast.With | ast.AsyncWith):
+        return ""
+    results = {name for statement in block.body if not _attributes(statement) & _CASTS for name in binds(statement)}
+    for node in ast.walk(ctx.outline().innermost(site.start) or ctx.outline().tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="numpy") as method):
+                if (handed := results & reads(method)) and not _attributes(method) & _CASTS:
+                    return f"line {node.lineno} hands `{min(handed)}` to NumPy, which has no bfloat16: `.float()` first"
+    return ""
+
+
+def _attributes(node: ast.AST) -> set[str]:
+    return {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
 
 
 def _unpacked(call: Call, ctx: Context) -> bool:
@@ -199,10 +223,11 @@ def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dism
     if not ctx.edits:
         return judgement(site, row, ctx)
     if dtype is not None:
-        return judgement(site, row, ctx, edits=ctx.edit(dtype.start, dtype.end, chosen))
+        return judgement(site, row, ctx, note=_shown(site, ctx), edits=ctx.edit(dtype.start, dtype.end, chosen))
     from porter.rewrite.calls import CallEditor
 
-    return judgement(site, row, ctx, edits=CallEditor(ctx.source.text, call).append(f"dtype={chosen}").edits())
+    edits = CallEditor(ctx.source.text, call).append(f"dtype={chosen}").edits()
+    return judgement(site, row, ctx, note=_shown(site, ctx), edits=edits)
 
 
 def _query(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismissed:
