@@ -298,15 +298,15 @@ class Expressions(Collector):
         for arg in [*positional, *arguments.kwonlyargs]:
             self.annotation(arg.annotation)
 
-    def annotation(self, node: ast.expr | None) -> None:
+    def annotation(self, node: ast.AST | None) -> None:
         """Visit an annotation: names count, texts do not."""
-        if node is None:
-            return
-        for part in (node,) if type(node) is ast.Name else ast.walk(node):  # most are but a name
-            if isinstance(part, (ast.Attribute, ast.Name)):
-                self.chain(part, "annotation", role="annotation", descend=False)
-            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                self.string(part, part.value, "annotation")
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            self.chain(node, "annotation", role="annotation", descend=False)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            self.string(node, node.value, "annotation")
+        elif node is not None:
+            for part in ast.iter_child_nodes(node):
+                self.annotation(part)
 
 
 _EXPRESSIONS: dict[type, Callable[..., None]] = {
