@@ -55,7 +55,7 @@ def unparsable(problem: Problem, rule: Rule, place: str) -> Finding:
         column=1,
         end_line=line,
         end_column=1,
-        cell=None,
+        cell=problem.cell,
         code=rule.code,
         name=rule.name,
         symbol=None,

@@ -110,6 +110,7 @@ class Problem(msgspec.Struct, frozen=True):
     path: str
     message: str
     line: int | None = None
+    cell: int | None = None  # of a notebook, where it is of that alone
 
 
 class Dismissal(msgspec.Struct, frozen=True):

@@ -106,7 +106,8 @@ def decode_notebook(raw: bytes, display: str) -> Source | Problem:
     if _error("\n".join(cell.text.decode() for cell in masked)) is not None:
         for i, cell in enumerate(found):
             if (reason := _error(masked[i].text.decode())) is not None:
-                problems.append(Problem(display, f"cell {cell.index} is not Python ({reason}); porter left it out"))
+                why = f"cell {cell.index + 1} is not Python ({reason}); porter left it out"
+                problems.append(Problem(display, why, cell=cell.index))
                 masked[i] = _leave_out(masked[i])
     return _assemble(raw, display, found, masked, tuple(problems))
 

@@ -218,7 +218,8 @@ def test_a_cell_that_is_no_python_does_not_hide_the_others() -> None:
     assert src.text == b"a.cuda()\n#rint 'x'\n#f:\nb.cuda()\n"
     (found,) = src.problems
     assert found.path == "a.ipynb"
-    assert "cell 1 is not Python" in found.message
+    assert "cell 2 is not Python" in found.message  # as Jupyter counts them
+    assert found.cell == 1
     assert "line 1" in found.message
 
 
