@@ -56,7 +56,7 @@ def rule_name(site: Site, row: Row, ctx: Context) -> str:
         return "dynamic-cuda-access"
     if site.name == "torch.cuda.set_device" and site.role == "call" and comes_first(site, ctx):
         return "device-before-process-group"
-    if site.kind == "symbol" and ctx.source.kind not in PYTHON:
+    if site.kind == "symbol" and ctx.source.kind not in PYTHON and row.rule != "framework-argument":
         return "cuda-only-package" if row.rule in KERNELS else "cuda-config-value"
     return "cuda-config-value" if site.kind == "config" else row.rule  # the other rules read Python
 

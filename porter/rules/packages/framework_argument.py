@@ -7,7 +7,8 @@ Hugging Face, Lightning, accelerate and DeepSpeed take the device, precision and
 ## On Neuron
 
 transformers, accelerate, diffusers and TRL know Neuron and choose it themselves; prefer bf16. Lightning has no Neuron
-accelerator, DeepSpeed no Neuron support. `device_map="auto"` leaves a model on the CPU.
+accelerator, whether it is told one or looks for itself, and DeepSpeed no Neuron support. `device_map="auto"` leaves a
+model on the CPU.
 
 ## When porter rewrites
 
@@ -33,13 +34,14 @@ from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import is_asked_for
 
 _SHARDED = '`tp_plan="auto"` under torchrun'
+_LIGHTNING = "lightning.Trainer"
 _OTHERS = frozenset({"handled", "vendors"})  # guards of code that other devices run as well
 
 
 @rule("PRT703", "framework-argument")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue; what a class is only asked for is reported where it is made."""
-    if is_asked_for(site, ctx):
+    if is_asked_for(site, ctx) or (row.name == _LIGHTNING and not _chooses(site, row, ctx)):
         return Dismissed(site, "part")
     if (beside := _beside(site, ctx)) is not None:
         quote, device = ctx.text(site.start, site.start + 1), ctx.target.device
@@ -59,3 +61,16 @@ def _beside(site: Site, ctx: Context) -> Site | None:
         return None
     moved = (s for s in ctx.sites if s.name == "torch.Tensor.cuda" or (s.name == "cuda" and s.detail == "`.to()`"))
     return next((s for s in moved if not any(guard.kind in _OTHERS for guard in s.guards)), None)
+
+
+def _chooses(site: Site, row: Row, ctx: Context) -> bool:
+    """Whether Lightning is left to choose the device, and no argument of the call is reported for it."""
+    if site.call is None or site.call.get("gpus") is not None:  # before 2.0, where it takes the CPU unless told
+        return False
+    accelerator = site.call.get("accelerator", 0 if site.name.endswith("Fabric") else None)
+    if accelerator is not None and accelerator.literal != "auto":
+        return False
+    arguments = (s for s in ctx.sites if s.kind == "argument" and s.call == site.call)
+    rows = ((s, ctx.catalogue.find(s.kind, s.name)) for s in arguments)
+    told = (judge_by_row(s, found, ctx) for s, found in rows if found is not None and found.rule == row.rule)
+    return not any(isinstance(t, Judgement) and t.verdict is ctx.answer(row).verdict for t in told)
