@@ -138,7 +138,7 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
             case _:
                 continue
         inside, name = outline.span(node), dotted(loop.target)
-        devices = (s for s in ctx.sites if s.name == "cuda:{}" and inside.holds(s.start))
+        devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside.holds(s.start))
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
     return None
