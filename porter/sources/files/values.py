@@ -100,6 +100,8 @@ def setting(path: tuple[str, ...], value: str) -> Setting | None:
         return _switch(key, value)
     if path[-2:] == ("zero_optimization", "stage"):  # what every configuration of DeepSpeed has
         return Setting(f"zero_optimization: {value}")
+    if path == ("build", "gpu") and value.lower() in _YES:
+        return Setting("build.gpu: true")  # Cog's
     if DEVICE.fullmatch(value):
         return Setting(f"device: {value}", _DEVICE_KEY.fullmatch(key) is not None)
     if value in ("gpu", "cuda", "GPU") and key.endswith(("accelerator", "device")):
