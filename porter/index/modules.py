@@ -106,10 +106,10 @@ class Modules:
         return qualified
 
     def _bound(self, name: str, summary: Summary, load: bool, hops: int = HOPS // 2) -> str | None:
-        """What a module's imports bind a name to; where it imports all names of others, the first that has it."""
+        """What a module's imports bind a name to; where it imports all names of others, the last that has it."""
         if name in summary.names or hops == 0:
             return summary.exports.get(name)
-        for star in summary.starred:
+        for star in reversed(summary.starred):
             found = self._module(star, summary.module)
             known = (self.bindings if load else self._known_of)(found) if found not in (None, summary.module) else None
             if known is not None and (name in known.names or self._bound(name, known, load, hops - 1)):
