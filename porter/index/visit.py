@@ -227,7 +227,7 @@ class Visitor(Expressions):
         if name is not None:
             name = qualified if self.watch.has("symbol", qualified) else name
             self.found.append(Found("symbol", name, alias, self.moment("Import", "import"), alias=alias))
-        elif WORD.search(qualified):
+        elif WORD.search(qualified) or (alias.asname is not None and WORD.search(alias.asname)):
             self.found.append(Found("symbol", qualified, alias, self.moment("Import", "import"), alias=alias))
 
     def _class(self, node: ast.ClassDef) -> None:

@@ -115,6 +115,8 @@ def test_verbose_shows_what_needs_no_change(porter) -> None:  # type: ignore[no-
     assert (quiet.status, loud.status) == (0, 0)
     assert "no use" not in quiet.err
     assert "a.py:1: no use: " in loud.err
+    Path("a.py").write_text("from hccl import Communicator as NcclCommunicator\n")
+    assert "a.py:1: no use: a name of this program" in porter("check", "-v").err
 
 
 def test_check_of_standard_input(porter, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
