@@ -46,6 +46,7 @@ class Inference(Variables):
     def infer(self, node: ast.expr, scope: Scope, depth: int = 0) -> Known | None:
         """The class of the object that ``node`` yields; None if not known. Asked again, it remembers."""
         if depth > _DEPTH:
+            self._cycled = True  # from elsewhere the way may be shorter: what came of this is not remembered
             return None
         handler = _HANDLERS.get(type(node))
         if handler is None:
