@@ -55,6 +55,26 @@ def cast(net: torch.nn.Module, x):
     return out.float().numpy(), found.numpy()
 """
 
+CHAINS = """
+import torch
+
+def device(kept):
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    elif torch.xpu.is_available():
+        return torch.device("xpu")
+    else:
+        return kept
+
+def host():
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    elif torch.xpu.is_available():
+        return torch.device("xpu")
+    else:
+        return torch.device("cpu")
+"""
+
 
 @pytest.mark.parametrize(
     ("path", "source", "line", "told"),
@@ -76,6 +96,10 @@ def cast(net: torch.nn.Module, x):
         ),
         ("infer.py", INFERENCE, 10, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
         ("launch.py", LAUNCHES, 14, "Port `_scale` first, where `triton.language` needs CUDA, and this test with it."),
+        ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
+        ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
+        ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),
+        ("chain.py", CHAINS, 14, "Add an arm for Neuron to this chain over `xpu`"),
     ],
 )
 def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

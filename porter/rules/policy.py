@@ -226,6 +226,9 @@ def _vendors(result: Judgement, guard: Guard, ctx: Context) -> Judgement:
     others = ", ".join(f"`{vendor}`" for vendor in guard.vendors)
     if guard.has_else and (result.site.kind != "device" or _has_else(result.site, ctx)):
         return leave(result, f"one arm of a chain over {others}, which ends in an `else` for {ctx.target.title}")
+    if guard.has_else:
+        advice = f"see what {ctx.target.title} gets in the `else` of this chain over {others}, and leave the CUDA arm"
+        return by_hand(result, advice)
     advice = f"add an arm for {ctx.target.title} to this chain over {others}, and leave the CUDA arm as it is"
     return by_hand(result, advice)
 
