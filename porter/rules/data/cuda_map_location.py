@@ -38,7 +38,14 @@ from porter.catalog.schema import Row
 from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
-from porter.rules.placement.devices import argument_around, devices_inside, judge_device, keeps_place, word_edit
+from porter.rules.placement.devices import (
+    argument_around,
+    devices_inside,
+    is_place,
+    judge_device,
+    keeps_place,
+    word_edit,
+)
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import function_around
 
@@ -65,6 +72,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.target.keeps_cuda:
         edits = _found(site, ctx) if ctx.edits else ()
         return judgement(site, row, ctx, message=message, edits=edits)
+    if is_place(site, ctx):  # of a target that loads to no device
+        return by_hand(site, row, ctx, "load on the CPU, and move what is loaded: nothing copies it", message=message)
     edits = ctx.edit(site.start, site.end, '"cpu"') if site.editable else None
     return judgement(site, row, ctx, message=message, edits=edits)
 

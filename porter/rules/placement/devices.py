@@ -53,12 +53,17 @@ def argument_around(site: Site, ctx: Context) -> Site | None:
 
 
 def keeps_place(argument: Site, ctx: Context) -> bool:
-    """Whether what is read stays on the device that ``map_location`` names: the function copies it into no module."""
-    if not argument.name.endswith("(map_location)") or ctx.target.keeps_cuda or not ctx.target.loads:
+    """Whether what is read stays on the device that ``map_location`` names, and the target can load to one."""
+    return ctx.target.loads and not ctx.target.keeps_cuda and is_place(argument, ctx)
+
+
+def is_place(argument: Site, ctx: Context) -> bool:
+    """Whether ``map_location`` says where tensors are used: the function copies what is read into no module."""
+    if not argument.name.endswith("(map_location)") or "state_dict" in argument.name:
         return False
     value = ast.parse(f"({ctx.text(argument.start, argument.end)})", mode="eval")
     moves = any(isinstance(node, ast.Lambda | ast.Dict) for node in ast.walk(value))
-    return not moves and "state_dict" not in argument.name and not _LOADS.search(function_around(argument, ctx))
+    return not moves and not _LOADS.search(function_around(argument, ctx))
 
 
 def _stays(argument: Site, ctx: Context) -> bool:
