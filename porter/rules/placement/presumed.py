@@ -19,8 +19,11 @@ from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import full_name
 
 _BY_AXES = re.compile(r"\[(?=[^][]*(?:\bNone\b|\.\.\.|:[^][]*,|,[^][]*:))[-+*\w\s:,.]+\]$")
-_PLAIN = frozenset({"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "detach", "clone", "cpu"})
+_PLAIN = frozenset(
+    {"eval", "train", "half", "float", "bfloat16", "double", "long", "int", "bool", "byte", "detach", "clone", "cpu"}
+)
 _MAKING = frozenset({"torch.tensor", "torch.as_tensor", "torch.asarray", "torch.from_numpy"})  # of anything
+_MADE = {"torch.Tensor": "tensor", "torch.nn.Module": "tensor or a module"}  # what is made, and of what
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze", "unsqueeze"})
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
@@ -66,6 +69,9 @@ def _by_itself(site: Site, ctx: Context) -> str | None:
         return use
     if (function := _taker(site, ctx)) is not None:
         return f"of what has a `cuda()`, `{function}()` takes tensors and modules"
+    match _around(site, ctx)[-1:]:
+        case [ast.BinOp(op=op)] if not isinstance(op, ast.Mod):  # which puts texts together
+            return "what has a `cuda()` and is reckoned with is a tensor"
     return None
 
 
@@ -115,8 +121,9 @@ def _taken(name: str, site: Site, ctx: Context) -> str | None:
     for call in _takers(ctx.outline().home(name, site.start)).get(name, ()):
         written = dotted(call.func) or ""
         function = full_name(written, site.scope, ctx) or ""
-        if function not in _MAKING and ctx.project.types.returns(function) == "torch.Tensor":
-            return f"what has a `cuda()` and is taken by `{written}()`, as in line {call.lineno}, is a tensor"
+        made = ctx.project.types.returns(function) if function not in _MAKING else None
+        if made in _MADE:
+            return f"what has a `cuda()` and is taken by `{written}()`, as in line {call.lineno}, is a {_MADE[made]}"
     return None
 
 
