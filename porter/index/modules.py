@@ -48,6 +48,7 @@ class Modules:
             if around:
                 self.own.add(around[0])
                 self.own.add(f"{outside}.{around[0]}")  # in a namespace package: megatron.core
+        self.own.discard("torch")  # a folder of that name, deep inside, is not what the files import
 
     def _merge(self, summaries: list[Summary]) -> None:
         """Add files whose names may refer to each other's."""
