@@ -13,10 +13,11 @@ into what the plain loop would do, on every device: one edit where it is made ke
 
 ## When porter rewrites
 
-The constructor, and code that reads `state_dict()["scale"]`, also through a class that wraps the scaler: of an empty
-state it takes 1.0. A subclass may rely on the scale, and a scaler passed on as a class is made elsewhere: those porter
-leaves to you. So it does where the file runs `torch.autocast` on a device that it takes from a variable and names no
-dtype, which may then be float16, and where it chooses `torch.cuda.amp.autocast` as an object.
+The constructor, and code that reads `state_dict()["scale"]`, also through a class that wraps the scaler, and of what is
+named a scaler and is given an optimizer: of an empty state it takes 1.0. A subclass may rely on the scale, and a scaler
+passed on as a class is made elsewhere: those porter leaves to you. So it does where the file runs `torch.autocast` on a
+device that it takes from a variable and names no dtype, which may then be float16, and where it chooses
+`torch.cuda.amp.autocast` as an object.
 
 ## Example
 
@@ -62,6 +63,7 @@ _READS = re.compile(rb"\bstate_dict\(\)\s*" + _KEY + rb"|scaler\._scale\b")
 _OWN = re.compile(rb"scaler\.(?=(_(?!enabled\b|device\b)\w+|[gs]et_(?:growth|backoff)_\w+))")
 _DEMANDED = re.compile(rb"\bnot [\w.]*scaler\.is_enabled\(\)[^\n]*:\s*raise\b")
 _ITEM = re.compile(r"\[\s*([\"'])scale\1\s*\]")
+_SCALER = re.compile(r"([\w.]*scaler)\.state_dict\(\)", re.I)
 _SAVES = re.compile(rb"(\w+)\s*=\s*[\w.]*scaler[\w.]*\.state_dict\(\)")
 
 
@@ -92,12 +94,28 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _read(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``state["scale"]`` as ``state.get("scale", 1.0)``, which is the same where the scaler is on."""
-    if site.name != _STATE or site.receiver is None:
+    if site.receiver is None or not _reads_scale(site, ctx):
         return Dismissed(site, "user-name")
+    note = ""
+    if site.name != _STATE:
+        row, note = ctx.catalogue.find("symbol", _STATE) or row, "Nothing but its use says that this is a scaler"
     edits = None
     if (item := _ITEM.fullmatch(ctx.text(site.receiver.end, site.end))) is not None:
         edits = ctx.edit(site.receiver.end, site.end, f".get({item[1]}scale{item[1]}, 1.0)")
-    return judgement(site, row, ctx, message='`["scale"]` reads the scale from a scaler\'s state', edits=edits)
+    message = '`["scale"]` reads the scale from a scaler\'s state'
+    return judgement(site, row, ctx, message=message, edits=edits, note=note)
+
+
+def _reads_scale(site: Site, ctx: Context) -> bool:
+    """Whether it is a scaler whose scale a site reads, be it by its name and an optimizer that the file gives it.
+
+    Of any other state that has a scale, the edit reads the same.
+    """
+    if site.name == _STATE or site.receiver is None:
+        return site.name == _STATE
+    named = _SCALER.fullmatch(ctx.text(site.receiver.start, site.receiver.end))
+    given = rb"\b%s(?:\.\w+)?\([^()]*\boptim"
+    return named is not None and re.search(given % re.escape(named[1].encode()), ctx.source.text) is not None
 
 
 def _mentioned(site: Site, row: Row, ctx: Context) -> Judgement:
@@ -118,7 +136,8 @@ def _for_cuda(call: Call) -> bool:
 def _hindrance(ctx: Context) -> str:
     """Why the file needs its scaler on; empty where it does not."""
     text = ctx.source.text
-    rewritten = {site.end for site in ctx.sites if site.name == _STATE and site.editable}
+    reading = (site for site in ctx.sites if site.name.endswith(".[scale]") and site.editable)
+    rewritten = {site.end for site in reading if _reads_scale(site, ctx)}
     readers = [_READS, *(re.compile(rb"\b" + re.escape(saved[1]) + _KEY) for saved in _SAVES.finditer(text))]
     found = (match for reader in readers for match in reader.finditer(text) if match.end() not in rewritten)
     if (reader := next(found, None)) is not None:
