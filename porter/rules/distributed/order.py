@@ -12,6 +12,7 @@ from porter.rules.placement.reach import called
 from porter.rules.uses import rest_of_function
 
 _INIT = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
+_JOIN = "deepspeed.init_distributed"  # creates the group as well
 # What asks or prepares without starting the runtime.
 _IDLE = frozenset({"is_available", "device_count", "is_initialized", "is_bf16_supported", "set_device", "device"})
 _SEEDS = ("manual_seed", "seed")
@@ -30,14 +31,21 @@ def group_behind(site: Site, ctx: Context) -> Site | None:
 
 
 def helper_behind(site: Site, ctx: Context) -> tuple[str, str] | None:
-    """A function of the program that is called after the site and creates the process group: its name, and where."""
+    """A function that is called after the site and creates the process group: its name, and where.
+
+    It is one of the program's, or of a package that has one of its own.
+    """
     helpers = {s.scope.rpartition(".")[2]: s for s in ctx.sites if is_start(s) and s.scope and s.scope != site.scope}
     rest = rest_of_function(site, ctx)
     for name, start in helpers.items():
         if re.search(rb"\b%s\(" % name.encode(), rest):
             return start.scope, f"line {start.line}"
     outline = ctx.outline()
-    behind = (node for block in outline.blocks(site.start) for node in block if outline.span(node).start > site.start)
+    behind = [node for block in outline.blocks(site.start) for node in block if outline.span(node).start > site.start]
+    spans = [outline.span(node) for node in behind]
+    for join in (s for s in ctx.sites if s.name == _JOIN and s.call is not None and s.scope == site.scope):
+        if any(span.start <= join.start < span.end for span in spans):
+            return join.name, f"line {join.line}"
     for call in (inner for node in behind for inner in ast.walk(node) if isinstance(inner, ast.Call)):
         module, inside = _inside(call, site.scope, ctx)
         if module != ctx.module and any(is_start(s) for s in inside):
