@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from porter.index.order import begin, end
 from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
 DEFINITIONS = 24  # of one name that are looked at
@@ -44,7 +45,7 @@ class Names:
         if binding is None:
             return None
         base = self.bound(binding)
-        if base is None or (names and instance_class(root.id, scope) is not None):
+        if base is None or (names and (instance_class(root.id, scope) is not None or _replaced(binding, root, scope))):
             return None
         base = self._elsewhere(base)
         if not names:
@@ -120,6 +121,23 @@ class Names:
                 if base is not None:
                     return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
         return None
+
+
+def _replaced(binding: Binding, use: ast.Name, scope: Scope) -> bool:
+    """Whether an import has given its name away where it is used: ``import model``, then ``model = model.Net()``."""
+    if len(binding.definitions) == 1 or binding.scope is not scope or binding.definitions[0].kind != "import":
+        return False
+    if any(end(d.node) <= begin(use) and _is_called_of(d, binding.name) for d in binding.definitions):
+        return True
+    reaching = binding.definitions[scope.order.reaching([d.node for d in binding.definitions], use)]
+    return all(d.kind == "value" and isinstance(d.node, ast.Call) for d in reaching)
+
+
+def _is_called_of(definition: Definition, name: str) -> bool:
+    """Whether a definition is what a part of ``name`` returns."""
+    called = definition.node.func if isinstance(definition.node, ast.Call) else None
+    chain = dotted(called) if definition.kind == "value" and isinstance(called, ast.Attribute) else None
+    return chain is not None and chain[0].id == name
 
 
 def is_none(node: ast.AST) -> bool:
