@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from porter.model import Problem
 from porter.sources.source import Source
 
 _DEPTH = 4000  # frames: deeper expressions are machine-made tables, and are reported instead
+_ASYNC = re.compile(rb"[(,]\s*async\s*=")
 _FSTRINGS_HAVE_OFFSETS = sys.version_info >= (3, 12)
 
 
@@ -153,7 +155,9 @@ def packages_around(folder: str) -> tuple[str, list[str]]:
 
 
 def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
-    if source.kind == "python" and (
+    if _ASYNC.search(source.text):
+        hint = "`async` is a keyword since Python 3.7: PyTorch calls that argument `non_blocking`"
+    elif source.kind == "python" and (
         b"\nprint " in source.text or b"    print " in source.text or b"except " in source.text
     ):
         hint = (

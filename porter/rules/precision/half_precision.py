@@ -49,6 +49,7 @@ _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffe
 _OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
 _SAID = re.compile(rb"[^\n#]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
+_OF_THAT = re.compile(rb"\b(?:to\(|map_location\s*=\s*|device\s*=\s*)device\b(?!\s*[.(])")  # where the device goes
 _DEVICE = re.compile(rb"cuda|device|\.to\(|accelerat|autocast", re.I)
 _SAVES = re.compile(rb"\.(?:save_pretrained|push_to_hub|save_model)\(|\b(?:torch|model)\.save\(|\bsave_file\(")
 _QUANTISED = re.compile(rb"\btorch\.int8\b|\bq_?(?:weight|zeros)\b|\b\w*weight_scales?\b")
@@ -111,7 +112,7 @@ def _settled(site: Site, ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
-    if _ON_CPU.search(ctx.source.text) and not _DEVICE.search(_ON_CPU.sub(b"", ctx.source.text)):
+    if _ON_CPU.search(ctx.source.text) and not _DEVICE.search(_OF_THAT.sub(b"", _ON_CPU.sub(b"", ctx.source.text))):
         return "the file's only device is the CPU"
     if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
         return "the file saves models, and runs none: it is the format of what others read"
