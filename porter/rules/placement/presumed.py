@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+import msgspec
+
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
@@ -35,7 +37,7 @@ _MOVES = re.compile(
 _LOADER = re.compile(r"loaders?$", re.I)
 _DRAWING = frozenset({"next", "iter", "list"})
 _HOPS = 4  # names between what is moved and a loader
-_HOMES = 4  # functions of which is remembered what many of their sites ask
+_HOMES, _NAMES = 4, 256  # functions, and names in them, of which is remembered what many sites ask
 _RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
 _VARIABLE = re.compile(r"[\w.]+(?:\[[^][\n]*\])?")
@@ -94,7 +96,7 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
     name = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
     if not name or not all(part.isidentifier() for part in name.split(".")):
         return None
-    calls = _calls(ctx.outline().home(name, site.start))
+    calls = _uses(ctx.outline().home(name, site.start)).calls
     if name in calls:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
@@ -105,20 +107,9 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
     return f"what has `cuda()` and `{found.removesuffix('()')}()`, called in line {line}, is a tensor or a module"
 
 
-@lru_cache(maxsize=_HOMES)
-def _calls(home: ast.AST) -> dict[str, int]:
-    """The first line where each name is called, and where it is called without arguments: ``name()``."""
-    found: dict[str, int] = {}
-    for node in ast.walk(home):
-        if isinstance(node, ast.Call) and (name := dotted(node.func)) is not None:
-            for key in (name,) if node.args or node.keywords else (name, f"{name}()"):
-                found[key] = min(node.lineno, found.get(key, node.lineno))
-    return found
-
-
 def _taken(name: str, site: Site, ctx: Context) -> str | None:
     """A function of PyTorch that takes what a name holds, and is none that makes a tensor of anything."""
-    for call in _takers(ctx.outline().home(name, site.start)).get(name, ()):
+    for call in _uses(ctx.outline().home(name, site.start)).takers.get(name, ()):
         written = dotted(call.func) or ""
         function = full_name(written, site.scope, ctx) or ""
         made = ctx.project.types.returns(function) if function not in _MAKING else None
@@ -127,14 +118,34 @@ def _taken(name: str, site: Site, ctx: Context) -> str | None:
     return None
 
 
+class _Uses(msgspec.Struct, frozen=True):
+    """How a function, a class or a module uses its names."""
+
+    calls: dict[str, int] = {}  # the first line where each is called, also without arguments: `name()`
+    takers: dict[str, list[ast.Call]] = {}  # the calls that take it
+    methods: dict[str, set[str]] = {}  # those called on it
+    makers: dict[str, set[str]] = {}  # what is called to make it
+
+
 @lru_cache(maxsize=_HOMES)
-def _takers(home: ast.AST) -> dict[str, list[ast.Call]]:
-    """The calls that take what a name holds, by the name."""
-    found: dict[str, list[ast.Call]] = {}
-    for call in (node for node in ast.walk(home) if isinstance(node, ast.Call)):
-        for name in {dotted(argument) or "" for argument in call.args}:
-            found.setdefault(name, []).append(call)
-    return found
+def _uses(home: ast.AST) -> _Uses:
+    uses = _Uses()
+    for node in ast.walk(home):
+        match node:
+            case ast.Call(func=function):
+                _enter(node, dotted(function), uses)
+            case ast.Assign(targets=[target], value=ast.Call(func=function)):
+                uses.makers.setdefault(dotted(target) or "", set()).add(dotted(function) or "")
+    return uses
+
+
+def _enter(call: ast.Call, name: str | None, uses: _Uses) -> None:
+    for key in (name, f"{name}()")[: 1 if call.args or call.keywords else 2] if name is not None else ():
+        uses.calls[key] = min(call.lineno, uses.calls.get(key, call.lineno))
+    if isinstance(call.func, ast.Attribute):
+        uses.methods.setdefault(dotted(call.func.value) or "", set()).add(call.func.attr)
+    for taken in {dotted(argument) or "" for argument in call.args}:
+        uses.takers.setdefault(taken, []).append(call)
 
 
 def _moved_as_a_whole(site: Site, ctx: Context) -> bool:
@@ -168,26 +179,21 @@ def _around(site: Site, ctx: Context) -> list[ast.expr]:
 
 def _is_module(name: str, site: Site, ctx: Context) -> bool:
     """Whether a name that is called holds a module of PyTorch: by how it is made, or by its methods."""
-    for node in ast.walk(ctx.outline().home(name, site.start)):
-        match node:
-            case ast.Call(func=ast.Attribute(value=value, attr=method)) if dotted(value) == name:
-                if method in _MODULES or ctx.project.types.tells(method) == "torch.nn.Module":
-                    return True
-            case ast.Assign(targets=[target], value=ast.Call(func=func)) if dotted(target) == name:
-                if (full_name(dotted(func) or "", site.scope, ctx) or "").startswith("torch.nn."):
-                    return True
-    return False
+    uses = _uses(ctx.outline().home(name, site.start))
+    methods, makers = uses.methods.get(name, set()), uses.makers.get(name, set())
+    told = any(method in _MODULES or ctx.project.types.tells(method) == "torch.nn.Module" for method in methods)
+    return told or any((full_name(maker, site.scope, ctx) or "").startswith("torch.nn.") for maker in makers)
 
 
 def _by_others(site: Site, ctx: Context) -> str | None:
     """What is moved beside it, or where it comes from."""
     if site.receiver is None:
         return None
-    drawn = _drawn(ctx.outline().innermost(site.start) or ctx.outline().tree)
+    home = ctx.outline().innermost(site.start) or ctx.outline().tree
     own, run = _root(site, ctx), _beside(site, ctx)
     receiver = ctx.text(site.receiver.start, site.receiver.end)
     within = _around(site, ctx)[-1:] if site.call is not None and _VARIABLE.fullmatch(receiver) else []
-    names = {name for target, _ in drawn.get(own, ()) for name in target} - {own}
+    names = {name for target, _ in _drawn(home).get(own, ()) for name in target} - {own}
     movers = (s for s in ctx.sites if s.scope == site.scope and s.name in _MOVERS and s.start != site.start)
     for other in movers:
         alike = within and other.call is not None and other.statement == site.statement
@@ -205,13 +211,15 @@ def _by_others(site: Site, ctx: Context) -> str | None:
     root = ast.parse(f"({receiver}\n)", mode="eval").body
     while isinstance(root, ast.Subscript | ast.Attribute):
         root = root.value
-    loader = _loader(root, drawn, _HOPS) if isinstance(root, ast.Name) else None
+    loader = _loader(root, home) if isinstance(root, ast.Name) else None
     return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
 
 
 def _beside(site: Site, ctx: Context) -> range:
     """The lines around a site that do nothing, with its own, but move a variable each: ``x = x.cuda()``."""
-    moves = ctx.source.text.splitlines()[max(site.line - 1 - _RUN, 0) : site.line + _RUN]
+    first, behind = max(site.line - 1 - _RUN, 0), site.line + _RUN
+    start, *_ = starts = ctx.source.line_starts[first : behind + 1]
+    moves = ctx.source.text[start : starts[-1] if len(starts) > behind - first else None].splitlines()
     own = min(site.line - 1, _RUN)
     alike = [_MOVES.fullmatch(line) is not None and _indent(line) == _indent(moves[own]) for line in moves]
     above = next((i for i in range(own, -1, -1) if not alike[i]), -1)
@@ -230,19 +238,24 @@ def _root(site: Site, ctx: Context) -> str:
     return found[0] if found is not None else ""
 
 
-def _loader(node: ast.expr, drawn: Drawn, hops: int) -> str | None:
+def _loader(node: ast.expr, home: ast.AST, hops: int = _HOPS) -> str | None:
     """The loader that something comes out of, by its name: ``for batch in enumerate(train_loader)``."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) if _LOADER.search(name):
             return name
         case ast.Subscript(value=inner) | ast.Call(args=[inner, *_]):
-            return _loader(inner, drawn, hops)
+            return _loader(inner, home, hops)
         case ast.Call(func=ast.Attribute(value=inner, attr="items" | "values")):
-            return _loader(inner, drawn, hops)
+            return _loader(inner, home, hops)
         case ast.Name(id=name) if hops:
-            values = (value for _, value in drawn.get(name, ()))
-            return next((found for value in values if (found := _loader(value, drawn, hops - 1)) is not None), None)
+            return _loader_of(name, home, hops)
     return None
+
+
+@lru_cache(maxsize=_NAMES)
+def _loader_of(name: str, home: ast.AST, hops: int) -> str | None:
+    values = (value for _, value in _drawn(home).get(name, ()))
+    return next((found for value in values if (found := _loader(value, home, hops - 1)) is not None), None)
 
 
 @lru_cache(maxsize=_HOMES)

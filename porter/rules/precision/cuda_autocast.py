@@ -33,6 +33,7 @@ with torch.amp.autocast("neuron", enabled=use_amp, dtype=torch.bfloat16):
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
@@ -173,12 +174,18 @@ def _shown(site: Site, ctx: Context) -> str:
     if ctx.target.keeps_cuda or not isinstance(block, ast.With | ast.AsyncWith):
         return ""
     results = {name for statement in block.body if not _attributes(statement) & _CASTS for name in binds(statement)}
-    for node in ast.walk(ctx.outline().innermost(site.start) or ctx.outline().tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="numpy") as method):
-                if (handed := results & reads(method)) and not _attributes(method) & _CASTS:
-                    return f"line {node.lineno} hands `{min(handed)}` to NumPy, which has no bfloat16: `.float()` first"
+    for method, read in _to_numpy(ctx.outline().innermost(site.start) or ctx.outline().tree):
+        if handed := results & read:
+            return f"line {method.lineno} hands `{min(handed)}` to NumPy, which has no bfloat16: `.float()` first"
     return ""
+
+
+@lru_cache(maxsize=4)
+def _to_numpy(home: ast.AST) -> list[tuple[ast.Attribute, set[str]]]:
+    """What a function hands to NumPy as it is, ``out.cpu().numpy``, and the names that it reads."""
+    calls = (node.func for node in ast.walk(home) if isinstance(node, ast.Call))
+    methods = (method for method in calls if isinstance(method, ast.Attribute) and method.attr == "numpy")
+    return [(method, reads(method)) for method in methods if not _attributes(method) & _CASTS]
 
 
 def _attributes(node: ast.AST) -> set[str]:
