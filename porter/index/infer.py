@@ -33,10 +33,13 @@ class Inference(Variables):
         super().__init__(types, scopes, aliases, watched)
         self.tests = Tests()
         self._memo: dict[tuple[int, int], Known | None] = {}
+        self._shallow: dict[tuple[int, int], int] = {}  # how deep a question may be asked that else leads too far
+        self._far = 0  # how often one has
 
     def forget(self) -> None:
         """Answer anew from here on: more is known of what attributes are used."""
         self._memo.clear()
+        self._shallow.clear()
         self._held.clear()
 
     def dissolve(self) -> None:
@@ -45,19 +48,21 @@ class Inference(Variables):
 
     def infer(self, node: ast.expr, scope: Scope, depth: int = 0) -> Known | None:
         """The class of the object that ``node`` yields; None if not known. Asked again, it remembers."""
-        if depth > _DEPTH:
+        key = (id(node), id(scope))
+        if depth > self._shallow.get(key, _DEPTH):
+            self._far += 1
             self._cycled = True  # from elsewhere the way may be shorter: what came of this is not remembered
             return None
         handler = _HANDLERS.get(type(node))
         if handler is None:
             return None
-        key = (id(node), id(scope))
         if key in self._memo:
             return self._memo[key]
         if key in self._open:
             self._cycled = True
             return None
         self._open.add(key)
+        far = self._far
         try:
             told = self.tests.at(node, scope)
             known = Known(told.type, told.why) if told else handler(self, node, scope, depth + 1)
@@ -65,6 +70,9 @@ class Inference(Variables):
             self._open.discard(key)
         if known is not None or not self._cycled:
             self._memo[key] = known
+            self._shallow.pop(key, None)
+        elif self._far > far:
+            self._shallow[key] = depth - 1
         return known
 
     def _name(self, node: ast.Name, scope: Scope, depth: int) -> Known | None:
