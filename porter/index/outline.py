@@ -36,6 +36,7 @@ class Outline:
 
     def __init__(self, text: bytes) -> None:
         """``text`` is a file that was indexed; one that does not parse has an empty outline."""
+        self._around: dict[int, list[ast.AST]] = {}
         self._starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         try:
             with warnings.catch_warnings():
@@ -62,6 +63,11 @@ class Outline:
 
     def around(self, offset: int) -> list[ast.AST]:
         """The statements and handlers around a place, outermost first."""
+        if offset not in self._around:
+            self._around[offset] = self._statements_at(offset)
+        return list(self._around[offset])
+
+    def _statements_at(self, offset: int) -> list[ast.AST]:
         found: list[ast.AST] = []
         node: ast.AST | None = self.tree
         while node is not None:
