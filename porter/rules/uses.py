@@ -24,6 +24,7 @@ _ASKS_WHETHER_THERE = re.compile(
 _ASSIGNED = ("Assign", "AnnAssign")
 _TYPES = frozenset({"Union", "Optional", "Type", "type", "Callable"})  # of what is named in brackets
 _DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\((?!dtype)", re.I)
+_SHOWING = frozenset({"print", "str", "repr", "format", "write", "log", "debug", "info", "warning"})
 _WINDOW = 200  # bytes before a site that are looked at
 
 
@@ -118,6 +119,20 @@ def is_asked_for(site: Site, ctx: Context) -> bool:
     """Whether the site only asks what something is: ``FusedAdam is None``, ``isinstance(x, FusedAdam)``."""
     named = site.kind == "symbol" and site.call is None
     return named and (site.parent in TESTS or site.role == "annotation" or asks_class(site, ctx))
+
+
+def is_shown(site: Site, ctx: Context) -> bool:
+    """Whether a value goes no further than into text or a table: ``print(torch.version.cuda)``."""
+    if site.parent == "FormattedValue":
+        return True
+    match ctx.outline().expressions(site.start, site.end if site.call is None else site.call.end)[-2:]:
+        case [ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)), _]:
+            return name in _SHOWING
+        case [ast.Dict(values=values), own]:
+            return own in values
+        case [ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()), _]:
+            return True
+    return False
 
 
 def stands_with(word: str, site: Site, ctx: Context) -> bool:

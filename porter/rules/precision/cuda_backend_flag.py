@@ -22,11 +22,16 @@ from __future__ import annotations
 
 from porter.catalog.schema import Row
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.table import judge_by_row
+from porter.rules.table import judge_by_row, judgement
+from porter.rules.uses import is_shown
 
 
 @rule("PRT306", "cuda-backend-flag")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue."""
+    """Judge by the catalogue; a version that is only shown may be None."""
+    if site.name == "torch.backends.cudnn.version" and is_shown(site, ctx):
+        advice = "it is None without cuDNN, and only shown here"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     return judge_by_row(site, row, ctx)

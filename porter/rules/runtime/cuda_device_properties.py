@@ -30,7 +30,6 @@ name = torch.neuron.get_device_properties(0).name
 from __future__ import annotations
 
 import ast
-import re
 
 import msgspec
 
@@ -43,11 +42,10 @@ from porter.rules.placement.branches import blocks, together
 from porter.rules.placement.evidence import evidence
 from porter.rules.placement.flags import flag, only_denied
 from porter.rules.table import by_hand, judge_by_row, judgement
-from porter.rules.uses import before, beside, judge_use, reads
+from porter.rules.uses import beside, is_shown, judge_use, reads
 
 _PROPERTIES = "torch.neuron.get_device_properties"
 _KNOWN = frozenset({"name", "total_memory"})
-_SHOWN = re.compile(rb"(?:[{:]|\b(?:print|str|repr)\()\s*\Z")
 
 
 @rule("PRT206", "cuda-device-properties")
@@ -118,7 +116,7 @@ def _version(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """None on Neuron: harmless where it is shown, but not where it is parsed or tested, by whatever name."""
     if any(other.alias == site.start for other in ctx.sites):
         return Dismissed(site, "part")
-    if site.parent == "FormattedValue" or _SHOWN.search(before(site, ctx)):
+    if is_shown(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="it is None on Neuron, and only shown here")
     if (kept := _keeps_out(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=kept)
