@@ -96,7 +96,7 @@ def _says_where_to_load(site: Site, ctx: Context) -> bool:
         if not outline.span(asked).holds(site.start) or not isinstance(asked, ast.Call):
             return False
         there, missing = (there, missing) if asked is test else (missing, there)
-        return _TO_CPU.search(missing) is not None and _ON_DEVICE.search(there) is None
+        return _TO_CPU.search(missing) is not None and not (_TO_CPU.search(there) or _ON_DEVICE.search(there))
     return False
 
 
