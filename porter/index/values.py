@@ -229,10 +229,19 @@ class Flow:
         if reference is None:
             return None if node.attr == "device" and self._is_torchs(node.value, scope) else f"k:{node.attr}"
         place = f"g:{reference.qualified}"
-        if isinstance(node.value, ast.Attribute):  # a module's variable, or a member of an object that it holds
+        if self._may_be_member(node.value, scope):
             self.edges.append((f"k:{node.attr}", place))
             self.edges.append((place, f"k:{node.attr}"))
         return place
+
+    def _may_be_member(self, owner: ast.expr, scope: Scope) -> bool:
+        """Whether what has an attribute may be an object that a module holds, and not the module."""
+        if not isinstance(owner, ast.Name):
+            return isinstance(owner, ast.Attribute)
+        binding = scope.lookup(owner.id)
+        first = binding.definitions[0] if binding is not None else None
+        name = str(first.extra) if first is not None and first.kind == "import" else ""
+        return "." in name and not name.startswith("torch.")
 
 
 _HANDLERS: dict[type, Callable[..., None]] = {
