@@ -30,6 +30,7 @@ _COMPILERS = frozenset(["nvcc", "ptxas", "cuobjdump", "nvdisasm", "fatbinary", "
 _LAUNCH_MODULES = frozenset(["torch.distributed.launch", "torch.distributed.run"])
 _SCHEDULERS = names("sbatch srun salloc qsub bsub flux #SBATCH #PBS #BSUB #$ #OAR #COBALT")
 _CONTAINERS = names("docker podman nerdctl docker-compose nvidia-docker singularity apptainer")
+_PASSING = names("push tag rmi save load inspect manifest imagetools")  # what becomes of an image that is there
 _MODULES = frozenset(["module", "ml"])
 # Commands whose arguments are text or files: what they mention is not run.
 _QUIET = names(
@@ -158,11 +159,14 @@ def _read_option(word: Word, after: Word | None) -> _Option | None:
 
 def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterator[Site]:
     """What the arguments of a command ask for."""
-    in_container = not programs.isdisjoint(_CONTAINERS)
+    told = {word.value for word in words[:3]}
+    in_container = not programs.isdisjoint(_CONTAINERS) and _PASSING.isdisjoint(told)
+    tags = ("-t", "--tag") if "build" in told else ()  # of the image that is made
     in_scheduler = not programs.isdisjoint(_SCHEDULERS)
     for i, word in enumerate(words):
         option = _read_option(word, words[i + 1] if i + 1 < len(words) else None)
-        site = _container(view, word, option) if in_container else None
+        tagged = i > 0 and words[i - 1].value in tags
+        site = _container(view, word, option) if in_container and not tagged else None
         if site is None and in_scheduler:
             site = _resource(view, word, option)
         if site:
