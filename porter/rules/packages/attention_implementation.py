@@ -67,6 +67,7 @@ from porter.rules.uses import is_asked_for, tests_around
 
 _SWITCH = re.compile(r"\.(?:enable_xformers_|set_use_)memory_efficient_attention")
 _CHOSEN = re.compile(rb"attn_implementation[\"']?\]?\s*[=:]\s*\Z")
+_BEGUN = re.compile(rb"[\"']flash_att\w*[\"'] (?:not )?in\b")
 # A function or a name that says whether flash attention is there, or what a configuration asks for.
 _FOUND = re.compile(r"(?i)flash_?att\w*(?:avail|request|install)|has_flash")
 
@@ -87,7 +88,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.in_test():
         return by_hand(site, row, ctx, "a test: what it asserts may depend on the implementation")
     if (asked := _asked(site, ctx)) is not None:
-        return by_hand(site, row, ctx, f"line {asked.line} asks for this name: change both together")
+        return by_hand(site, row, ctx, f"{asked} asks for this name: change both together")
     if (why := _idle(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="left as it is", note=why)
     if not _CHOSEN.search(ctx.source.text[max(0, site.start - 60) : site.start]):
@@ -142,8 +143,14 @@ def _is_listed(nodes: list[ast.AST], site: Site, ctx: Context) -> bool:
     return False
 
 
-def _asked(site: Site, ctx: Context) -> Site | None:
-    """Where the file asks for the name that a statement sets: `config._attn_implementation == "flash_attention_2"`."""
+def _asked(site: Site, ctx: Context) -> str | None:
+    """Where the file asks for the name that a statement sets, or before it for the beginning of that name.
+
+    `config._attn_implementation == "flash_attention_2"`; `"flash_attention" not in name`.
+    """
     if site.statement is None or site.statement.kind not in ("Assign", "AnnAssign") or not site.statement.alone:
         return None
-    return next((s for s in ctx.sites if s.name == site.name and s.parent == "Compare"), None)
+    compared = next((s for s in ctx.sites if s.name == site.name and s.parent == "Compare"), None)
+    if compared is not None:
+        return f"line {compared.line}"
+    return "the test before it" if any(_BEGUN.search(test) for test in tests_around(site, ctx)) else None
