@@ -63,6 +63,7 @@ class Order:
     def __init__(self, body: list[ast.stmt]) -> None:
         self.assigned: dict[ast.AST, Span] = {}  # what is assigned, and the rest of the block: there it counts
         self.loops: list[Span] = []
+        self._reaching: dict[ast.expr, slice] = {}
         if body:
             self._look(body)
 
@@ -84,6 +85,11 @@ class Order:
         What stands in the rest of the block of an assignment runs only if that has run, and replaced what was there
         before. What comes later counts only in a loop that begins behind that assignment.
         """
+        if use not in self._reaching:
+            self._reaching[use] = self._reaches(definitions, use)
+        return self._reaching[use]
+
+    def _reaches(self, definitions: Sequence[ast.AST], use: ast.expr) -> slice:
         here = begin(use)
         for i in range(len(definitions) - 1, -1, -1):
             span = _BODY if isinstance(definitions[i], ast.arg) else self.assigned.get(definitions[i])

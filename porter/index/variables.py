@@ -142,11 +142,9 @@ class Variables(Names, ABC):
     def given(self, node: ast.expr, scope: Scope) -> list[Known | None]:
         """What each definition of a variable gives it, wherever it stands; of another expression, what it yields."""
         binding = scope.lookup(node.id) if isinstance(node, ast.Name) else None
-        return (
-            [self.infer(node, scope)]
-            if binding is None
-            else [self._defined(d, binding, 1) for d in binding.definitions]
-        )
+        if binding is None:
+            return [self.infer(node, scope)]
+        return [self._defined(definition, binding, 1) for definition in binding.definitions[:DEFINITIONS]]
 
     def by_use(self, node: ast.expr, scope: Scope) -> Known | None:
         """What the attributes read from a variable say of it, whatever it is made by."""
