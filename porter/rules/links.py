@@ -21,13 +21,12 @@ from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
 from porter.rules.callers import called_behind, moved_behind
 from porter.rules.conjuncts import conjuncts
-from porter.rules.environment.alternatives import MADE
 from porter.rules.kernels.known import STAYS
+from porter.rules.members import members
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
-from porter.rules.table import sentence
 from porter.rules.takers import together
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
@@ -46,7 +45,7 @@ _OPENED = _ARMS | {"after"}
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits that would leave their other half behind."""
     if ctx.source.kind not in PYTHON:
-        return _made(_groups(results))
+        return members(results)
     for hold in (
         _choices,
         _arguments,
@@ -66,28 +65,6 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     ):
         results = hold(results, ctx)
     return results
-
-
-def _groups(results: list[Judgement]) -> list[Judgement]:
-    """What changes together in a script: where a variable is set, and read. In Python, `rewrite.names` does it."""
-    lines = {r.group: r.site.line for r in reversed(results) if r.group and not r.edited}
-
-    def held(result: Judgement) -> Judgement:
-        if result.group not in lines or not result.edited:
-            return result
-        return by_hand(result, f"line {lines[result.group]} belongs to it, and stays: change them together")
-
-    return [held(r) for r in results]
-
-
-def _made(results: list[Judgement]) -> list[Judgement]:
-    """What a tool has written changes with what it was made from: told once, at torch where it is there."""
-    told = [r for r in results if r.advice == sentence(MADE)]
-    if len(told) < 2:
-        return results
-    first = next((r for r in told if r.site.name.partition("+")[0] == "torch"), told[0])
-    why = f"made again with line {first.site.line}"
-    return [leave(r, why) if r.advice == first.advice and r is not first else r for r in results]
 
 
 def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:

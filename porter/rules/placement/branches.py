@@ -14,9 +14,10 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
-from porter.rules.placement.choices import Hold, chosen, installs, numbered
+from porter.rules.placement.choices import chosen, installs, numbered
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
+from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, required
 from porter.rules.placement.reach import asks_again, reached
 from porter.rules.placement.settings import tuning

@@ -6,13 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.placement.flags import flag
+from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import arms
 from porter.rules.sisters import alike
 
@@ -21,18 +20,6 @@ _MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 _WORD = re.compile(r"gpus?(?::\d+)?")
 _READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where a file says what the word means
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """Why a test of the device stays as it is."""
-
-    verdict: Verdict  # portable where it rightly keeps Neuron out, manual where a person has to port something first
-    advice: str
-
-    @property
-    def note(self) -> str | None:
-        """What a judgement adds: the row's note where a person writes the test, nothing where it stays."""
-        return None if self.verdict is Verdict.PORTABLE else ""
 
 
 def installs(site: Site, ctx: Context) -> Hold | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
-from porter.rules.placement.choices import Hold
+from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import arms
 from porter.rules.table import action_of
 
