@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from porter.index.guards import exits
 from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper
@@ -67,12 +68,21 @@ def _bound(tried: ast.Try) -> set[str]:
 
 
 def _asked_for(names: set[str], ctx: Context) -> Iterator[Span]:
-    """What runs only where one of the names is there: the bodies of ``if bnb:``, ``if bnb is not None and fast:``."""
-    for node in (n for n in ctx.outline().nodes if isinstance(n, ast.If)):
-        conditions = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
-        either = isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
-        if not either and any(ast.unparse(part).removesuffix(" is not None") in names for part in conditions):
-            yield Span(ctx.outline().span(node.test).end, ctx.outline().span(node.body[-1]).end)
+    """What runs only where one of the names is there: behind ``if bnb and fast:``, and ``if bnb is None: return``."""
+    outline = ctx.outline()
+    there = {*names, *(f"{name} is not None" for name in names)}
+    absent = {text for name in names for text in (f"not {name}", f"{name} is None")}
+    for node in (n for n in outline.nodes if isinstance(n, ast.If)):
+        if _says(there, node.test, ast.And):
+            yield Span(outline.span(node.test).end, outline.span(node.body[-1]).end)
+        elif exits(node.body) and not node.orelse and _says(absent, node.test, ast.Or):
+            yield Span(outline.span(node).end, outline.rest_of_block(outline.span(node).start).end)
+
+
+def _says(texts: set[str], test: ast.expr, joined: type[ast.boolop]) -> bool:
+    """Whether a test is one of some texts, or joins it with others."""
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, joined) else [test]
+    return any(ast.unparse(part) in texts for part in parts)
 
 
 def ended(ctx: Context) -> Iterator[Keeper]:
