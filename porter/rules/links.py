@@ -27,7 +27,7 @@ from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
-from porter.rules.takers import together
+from porter.rules.takers import owned
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
@@ -53,7 +53,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         barriers,
         surrounded,
         _comparisons,
-        together,
+        owned,
         _refusals,
         _tests,
         _conditions,

@@ -41,7 +41,7 @@ def taker(site: Site, ctx: Context) -> ast.Call | None:
     return takers[0] if takers else None
 
 
-def together(results: list[Judgement], ctx: Context) -> list[Judgement]:
+def owned(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``client.start(device="cuda")``, which stays: what the rest of the block hands to `client` stays with it."""
     owners = [(r.site, name) for r in results if _stays(r) and (name := _owner(r.site, ctx)) is not None]
 
