@@ -54,7 +54,20 @@ def presumed(site: Site, ctx: Context) -> str | None:
 
 
 def _by_itself(site: Site, ctx: Context) -> str | None:
-    """What the call, its receiver or its result are used like."""
+    """What the call, its receiver or its result are used like; others ask it again."""
+    found = _answers(ctx.outline().tree)
+    if site.start not in found:
+        found[site.start] = _evidence(site, ctx)
+    return found[site.start]
+
+
+@lru_cache(maxsize=1)
+def _answers(tree: ast.AST) -> dict[int, str | None]:
+    """Of one file, by the places of its calls."""
+    return {}
+
+
+def _evidence(site: Site, ctx: Context) -> str | None:
     if site.call is None or site.receiver is None:
         return None
     if site.call.get("non_blocking") is not None:
