@@ -152,7 +152,9 @@ class Project(Flows):
         certain = site.certain
         if settled.startswith(("result:", "item:", "any:")) and site.receiver.beside is not None:
             settled, certain = site.receiver.beside, False
-        if settled.startswith(SYMBOLIC):
+        package = "." in settled and not settled.startswith("torch.") and not self.owner(settled)
+        unknown = package and method == "cuda" and self.types.method(settled, method) is None
+        if unknown or settled.startswith(SYMBOLIC):  # what a package's class is that moves to a GPU, nothing here says
             return msgspec.structs.replace(site, kind="method", name=f".{method}")
         return msgspec.structs.replace(
             site,
