@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -63,7 +64,12 @@ def is_place(argument: Site, ctx: Context) -> bool:
         return False
     value = ast.parse(f"({ctx.text(argument.start, argument.end)})", mode="eval")
     moves = any(isinstance(node, ast.Lambda | ast.Dict) for node in ast.walk(value))
-    return not moves and not _LOADS.search(function_around(argument, ctx))
+    return not moves and not _loads(function_around(argument, ctx))
+
+
+@lru_cache(maxsize=4)
+def _loads(function: bytes) -> bool:
+    return _LOADS.search(function) is not None
 
 
 def _stays(argument: Site, ctx: Context) -> bool:
