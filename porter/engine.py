@@ -159,6 +159,7 @@ class Run:
         """Judge one file, and enter what is found in ``report``. None where there is nothing to judge."""
         report.files += 1
         report.lines += facts.lines
+        known = len(report.findings)
         self._unparsable(task, facts.problems, report)
         try:
             with limited(self.settings.seconds_per_file):
@@ -171,6 +172,10 @@ class Run:
         elif judged is not None:
             report.findings += judged.findings
             report.dismissed += judged.dismissed
+            if len(report.findings) - known > len(judged.findings):  # with cells that could not be analysed
+                from porter.findings import position
+
+                report.findings[known:] = sorted(report.findings[known:], key=position)
             return judged
         return None
 

@@ -46,6 +46,11 @@ def ordered(source: Source, judgements: Iterable[Judgement], rules: Mapping[str,
     return sorted(judgements, key=place)
 
 
+def position(finding: Finding) -> tuple[int, int, int, str]:
+    """What the findings of a file are ordered by."""
+    return finding.cell or 0, finding.line, finding.column, finding.code
+
+
 def unparsable(problem: Problem, rule: Rule, place: str) -> Finding:
     """The finding for a file, or a cell of one, that porter cannot analyse: it may hide CUDA uses."""
     line = problem.line or 1

@@ -11,7 +11,7 @@ import msgspec
 from porter.borrowed import Borrowed
 from porter.catalog import Catalogue
 from porter.config import Settings, relative, specificity
-from porter.findings import dismissal, findings, ordered, unused
+from porter.findings import dismissal, findings, ordered, position, unused
 from porter.index.facts import PYTHON, Facts, Task, digest, sites_of
 from porter.index.project import Project
 from porter.index.site import Site
@@ -83,7 +83,7 @@ class Judge(msgspec.Struct, frozen=True):
         pairs = list(zip(uses, (judgement.group for judgement in judgements), strict=True))
         if facts.directed and not facts.problems:
             pairs += [(finding, None) for finding in self._unused(source, quiet(), place)]
-            pairs.sort(key=lambda pair: (pair[0].cell or 0, pair[0].line, pair[0].column, pair[0].code))
+            pairs.sort(key=lambda pair: position(pair[0]))
         return Judged(
             source,
             [finding for finding, _ in pairs],

@@ -68,8 +68,10 @@ def guarded(site: Site) -> bool:
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
 CUDA_BY_NAME = re.compile(
-    r"(?:^|\.)_*(?:Cuda[A-Z_]\w*|CUDA\w*|(?!\w*Test)[A-Z]\w*[a-z0-9](?<!To)_?C(?:uda|UDA)(?:[A-Z]\w*)?|cuda|half"
-    r"|(?:is|has|num|check|get)_cuda\w*|only_cuda\w*|(?:only|with|requires?|needs?)_?CUDA\w*|\w*cuda_(?:is_)?available)(?:\.|$)"
+    r"(?:^|\.)(?:_*(?:Cuda[A-Z_]\w*|CUDA\w*"
+    r"|(?=[A-Z])(?!\w{0,60}Test)\w{0,60}[a-z0-9](?<!To)_?C(?:uda|UDA)(?:[A-Z]\w{0,60})?"  # bounded: no squares
+    r"|cuda|half|(?:is|has|num|check|get)_cuda\w*|only_cuda\w*|(?:only|with|requires?|needs?)_?CUDA\w*)"
+    r"|\w*cuda_(?:is_)?available)(?:\.|$)"
 )
 
 

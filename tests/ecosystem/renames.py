@@ -38,6 +38,12 @@ _ALIKE = {
     "torch.autocast": ("torch.amp.autocast",),  # one class
     "torch.tensor": ("torch.empty", "torch.Tensor"),  # a tensor type is called with values or sizes, or annotates
 }
+# A class that becomes the value of a call, where a name is given to it.
+_PARTIAL = {
+    "torch.cuda.amp.autocast": "functools.partial",
+    "torch.cuda.amp.autocast_mode.autocast": "functools.partial",
+}
+_TENSOR_TYPE = re.compile(r"torch\.cuda\.(\w+Tensor)")  # chosen types become those of the CPU, and go to the device
 # What seeds the device seeds it alone, and what seeds all generators does, too.
 _SEEDS = dict.fromkeys(("torch.cuda.manual_seed", "torch.cuda.manual_seed_all"), "torch.manual_seed")
 
@@ -147,11 +153,13 @@ class _Comparison:
         redefined = any(self._touched(source) for source in old.sources)
         if not new.names and not new.others:
             return None if self._unseen(span) else "orphan"
-        if (old.others and redefined) or (not old.names and edited):
+        gone, come = old.names - new.names, new.names - old.names
+        if (old.others and redefined) or (not old.names and edited) or (redefined and gone and gone <= _PARTIAL.keys()):
             return None  # a value, made in another way
+        if edited and old.others and not any(name.startswith("torch.") for name in gone):
+            return None  # a method of a value that has the name of a module
         if not edited and old.others != new.others:
             return "captured"
-        gone, come = old.names - new.names, new.names - old.names
         claims = {name: self._claims(name) for name in gone}
         if come <= set().union(*claims.values()) and all(claims[name] & new.names for name in gone):
             return None
@@ -167,7 +175,7 @@ class _Comparison:
         target = TARGETS[self.target]
         known = {"torch.cuda": target.runtime, "torch.device": target.current, **_SEEDS}
         row, rest = self.catalogue.find("symbol", name), ""
-        texts = [known.get(name, "")]
+        texts = [known.get(name, ""), _PARTIAL.get(name, ""), _TENSOR_TYPE.sub(r"torch.\1", name)]
         while row is None and "." in name:
             name, _, last = name.rpartition(".")
             rest = f".{last}{rest}"

@@ -31,6 +31,7 @@ FURTHER = {
     "PRT205": "ranges that are opened in one statement and closed in another",
     "PRT208": "the test for a name and its use",
     "PRT302": "a generator and what draws from it",
+    "PRT303": "the name that autocast is given, and the `with` that enters it",
     "PRT308": "Apex's mixed precision, and what computes the losses",
     "PRT504": "the order of device and process group",
     "PRT507": "a wrapper and what goes through it",

@@ -72,4 +72,5 @@ with torch.no_grad():
         hidden, _ = model.mix(model.embed(x))
         correct += (model.head(hidden).argmax(-1) == y).sum().item()
         count += y.numel()
+        torch_xla.sync()
 print(f"accuracy {correct / count:.3f} with {sum(p.numel() for p in model.parameters())} parameters")
