@@ -54,6 +54,8 @@ GIANTS = {
     "lines.py": HEAD + "\n" * 1_000_000,
     "uses.py": HEAD + "x = torch.zeros(1).cuda()\n" * 5000,
     "uses on one line.py": HEAD + "; ".join(["x = torch.zeros(1).cuda()"] * 3000) + "\n",
+    "unknown.py": HEAD + "def f(b):\n" + "    x = b.get().cuda()\n" * 1000,
+    "moved again.py": HEAD + "def f(x):\n" + "    if torch.cuda.is_available():\n        x = x.cuda()\n" * 400,
     "number.py": f"{HEAD}x = {'9' * 5000}\n",
     "open.py": HEAD + "x = (\n" * N,
     "array.json": '{"device": "cuda", "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
