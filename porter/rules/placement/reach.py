@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import Outline, dotted
+from porter.index.outline import Function, Outline, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import STAYS, is_kernel
@@ -134,6 +134,8 @@ def _needs(name: str, ctx: Context) -> str | None:
     if module != ctx.module and (extension := _to_load(module, ctx) or _bound(module, ctx)) is not None:
         return extension
     within = name[len(module) + 1 :]
+    if module == ctx.module and (extension := _named_in(within, ctx)) is not None:
+        return extension
     inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
     return next((site.name for site in inside if not site.guards and _stays(site, ctx)), None)
 
@@ -141,6 +143,22 @@ def _needs(name: str, ctx: Context) -> str | None:
 def _built(name: str, ctx: Context) -> str | None:
     """The extension of the repository, made of CUDA C++, that a name is of."""
     return next((e for e in sorted(ctx.project.noted.extensions) if f"{name}.".startswith(f"{e}.")), None)
+
+
+def _named_in(within: str, ctx: Context) -> str | None:
+    """The extension of the repository that a function or class of this module names: ``_C.forward(...)``.
+
+    An operator is called by its class: ``Attention.apply(...)``.
+    """
+    summary = ctx.project.summary(ctx.module) if ctx.project.noted.extensions else None
+    parts, block = within.removesuffix(".apply").split("."), ctx.outline().tree.body if summary is not None else []
+    found: ast.AST | None = None
+    for part in parts:
+        found = next((n for n in block if isinstance(n, Function | ast.ClassDef) and n.name == part), None)
+        block = found.body if isinstance(found, ast.ClassDef) else []
+    names = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)} if found is not None else set()
+    targets = (target for name, target in summary.exports.items() if name in names) if summary is not None else ()
+    return next((b for target in targets if (b := _built(ctx.project.resolve(target, ctx.module), ctx))), None)
 
 
 def _bound(module: str, ctx: Context) -> str | None:
