@@ -14,7 +14,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
-from porter.rules.placement.choices import chosen, installs, numbered
+from porter.rules.placement.choices import chosen, given_up, installs, numbered
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.hold import Hold
@@ -60,7 +60,20 @@ def together(site: Site) -> str | None:
 
 def hold(site: Site, ctx: Context) -> Hold | None:
     """Why the test at ``site`` must not become one for the target; None where it may."""
-    for look in (_kernels, _beside, _installed, _behind, installs, chosen, numbered, _told, tuning, _around, _answered):
+    for look in (
+        _kernels,
+        _beside,
+        _installed,
+        _behind,
+        installs,
+        chosen,
+        numbered,
+        given_up,
+        _told,
+        tuning,
+        _around,
+        _answered,
+    ):
         found = look(site, ctx)
         if found is not None:
             return found

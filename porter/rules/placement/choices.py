@@ -69,6 +69,22 @@ def numbered(site: Site, ctx: Context) -> Hold | None:
     return None
 
 
+def given_up(site: Site, ctx: Context) -> Hold | None:
+    """``if not available: cfg.MODEL.DEVICE = "cpu"``: a package reads it, and has a default of its own elsewhere."""
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.If(test, [ast.Assign([ast.Attribute(attr=name) as target], ast.Constant("cpu"))], [])]:
+            shown = dotted(target) or ""
+            own = shown.startswith(("self.", "cls.")) and shown.count(".") == 1
+            if own or not ctx.outline().span(test).holds(site.start) or not shown:
+                return None
+            if ctx.outline().denies(site.start, site.end) and not ctx.project.reaches(
+                f"k:{name}", "device", ctx.module
+            ):
+                advice = f"it gives `{shown}` the CPU, and elsewhere the default of whatever reads it: say what that is"
+                return Hold(Verdict.MANUAL, f"{advice} on {ctx.target.title}")
+    return None
+
+
 def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
     """The expressions that are chosen where the test holds, and attributes that are assigned or returned there."""
     for arm in arms(site, flag(site, ctx), ctx.outline()):
