@@ -18,7 +18,7 @@ from porter.rules.placement.choices import chosen, given_up, installs, numbered
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.hold import Hold
-from porter.rules.placement.installed import installed, required
+from porter.rules.placement.installed import installed, offered, required
 from porter.rules.placement.reach import asks_again, reached
 from porter.rules.placement.settings import tuning
 
@@ -142,6 +142,9 @@ def _installed(site: Site, ctx: Context) -> Hold | None:
         return Hold(
             Verdict.MANUAL, f"beside it `{name}` asks for a package: see whether that runs on {ctx.target.title}"
         )
+    if (part := offered(site, ctx)) is not None:
+        advice = f"beside it `{part.name}` asks for `{part.package}`: see whether that runs on {ctx.target.title}"
+        return Hold(Verdict.MANUAL, advice)
     found = installed(site, ctx)
     if found is None:
         return None

@@ -15,7 +15,7 @@ import msgspec
 from porter.index.outline import dotted, own_names
 from porter.index.site import Site
 from porter.rules.base import Context
-from porter.rules.kernels.known import is_kernel
+from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import called
 
@@ -44,6 +44,34 @@ def installed(test: Site, ctx: Context) -> Installed | None:
         if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
             return Installed(name, f"line {site.line}", site.name)
     return next((found for name in names if (found := _found_by_call(name, test, ctx)) is not None), None)
+
+
+def offered(test: Site, ctx: Context) -> Installed | None:
+    """The name that an ``and`` joins with a test and that is true only where PyTorch offers what the target has not.
+
+    ``HAS_FLEX and torch.cuda.is_available()``: what the ``try`` imports, or all that is known of the module it is of.
+    """
+    names = sorted(set(_joined(test, ctx)))
+    for tried in ctx.outline().tree.body if names else ():
+        if not isinstance(tried, ast.Try):
+            continue
+        for node in tried.body:
+            found = _lacking(node, ctx) if isinstance(node, ast.ImportFrom) and not node.level else None
+            if found is not None and (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)):
+                return Installed(name, f"line {node.lineno}", found)
+    return None
+
+
+def _lacking(node: ast.ImportFrom, ctx: Context) -> str | None:
+    """What a statement imports that somebody has to port: by its own row, or by all that its module has."""
+    for alias in node.names:
+        row = ctx.catalogue.find("symbol", name := f"{node.module}.{alias.name}")
+        module = [n for n in ctx.catalogue.symbols if row is None and n.startswith(f"{node.module}.")]
+        rows = [row, *(ctx.catalogue.find("symbol", n) for n in module)]
+        verdicts = [ctx.answer(r).verdict for r in rows if r is not None]
+        if verdicts and STAYS.issuperset(verdicts):
+            return name
+    return None
 
 
 def required(test: Site, ctx: Context) -> str | None:
