@@ -277,15 +277,18 @@ def replace_in_string(text: bytes, start: int, end: int, old: str, new: str) -> 
     return tuple(found) or None
 
 
-def delete_statement(text: bytes, start: int, end: int, siblings: int) -> TextEdit | None:
+def delete_statement(
+    text: bytes, start: int, end: int, siblings: int, *, with_comment: bool = False
+) -> TextEdit | None:
     """Delete the simple statement ``text[start:end]`` with its line; the only one of a block becomes ``pass``.
 
-    None where a comment stands beside it, or where it shares its line with other statements.
+    None where it shares its line with other statements, or with a comment that does not go with it.
     """
     if siblings == 1:
         return TextEdit(start, end, "pass")
     line = max(text.rfind(b"\n", 0, start), text.rfind(b"\r", 0, start)) + 1
-    rest = re.compile(rb"[ \t\f]*;?[ \t\f]*(?:\r\n|\r|\n|\Z)").match(text, end)
+    comment = rb"(?:#[^\r\n]*)?" if with_comment else b""
+    rest = re.compile(rb"[ \t\f]*;?[ \t\f]*" + comment + rb"(?:\r\n|\r|\n|\Z)").match(text, end)
     if text[line:start].strip() or rest is None:
         return None
     return TextEdit(line, rest.end(), "")

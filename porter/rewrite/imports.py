@@ -141,7 +141,8 @@ def rewrite_import(text: bytes, statement: Import, moves: Mapping[int, str | Non
         return None
     dropped = {i for i, target in moves.items() if target is None}
     if len(dropped) == len(parsed.names):
-        deletion = delete_statement(text, *(statement.trial or (statement.start, statement.end, statement.siblings)))
+        gone = statement.trial or (statement.start, statement.end, statement.siblings)
+        deletion = delete_statement(text, *gone, with_comment=True)  # it says what the import is for
         return None if deletion is None else (_with_gap(text, deletion),)
     homes = {i: _home(target, statement) for i, target in moves.items() if target is not None}
     if len(moves) < len(parsed.names) or not homes:
