@@ -103,6 +103,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
             return leave(result, _LEFT[guard.kind])
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
             return leave(result, "the import may fail: the program goes on without it")
+        if guard.kind == "import" and rule in _PACKAGE_RULES and (line := _imported_under(result, guard, ctx)):
+            return leave(result, f"the import in line {line} may fail: the program goes on without it and this")
         if rule == "cuda-extension" and guard.kind in ("cuda", "mention") and not _opts_out(guard, ctx):
             return leave(result, "built only where CUDA is found, or asked for")
         if guard.kind == "fallback" and result.site.name.startswith("torch."):
@@ -141,6 +143,16 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if ctx.target.keeps_cuda:
         return leave(result, f"`{name}` is CUDA's by its name, and stays beside what other devices have")
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _imported_under(result: Judgement, guard: Guard, ctx: Context) -> int | None:
+    """The line of the import of what is called, if it stands in the same ``try`` and function, and fails without CUDA."""
+    site = result.site
+    is_tried = site.role == "call" and site.alias is not None and guard.start == guard.end
+    if not is_tried or result.row is None or result.row.on_cpu:
+        return None
+    brought = (s for s in ctx.sites if s.start == site.alias and s.role == "import" and s.scope == site.scope)
+    return next((s.line for s in brought if guard in s.guards), None)
 
 
 def _file(result: Judgement, ctx: Context) -> Judgement:
