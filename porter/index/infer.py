@@ -84,7 +84,7 @@ class Inference(Variables):
             return None
         if len(binding.definitions) == 1 or binding.scope is not scope:
             return self.binding(binding, depth)
-        reaching = scope.order.reaching([d.node for d in binding.definitions], node)
+        reaching = scope.order.reaching(binding, node)
         known = self.binding(binding, depth, reaching)
         if known is None or known.type.startswith(SYMBOLIC):
             return self.binding(binding, depth) or known  # what else it holds tells what it is likely to be here

@@ -129,7 +129,7 @@ def _replaced(binding: Binding, use: ast.Name, scope: Scope) -> bool:
         return False
     if any(end(d.node) <= begin(use) and _is_called_of(d, binding.name) for d in binding.definitions):
         return True
-    reaching = binding.definitions[scope.order.reaching([d.node for d in binding.definitions], use)]
+    reaching = binding.definitions[scope.order.reaching(binding, use)]
     return all(d.kind == "value" and isinstance(d.node, ast.Call) for d in reaching)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ class Span(NamedTuple):
         return self.start <= point < self.end
 
 
-_BODY = Span((0, 0), (sys.maxsize, 0))  # where a parameter counts
-
-
 class Told(NamedTuple):
     """The class that a test has told of an object, and where that is so."""
 
@@ -48,7 +46,7 @@ class Told(NamedTuple):
 
 
 def begin(node: ast.AST) -> Point:
-    """Where a node begins; the cases of a match have no place."""
+    """Where a node begins."""
     return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
@@ -57,55 +55,90 @@ def end(node: ast.AST) -> Point:
     return getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0)
 
 
+class _Block(NamedTuple):
+    """A block of statements, or a loop as a whole."""
+
+    span: Span
+    outer: int  # what it stands in, by its number
+    is_loop: bool
+
+
 class Order:
     """Where the statements of a scope assign, and where they loop."""
 
     def __init__(self, body: list[ast.stmt]) -> None:
-        self.assigned: dict[ast.AST, Span] = {}  # what is assigned, and the rest of the block: there it counts
-        self.loops: list[Span] = []
+        self._blocks: list[_Block] = []  # in the order of the file, outer ones first
+        self._assigned: dict[ast.AST, tuple[int, Point]] = {}  # what is assigned: in which block, and where
+        self._given: dict[Binding, dict[int, list[tuple[Point, int]]]] = {}
         self._reaching: dict[ast.expr, slice] = {}
         if body:
-            self._look(body)
+            self._look(body, -1)
 
-    def _look(self, block: list[ast.stmt]) -> None:
+    def _look(self, block: list[ast.stmt], outer: int) -> None:
+        own = self._enter(block, outer)
         for statement in block:
             if isinstance(statement, ast.Assign):
-                span = Span(end(statement), end(block[-1]))
                 parts = statement.value.elts if isinstance(statement.value, (ast.Tuple, ast.List)) else ()
-                self.assigned.update(dict.fromkeys((statement.value, *parts), span))
+                self._assigned.update(dict.fromkeys((statement.value, *parts), (own, end(statement))))
             elif isinstance(statement, _COMPOUND):
-                if isinstance(statement, _LOOPS):
-                    self.loops.append(Span.of([statement]))
+                around = self._enter([statement], own, is_loop=True) if isinstance(statement, _LOOPS) else own
                 for inner in _blocks(statement):
-                    self._look(inner)
+                    self._look(inner, around)
 
-    def reaching(self, definitions: Sequence[ast.AST], use: ast.expr) -> slice:
+    def _enter(self, nodes: list[ast.stmt], outer: int, *, is_loop: bool = False) -> int:
+        self._blocks.append(_Block(Span.of(nodes), outer, is_loop))
+        return len(self._blocks) - 1
+
+    def reaching(self, binding: Binding, use: ast.expr) -> slice:
         """Those of a name's definitions, in the order of the file, that may count where it is used.
 
         What stands in the rest of the block of an assignment runs only if that has run, and replaced what was there
         before. What comes later counts only in a loop that begins behind that assignment.
         """
         if use not in self._reaching:
-            self._reaching[use] = self._reaches(definitions, use)
+            self._reaching[use] = self._reaches(binding, begin(use))
         return self._reaching[use]
 
-    def _reaches(self, definitions: Sequence[ast.AST], use: ast.expr) -> slice:
-        here = begin(use)
-        for i in range(len(definitions) - 1, -1, -1):
-            span = _BODY if isinstance(definitions[i], ast.arg) else self.assigned.get(definitions[i])
-            if span is not None and span.holds(here):
-                if any(span.holds(loop.start) and loop.holds(here) for loop in self.loops):
+    def _reaches(self, binding: Binding, here: Point) -> slice:
+        given, around = self._gives(binding), list(self._around(here))
+        for block in (*around, -1):
+            before = bisect_right(given.get(block, ()), here, key=itemgetter(0))
+            if before:
+                since, i = given[block][before - 1]
+                if any(self._blocks[a].is_loop and since <= self._blocks[a].span.start for a in around):
                     return slice(i, None)
-                later = (j for j in range(i + 1, len(definitions)) if end(definitions[j]) > here)
-                return slice(i, next(later, None))
+                later = bisect_right(binding.definitions, here, i + 1, key=lambda d: end(d.node))
+                return slice(i, later if later < len(binding.definitions) else None)
         return slice(0, None)
 
+    def _gives(self, binding: Binding) -> dict[int, list[tuple[Point, int]]]:
+        """Where the assignments of a name begin to count, by their blocks, each with its number among the definitions.
 
-def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for part in (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        for name in ("body", "orelse", "finalbody"):
-            if inner := getattr(part, name, None):
-                yield inner
+        A parameter counts everywhere.
+        """
+        if binding not in self._given:
+            found = self._given[binding] = {}
+            for i, definition in enumerate(binding.definitions):
+                is_parameter = isinstance(definition.node, ast.arg)
+                place = (-1, (0, 0)) if is_parameter else self._assigned.get(definition.node)
+                if place is not None:
+                    found.setdefault(place[0], []).append((place[1], i))
+        return self._given[binding]
+
+    def _around(self, here: Point) -> Iterator[int]:
+        """The blocks and loops around a point, innermost first."""
+        block = bisect_right(self._blocks, here, key=lambda b: b.span.start) - 1
+        while block >= 0:
+            if self._blocks[block].span.holds(here):
+                yield block
+            block = self._blocks[block].outer
+
+
+def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """The blocks of a statement, in the order of the file."""
+    parts = (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ()))
+    found = (getattr(part, name, None) for part in parts for name in ("body", "orelse", "finalbody"))
+    return sorted(filter(None, found), key=lambda block: begin(block[0]))
 
 
 class Tests:

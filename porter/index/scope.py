@@ -283,7 +283,7 @@ class Binder:
             for pattern in ast.walk(case.pattern):
                 name = getattr(pattern, "name", None) or getattr(pattern, "rest", None)
                 if isinstance(name, str):
-                    scope.bind(name, Definition("other", case, scope))
+                    scope.bind(name, Definition("other", pattern, scope))
             self._block(case.body, scope)
 
     def _return(self, node: ast.Return, scope: Scope) -> None:
