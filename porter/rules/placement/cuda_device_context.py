@@ -13,7 +13,8 @@ The same names under `torch.neuron`. In a distributed run `set_device` must come
 ## When porter leaves the count
 
 `if torch.cuda.device_count() > 1: model = nn.DataParallel(model)` rightly skips the wrapper where CUDA has no device.
-A count of NeuronCores would let one process drive several of them, which Neuron does not do: the test stays.
+A count of NeuronCores would let one process drive several of them, which Neuron does not do: the test stays. So does
+one that leads to a function of the program which splits batches, and the count over which it splits them.
 
 ## Example
 
@@ -31,6 +32,7 @@ torch.neuron.set_device(local_rank)
 from __future__ import annotations
 
 import ast
+import re
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
@@ -39,12 +41,16 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around, word_edit
+from porter.rules.placement.flags import flag, reads
 from porter.rules.placement.indices import computed, with_its_moves
+from porter.rules.placement.reach import calls_what
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
 
 # Expressions that a device is no part of, but its number is.
 _OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
+
+_SEVERAL = re.compile(rb"\s*(?:>\s*1|>=\s*2)\b")
 
 _TRAINED = "lightning.Trainer(devices)"  # and all that is called so
 
@@ -54,16 +60,19 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, where the name is used."""
     if argument_around(site, ctx) is not None or _in_device(site, ctx):
         return Dismissed(site, "part")
-    if (split := _split(site, ctx)) is not None:
-        tested = any(g.start <= site.start and site.end <= g.end for g in split.guards)
+    if (split := _split(site, ctx) or _splitter(site, ctx)) is not None:
+        where, tested = split
         return judgement(
             site,
             row,
             ctx,
             verdict=Verdict.PORTABLE if tested else Verdict.MANUAL,
-            advice=f"left as it is: without CUDA it is 0, which keeps line {split.line} from driving several devices",
+            advice=f"left as it is: without CUDA it is 0, which keeps {where} from driving several devices",
             note="" if tested else "see what else the number decides",
         )
+    if not ctx.target.keeps_cuda and (taker := _divided(site, ctx)) is not None:
+        advice = f"it counts the devices over which line {taker.line} splits batches: port both together"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note="")
     if not ctx.target.keeps_cuda and (numbered := _numbered(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"it counts the devices that line {numbered.line} numbers: port both together")
     if (launcher := _launcher(site, ctx)) is not None:
@@ -144,16 +153,45 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
     return None
 
 
-def _split(site: Site, ctx: Context) -> Site | None:
+def _split(site: Site, ctx: Context) -> tuple[str, bool] | None:
     """What splits batches over the devices of this process, where the count says that there are several.
 
-    What starts a process for each is what Neuron asks for.
+    With it, whether the count stands in that test itself. What starts a process for each is what Neuron asks for.
     """
     if site.name != "torch.cuda.device_count" or site.role != "call":
         return None
-    for other in opened(site, ctx):
-        row = ctx.catalogue.find(other.kind, other.name)
-        splits = row is not None and row.rule == "data-parallel" and row.signature is None
-        if splits and other.role == "call" and not asks_class(other, ctx):
+    split = next((o for o in opened(site, ctx) if _splits(o, ctx) and not asks_class(o, ctx)), None)
+    if split is None:
+        return None
+    return f"line {split.line}", any(g.start <= site.start and site.end <= g.end for g in split.guards)
+
+
+def _splitter(site: Site, ctx: Context) -> tuple[str, bool] | None:
+    """Likewise the function of the program that does so, where the test is for several devices."""
+    if site.name != "torch.cuda.device_count" or site.call is None or ctx.target.keeps_cuda:
+        return None
+    text, name = ctx.source.text, flag(site, ctx)
+    tested = _SEVERAL.match(text, site.call.end) is not None
+    if not tested and (name is None or re.search(reads(name).pattern + _SEVERAL.pattern, text) is None):
+        return None
+    found = calls_what(lambda inner: not inner.guards and _splits(inner, ctx), site, name, ctx)
+    return (f"`{found}`", tested) if found is not None else None
+
+
+def _divided(site: Site, ctx: Context) -> Site | None:
+    """What splits batches over the devices that are counted here, by itself or by the name of their number."""
+    if site.name != "torch.cuda.device_count" or site.role != "call":
+        return None
+    named = reads(name) if (name := flag(site, ctx)) is not None else None
+    for other in ctx.sites:
+        if other.call is None or other.scope != site.scope or not _splits(other, ctx):
+            continue
+        inside = other.call.start <= site.start < other.call.end
+        if inside or (named is not None and named.search(ctx.source.text, other.end, other.call.end)):
             return other
     return None
+
+
+def _splits(site: Site, ctx: Context) -> bool:
+    row = ctx.catalogue.find(site.kind, site.name)
+    return site.role == "call" and row is not None and row.rule == "data-parallel" and row.signature is None

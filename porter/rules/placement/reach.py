@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -46,6 +46,18 @@ def asks_again(site: Site, name: bytes | None, ctx: Context) -> str | None:
             continue
         inside = (s for s in ctx.project.sites(module) if f"{s.scope}.".startswith(f"{within}."))
         if any(s.name == "torch.cuda.is_available" and s.role == "call" for s in inside):
+            return written
+    return None
+
+
+def calls_what(does: Callable[[Site], bool], test: Site, name: bytes | None, ctx: Context) -> str | None:
+    """The function of the program that the arms of a test call, as written, if something in it is what is asked for."""
+    nodes = (node for arm in arms(test, name, ctx.outline()) for node in arm)
+    for written, qualified in (found for node in nodes for found in _names(node, test.scope, ctx)):
+        module = ctx.project.owner(qualified)
+        within = qualified[len(module) + 1 :]
+        inside = (s for s in ctx.project.sites(module) if f"{s.scope}.".startswith(f"{within}.")) if within else ()
+        if any(map(does, inside)):
             return written
     return None
 
