@@ -19,7 +19,7 @@ from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
-from porter.rules.placement.reach import asks_again, reached
+from porter.rules.placement.reach import asks_again, is_compiled, reached
 from porter.rules.placement.settings import tuning
 
 _NEAR = 2000  # bytes
@@ -221,9 +221,19 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
         return None
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
-    if placed or _asserted(site):
+    if placed or _asserted(site) or (blocker is not None and _has_sister(blocker, ctx)):
         return Hold(Verdict.MANUAL, f"port {where} first, {why}, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, {why}")
+
+
+def _has_sister(kernel: Site, ctx: Context) -> bool:
+    """Whether the other arm runs the kernel that its module has for the CPU: ``ext.pool_cuda(x)``, ``ext.pool(x)``."""
+    tests = [node for node in ctx.outline().around(kernel.start) if isinstance(node, ast.If)]
+    if not tests or not is_compiled(kernel, ctx):
+        return False
+    calls = {dotted(node.func) for node in ast.walk(tests[-1]) if isinstance(node, ast.Call)}
+    written = ctx.text(kernel.start, kernel.end)
+    return any(written.replace("_cuda", other) in calls for other in ("", "_cpu"))
 
 
 def _needs(blocker: Site) -> str:

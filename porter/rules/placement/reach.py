@@ -10,7 +10,7 @@ import msgspec
 from porter.index.outline import Function, Outline, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
-from porter.rules.kernels.known import STAYS, is_kernel
+from porter.rules.kernels.known import STAYS, is_kernel, is_own_kernel
 from porter.rules.placement.flags import flag
 
 _HOPS = 4  # modules between a name and the one that imports what needs CUDA
@@ -202,9 +202,21 @@ def _is_on_cpu(site: Site, ctx: Context) -> bool:
 
 
 def _stays(site: Site, ctx: Context) -> bool:
+    if site.kind == "symbol" and is_compiled(site, ctx):
+        return True
     if site.kind == "symbol" and ctx.project.is_own(site.name):
         return False
     row = ctx.catalogue.find(site.kind, site.name)
     if row is not None and row.rule == "data-parallel":  # an object that splits batches, whoever makes it
         return site.role == "call" and site.scope.endswith(".__init__") and ctx.answer(row).verdict in STAYS
     return is_kernel(site, ctx) or (row is not None and row.rule in _COMMANDS)
+
+
+def is_compiled(site: Site, ctx: Context) -> bool:
+    """Whether a site calls a kernel of a module that the repository only builds: ``from ._ext import nms_cuda``."""
+    if not (is_own_kernel(site, ctx) and ctx.project.is_own(site.name)):
+        return False
+    owner = ctx.project.owner(site.name)
+    summary = ctx.project.bindings(owner) if owner else None
+    part = site.name.removeprefix(f"{owner}.").partition(".")[0]
+    return summary is None or not (summary.starred or part in summary.names or part in summary.exports)
