@@ -6,7 +6,7 @@ Files without CUDA are read when something asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 
 from porter.index.build import module_name, packages_around
 from porter.index.facts import Depth
@@ -160,6 +160,16 @@ class Modules:
         last = name.rpartition(".")[2]
         named = ((q, s.module) for s in borrowers for q in s.exports.values() if q.endswith(f".{last}"))
         return any(self.resolve(qualified, module, load=False) == name for qualified, module in named)
+
+    @cached_property
+    def importers(self) -> dict[str, set[str]]:
+        """By module, those that import something of it at their top, as far as files are known."""
+        found: dict[str, set[str]] = {}
+        for summary in self._summaries.values():
+            for qualified in summary.exports.values():
+                module = self.owner(self.resolve(qualified, summary.module, load=False))
+                found.setdefault(module, set()).add(summary.module)
+        return found
 
     def owner(self, qualified: str) -> str:
         """The module that holds a path-based name; empty where none of this repository does."""

@@ -126,7 +126,7 @@ def _settled(site: Site, ctx: Context) -> str:
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
     if line is None:
-        return _ends_in_numpy(ctx) or _kept_by_imports(ctx)
+        return _ends_in_numpy(ctx) or _kept_elsewhere(ctx)
     return f"line {line} relies on it" if line != site.line else "an option or a comment of the program asks for it"
 
 
@@ -137,16 +137,18 @@ def _ends_in_numpy(ctx: Context) -> str:
     return f"line {ctx.source.line(shown.end())} hands a tensor to NumPy, which has no bfloat16" if shown else ""
 
 
-def _kept_by_imports(ctx: Context) -> str:
+def _kept_elsewhere(ctx: Context) -> str:
     """Which module keeps float16 for the models of a file that makes none in float16 itself; empty where none does."""
     summary, project = ctx.project.summary(ctx.module), ctx.project
     if summary is None or any(_makes_model(site, ctx) for site in ctx.sites):
         return ""
-    modules = {project.owner(project.resolve(name, ctx.module)) for name in summary.exports.values()}
-    for module in sorted(modules - {"", ctx.module}):
-        kept = next((s for s in project.sites(module) if _is_kept(s)), None)
-        if kept is not None:
-            return f"line {kept.line} of `{module}`, which is imported here, keeps it"
+    imported = {project.owner(project.resolve(name, ctx.module)) for name in summary.exports.values()}
+    importing = project.importers.get(ctx.module, set())
+    for modules, relation in ((imported, "is imported here"), (importing, "imports this")):
+        for module in sorted(modules - {"", ctx.module}):
+            kept = next((s for s in project.sites(module) if _is_kept(s)), None)
+            if kept is not None:
+                return f"line {kept.line} of `{module}`, which {relation}, keeps it"
     return ""
 
 
