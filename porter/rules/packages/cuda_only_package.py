@@ -37,6 +37,9 @@ from porter.rules.table import judgement
 
 _REQUIRED = re.compile(r"requires?_(\w+)$")  # a decorator of tests that need a package: `@require_bitsandbytes`
 _SHORT = {"bnb": "bitsandbytes"}
+_MAIN = re.compile(rb"^if __name__ == [\"']__main__[\"']", re.M)
+# What speaks of a device, or leaves it to a framework: without it a program computes on the CPU.
+_PLACED = re.compile(rb"(?i)device|cuda|gpu|\.to\((?!torch\.\w+\))|trainer|lightning|accelerat|fabric")
 
 
 @rule("PRT701", "cuda-only-package")
@@ -53,6 +56,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=note)
         if site.kind == "string" and site.parent == "Compare":
             return judgement(site, row, ctx, advice="a question, whose answer is no without CUDA: see where it leads")
+        if row.on_cpu and site.role == "import" and (why := _harmless(root, ctx)):
+            return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=f"left as it is: {why}", note=None)
         if (package := _tested(site, ctx)) is not None:
             advice = f"a test of `{package}`: there is nothing to test on {ctx.target.title}"
             return judgement(site, row, ctx, advice=advice, note=None)
@@ -60,6 +65,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.project.has(ctx.project.resolve(root, ctx.module)):
         return Dismissed(site, "user-name")
     return judgement(site, row, ctx) if site.role == "import" else Dismissed(site, "part")
+
+
+def _harmless(package: str, ctx: Context) -> str | None:
+    """Why a package that runs without CUDA too does no harm, if so: nothing is computed with it, or on the CPU."""
+    used = [s for s in ctx.sites if s.name.partition(".")[0] == package and s.name != package]
+    if used and all(s.name == f"{package}.__version__" for s in used):
+        return "nothing but its version is read"
+    text, summary = ctx.source.text, ctx.project.bindings(ctx.module)
+    if summary is None or _MAIN.search(text) is None or _PLACED.search(text) is not None:
+        return None
+    owners = {ctx.project.owner(ctx.project.resolve(name, ctx.module)) for name in summary.required}
+    return None if any(map(ctx.project.sites, owners - {""})) else "the file uses no device, and on the CPU the package runs"
 
 
 def _tested(site: Site, ctx: Context) -> str | None:
