@@ -35,6 +35,7 @@ from porter.rules.environment.write import write
 _INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
 _PYTHON = re.compile(rb"\bpython3\.(?:[0-9]|1[01])\b")  # older than those of the wheels
 _REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
+_UNKNOWN = "image cuda: "  # what the catalogue calls an image whose publisher it does not know
 _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
 
 
@@ -47,7 +48,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if result.edits and ctx.source.kind == "docker" and (line := _line_of_python(site, ctx)) is not None:
         advice = f"{result.advice} Line {line} installs another Python, which torch-neuronx is not built for."
         result = msgspec.structs.replace(result, advice=advice)
-    return msgspec.structs.replace(result, group=_container(site, ctx))
+    message = result.message.replace(_UNKNOWN, "")
+    return msgspec.structs.replace(result, message=message, group=_container(site, ctx))
 
 
 def _line_of_python(site: Site, ctx: Context) -> int | None:

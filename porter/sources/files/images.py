@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_SPACE = re.compile(r"\s")  # in no image's name, but in what an image is told to run
 _CUDA = re.compile(r"cuda|cu1\d\d|gpu|nvidia|tensorrt", re.ASCII | re.IGNORECASE)
 # Publishers whose images are built for CUDA, whichever registry mirrors them.
 _KNOWN = re.compile(
@@ -21,7 +22,7 @@ def image_name(image: str) -> str | None:
     None for an image that does not say so.
     """
     image = image.removeprefix("docker://").replace("#", "/")  # Singularity; enroot
-    if len(image) > 300:
+    if len(image) > 300 or _SPACE.search(image):
         return None
     known = _KNOWN.search(image)
     if known and not re.search("[:_-]cpu", image):
