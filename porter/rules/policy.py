@@ -146,7 +146,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
 
 
 def _imported_under(result: Judgement, guard: Guard, ctx: Context) -> int | None:
-    """The line of the import of what is called, if it stands in the same ``try`` and function, and fails without CUDA."""
+    """The line of the import of what is called, if it is in the same ``try`` and function, and fails without CUDA."""
     site = result.site
     is_tried = site.role == "call" and site.alias is not None and guard.start == guard.end
     if not is_tried or result.row is None or result.row.on_cpu:

@@ -11,16 +11,17 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 
 ## When porter rewrites
 
-`torch.cuda.FloatTensor([...])` from a list becomes `torch.tensor`, one made of sizes (`FloatTensor(n, 3)`)
-`torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`. `x.type() ==
-"torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become `torch.Tensor`.
+`torch.cuda.FloatTensor([...])` from a list becomes `torch.tensor`, one made of sizes (`FloatTensor(n, 3)`,
+`FloatTensor(x.size())`) `torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`.
+`x.type() == "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become
+`torch.Tensor`.
 
 A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor`) becomes a device that the
 flag chooses: what is made of the type moves to it. So does what is made of `dtype = torch.cuda.FloatTensor`.
 
-A single variable may be data or a size (`FloatTensor(n)`), `== "torch.cuda.FloatTensor"` may ask for dtype or device,
-halves may become float16 or bfloat16 where no test for halves leads to them, and `torch.set_default_tensor_type`
-changes two settings at once: those are left to you.
+A single variable may be data or a size (`FloatTensor(n)`), if nothing says which (`n, _ = x.shape`),
+`== "torch.cuda.FloatTensor"` may ask for dtype or device, halves may become float16 or bfloat16 where no test for
+halves leads to them, and `torch.set_default_tensor_type` changes two settings at once: those are left to you.
 
 ## Example
 
@@ -39,6 +40,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
@@ -47,7 +50,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.chosen_type import chosen_type, named_type
 from porter.rules.placement.devices import torch_name
-from porter.rules.placement.reach import leads_to
+from porter.rules.placement.reach import full_name, leads_to
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import is_asked_for
@@ -99,14 +102,25 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if edits is None and (dtype not in _SHORT or _stays_short(site, ctx)):
             edits = _made(site, ctx, torch, dtype)
     if edits:
-        return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=edits)
+        advice = _spelled(site, ctx, torch, dtype)
+        return judgement(
+            site, row, ctx, verdict=Verdict.REVIEW, advice=advice, note=None if advice else "", edits=edits
+        )
     if is_asked_for(site, ctx):
         advice = f"ask for the dtype, `x.dtype == torch.{dtype}`, and for the device apart, where it matters"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if site.call is None and site.parent in ("Assign", "IfExp"):
         advice = f"keep the dtype alone, `torch.{dtype}`, and give `.to()` the device with it where `.type()` takes it"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
-    return by_hand(site, row, ctx, f"say dtype (`torch.{dtype}`) and device apart")
+    sizes = "it is `torch.empty` where sizes are given; " if site.call is not None else ""
+    return by_hand(site, row, ctx, f"{sizes}say dtype (`torch.{dtype}`) and device apart")
+
+
+def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
+    """What people are told of a constructor that is rewritten; empty for other uses of a type."""
+    function = _factory(site, site.call, ctx) if site.call is not None else None
+    device = f'"{ctx.target.device}"' if ctx.target.device else "device"
+    return f"write `{torch}.{function}(..., dtype={torch}.{dtype}, device={device})`" if function is not None else ""
 
 
 def _torch(site: Site, ctx: Context) -> str:
@@ -135,18 +149,48 @@ def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -
 
 
 def _factory(site: Site, call: Call, ctx: Context) -> str | None:
-    """A list is data, several numbers are sizes; None for anything else, which may be either."""
+    """A list is data, numbers and shapes are sizes; None for anything else, which may be either."""
     if not call.arguments or any(a.keyword is not None for a in call.arguments):
         return None
-    if len(call.arguments) > 1 or type(call.arguments[0].literal) is int:
+    if len(call.arguments) > 1:
         return "empty"
-    value = ctx.text(call.arguments[0].start, call.arguments[0].end)
-    if value.endswith((".size()", ".shape")):
+    value = ast.parse(f"({ctx.text(call.arguments[0].start, call.arguments[0].end)})", mode="eval").body
+    if _is_number(value, site, ctx) or _is_shape(value, site, ctx):
         return "empty"
-    return "tensor" if _is_list(ast.parse(f"({value})", mode="eval").body, site, ctx) else None
+    return "tensor" if _is_list(value, site, ctx) else None
 
 
-def _is_list(value: ast.expr, site: Site, ctx: Context) -> bool:
+def _is_number(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
+    """Whether an expression yields a number: one of a shape, a length, or a variable that is given nothing else."""
+    match value:
+        case ast.Constant(number):
+            return type(number) is int
+        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv(), right):
+            return all(_is_number(side, site, ctx, named=named) for side in (left, right))
+        case ast.Call(ast.Name("len" | "int")) | ast.Call(ast.Attribute(attr="item" | "numel")):
+            return True
+        case ast.Call(ast.Attribute(attr="size"), [ast.expr()]):
+            return True
+        case ast.Subscript(whole, slice=index):
+            return not isinstance(index, ast.Slice) and _is_shape(whole, site, ctx, named=named)
+        case ast.Name(name):
+            return named and _holds(name, partial(_is_number, named=False), site, ctx)
+    return False
+
+
+def _is_shape(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
+    """Whether an expression yields sizes: ``x.size()``, ``x.shape``, ``torch.Size(...)``."""
+    match value:
+        case ast.Attribute(attr="shape") | ast.Call(ast.Attribute(attr="size"), [], []):
+            return True
+        case ast.Call(func=function):
+            return full_name(dotted(function) or "", site.scope, ctx) == "torch.Size"
+        case ast.Name(name):
+            return named and _holds(name, partial(_is_shape, named=False), site, ctx)
+    return False
+
+
+def _is_list(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
     """Whether an expression yields a list: by what it is made of, or as a variable that is given nothing but lists."""
     match value:
         case ast.List() | ast.ListComp() | ast.Call(ast.Name("list" | "sorted")):
@@ -154,13 +198,29 @@ def _is_list(value: ast.expr, site: Site, ctx: Context) -> bool:
         case ast.BinOp(left, ast.Mult() | ast.Add(), right):
             return isinstance(left, ast.List) or isinstance(right, ast.List)
         case ast.Name(name):
-            nodes = list(ast.walk(ctx.outline().home(name, site.start)))
-            given = [n.value for n in nodes if isinstance(n, ast.Assign) and [dotted(t) for t in n.targets] == [name]]
-            bound = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)]
-            taken = any(isinstance(n, ast.arg) and n.arg == name for n in nodes)
-            lists = [v for v in given if not isinstance(v, ast.Name) and _is_list(v, site, ctx)]
-            return bool(lists) and len(lists) == len(bound) and not taken
+            return named and _holds(name, partial(_is_list, named=False), site, ctx)
     return False
+
+
+def _holds(name: str, kind: Callable[[ast.expr, Site, Context], bool], site: Site, ctx: Context) -> bool:
+    """Whether a variable is given nothing but what is of a kind, and that not by way of another one."""
+    nodes = list(ast.walk(ctx.outline().home(name, site.start)))
+    given = [value for n in nodes if isinstance(n, ast.Assign) for value in _given(name, n)]
+    bound = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)]
+    taken = any(isinstance(n, ast.arg) and n.arg == name for n in nodes)
+    known = [value for value in given if kind(value, site, ctx)]
+    return bool(known) and len(known) == len(bound) and not taken
+
+
+def _given(name: str, node: ast.Assign) -> Iterator[ast.expr]:
+    """What an assignment gives a variable: its value, or one of its items."""
+    for target in node.targets:
+        match target:
+            case ast.Name(id=own) if own == name:
+                yield node.value
+            case ast.Tuple(elts) if not any(isinstance(e, ast.Starred) for e in elts):
+                places = (i for i, e in enumerate(elts) if dotted(e) == name)
+                yield from (ast.Subscript(node.value, ast.Constant(i), ast.Load()) for i in places)
 
 
 def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
