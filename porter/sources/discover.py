@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from porter.config import ConfigError, Settings, relative, spec
+from porter.config import DEFAULT_EXCLUDE, ConfigError, Settings, relative, spec
 from porter.limit import TooSlow, limited
 from porter.model import Problem
 from porter.reading import head, read_regular
@@ -27,6 +27,7 @@ DATA_BYTES = 1_000_000  # YAML, JSON and TOML above this are data, not configura
 
 _CONFIGURATION = frozenset({"yaml", "json", "toml"})
 _PLAIN = re.compile(r"[\w.-]+/?")
+_OUTPUT = frozenset({"build", "dist"})  # what tools write, unless it is a package: `mypackage/dist/__init__.py`
 _NO_NAMES = frozenset({"", ".", ".."})
 _UNLISTED = re.compile(r"could not open directory '(.+?)/?': (.+)")
 # A tree that is only looked at must not make porter run the programs that its configuration names.
@@ -89,12 +90,26 @@ class _Excluded:
             plain = frozenset()
         self.names = frozenset(p.rstrip("/") for p in plain)
         self.others = tuple(p for p in patterns if p not in plain)
+        by_default = settings.exclude == DEFAULT_EXCLUDE
+        self.output = _OUTPUT.difference(settings.extend_exclude) if by_default else frozenset()
+        self.root = settings.root
+        self.packages: dict[str, bool] = {}
 
     def __call__(self, name: str, above: str) -> bool:
         """Whether ``name`` is excluded; ``above`` leads from the configuration to where ``name`` starts."""
-        if not self.names.isdisjoint(name.split("/")):
+        parts = name.split("/")
+        found = self.names.intersection(parts)
+        if found and not (found <= self.output and self.is_source(parts, above)):
             return True
         return bool(self.others) and spec(self.others).match_file(above + name)
+
+    def is_source(self, parts: list[str], above: str) -> bool:
+        """Whether every folder of a path that has the name of build output is a package of the program."""
+        folders = [above + "/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in self.output]
+        for folder in folders:
+            if folder not in self.packages:
+                self.packages[folder] = os.path.isfile(f"{self.root}/{folder}/__init__.py")
+        return all(self.packages[folder] for folder in folders)
 
 
 class _Tree(NamedTuple):

@@ -244,6 +244,17 @@ def test_default_excludes(tree: Callable[..., Path]) -> None:
     assert names("lib/site-packages") == ["lib/site-packages/b.py"]
 
 
+def test_a_package_is_no_build_output_whatever_its_name(tree: Callable[..., Path]) -> None:
+    tree("p/__init__.py", "p/dist/__init__.py", "p/dist/a.py", "dist/p/__init__.py", "dist/p/b.py", "venv/__init__.py")
+    tree("p/dist/build/c.py")
+    assert names() == ["p/__init__.py", "p/dist/__init__.py", "p/dist/a.py"]
+    assert names("p") == names()
+    assert names(settings=Settings(root=".", extend_exclude=("dist",))) == ["p/__init__.py"]
+    git("init")
+    git("add", ".")
+    assert names() == ["p/__init__.py", "p/dist/__init__.py", "p/dist/a.py"]
+
+
 def test_patterns(tree: Callable[..., Path]) -> None:
     tree("a.py", "a_test.py", "src/gen/b.py", "gen/b.py", "old/c.py", "build/keep_test.py")
     more = Settings(root=".", extend_exclude=("*_test.py", "src/gen/", "old"))
