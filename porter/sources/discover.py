@@ -108,7 +108,7 @@ class _Excluded:
         folders = [above + "/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in self.output]
         for folder in folders:
             if folder not in self.packages:
-                self.packages[folder] = os.path.isfile(f"{self.root}/{folder}/__init__.py")
+                self.packages[folder] = os.path.lexists(f"{self.root}/{folder}/__init__.py")
         return all(self.packages[folder] for folder in folders)
 
 
