@@ -33,7 +33,8 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.given(results, ctx),
     ]
     if ctx.in_test():
-        keepers += [*tests.exercising(results, ctx), *tests.gated(results, ctx), *tests.mocked(results, ctx)]
+        for looked_at in (tests.exercising, tests.gated, tests.mocked, tests.asserted):
+            keepers += looked_at(results, ctx)
     keepers += [*kernels.captures(results, ctx), *_helpers(keepers, ctx), *imports.where_found(results, ctx)]
 
     def held(result: Judgement) -> Judgement:

@@ -17,6 +17,8 @@ from porter.rules.policy import CUDA_BY_NAME
 
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
+_ASSERTED = frozenset({"cuda-tensor-test", "cuda-device-comparison", "hardcoded-cuda-device", "numbered-cuda-device"})
+_ASSERTION = re.compile(rb"assert\b|[\w.]*\.assert[A-Z]")
 _THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count"})
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
@@ -66,6 +68,18 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
                 yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
 
 
+def asserted(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Tests that assert CUDA's device by what stays, or move something by a ``cuda()`` of the repository's own."""
+    for result in results:
+        if result.rule in _ASSERTED and stays(result) and _asserts(result.site, ctx):
+            why = f"line {result.site.line} asserts that the device is CUDA's, and stays: port both together"
+            yield from whole_function(result.site.start, why, ctx)
+    for site in ctx.sites:
+        if site.kind == "own" and site.role == "call" and site.name.endswith(".cuda") and site.receiver is not None:
+            why = f"line {site.line} calls a `cuda()` of the repository's own: port both together"
+            yield from whole_function(site.start, why, ctx)
+
+
 def mocked(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Tests that put something in the place of CUDA: ``monkeypatch.setattr(torch.cuda, "device_count", ...)``."""
     edited = [r.site.start for r in results if r.edited]
@@ -91,6 +105,13 @@ def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
         for found in [defined.pop(name) for name in sorted(names)]:
             pending.append(found)
             yield outline.span(found)
+
+
+def _asserts(site: Site, ctx: Context) -> bool:
+    """Whether a site is a part of an assertion: ``assert x.is_cuda``, ``self.assertTrue(x.is_cuda)``."""
+    if site.statement is None or site.statement.kind not in ("Assert", "Expr"):
+        return False
+    return _ASSERTION.match(ctx.source.text, site.statement.start) is not None
 
 
 def _made_of(names: set[bytes | None], ctx: Context) -> set[bytes | None]:
@@ -129,13 +150,18 @@ def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
 
 
 def _ported(gate: ast.expr, ctx: Context) -> bool:
-    """Whether the gate is a function of another file that asks whether a device is there, and nothing else of CUDA."""
+    """Whether the gate is of another file, and asks whether a device is there, and nothing else of CUDA.
+
+    A function that asks nothing has its answer from its file: ``CUDA = torch.cuda.is_available()``.
+    """
     name = dotted(gate.func if isinstance(gate, ast.Call) else gate)
     found = full_name(name, "", ctx) if name is not None else None
     qualified = ctx.project.resolve(found, ctx.module) if found is not None else ""
     module = ctx.project.owner(qualified)
     if module in ("", ctx.module) or CUDA_BY_NAME.search(qualified[len(module) + 1 :]):
         return False
-    inside = (s for s in ctx.project.sites(module) if f"{module}.{s.scope}.".startswith(f"{qualified}."))
-    asked = [s for s in inside if s.role != "text"]
-    return bool(asked) and all(s.name in _THERE and s.role == "call" and not s.guards for s in asked)
+    sites = [s for s in ctx.project.sites(module) if s.role not in ("text", "import")]
+    inside = [s for s in sites if f"{module}.{s.scope}.".startswith(f"{qualified}.")]
+    asked = inside or [s for s in sites if not s.scope]
+    imports = (guard.kind == "import" for site in asked for guard in site.guards)
+    return bool(asked) and all(imports) and all(s.name in _THERE and s.role == "call" for s in asked)
