@@ -20,8 +20,9 @@ A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.
 flag chooses: what is made of the type moves to it. So does what is made of `dtype = torch.cuda.FloatTensor`.
 
 A single variable may be data or a size (`FloatTensor(n)`), if nothing says which (`n, _ = x.shape`),
-`== "torch.cuda.FloatTensor"` may ask for dtype or device, halves may become float16 or bfloat16 where no test for
-halves leads to them, and `torch.set_default_tensor_type` changes two settings at once: those are left to you.
+`== "torch.cuda.FloatTensor"` may ask for dtype or device, if no arm beside it asks for halves, halves may become
+float16 or bfloat16 where no test for halves leads to them, and `torch.set_default_tensor_type` changes two settings at
+once: those are left to you.
 
 ## Example
 
@@ -98,7 +99,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     torch = _torch(site, ctx)
     edits: Edits | None = None
     if torch and site.editable:
-        edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT else None
+        edits = _compared(site, ctx, torch, dtype) if dtype in _SHORT or _beside_half(site, ctx) else None
         if edits is None and (dtype not in _SHORT or _stays_short(site, ctx)):
             edits = _made(site, ctx, torch, dtype)
     if edits:
@@ -106,14 +107,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(
             site, row, ctx, verdict=Verdict.REVIEW, advice=advice, note=None if advice else "", edits=edits
         )
-    if is_asked_for(site, ctx):
+    if is_asked_for(site, ctx) or site.parent == "Compare":
         advice = f"ask for the dtype, `x.dtype == torch.{dtype}`, and for the device apart, where it matters"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
-    if site.call is None and site.parent in ("Assign", "IfExp"):
+    if site.parent == "FormattedValue":
+        advice = f"it is only shown: name the dtype, `torch.{dtype}`"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note="")
+    if site.call is None:
         advice = f"keep the dtype alone, `torch.{dtype}`, and give `.to()` the device with it where `.type()` takes it"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
-    sizes = "it is `torch.empty` where sizes are given; " if site.call is not None else ""
-    return by_hand(site, row, ctx, f"{sizes}say dtype (`torch.{dtype}`) and device apart")
+    return by_hand(
+        site, row, ctx, f"it is `torch.empty` where sizes are given; say dtype (`torch.{dtype}`) and device apart"
+    )
 
 
 def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
@@ -196,7 +201,7 @@ def _is_list(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -
         case ast.List() | ast.ListComp() | ast.Call(ast.Name("list" | "sorted")):
             return True
         case ast.BinOp(left, ast.Mult() | ast.Add(), right):
-            return isinstance(left, ast.List) or isinstance(right, ast.List)
+            return any(_is_list(side, site, ctx, named=named) for side in (left, right))
         case ast.Name(name):
             return named and _holds(name, partial(_is_list, named=False), site, ctx)
     return False
@@ -235,12 +240,176 @@ def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None
 
 
 def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
-    """``x.type() == "torch.cuda.HalfTensor"``: only tensors answer so, and it is the dtype of halves that matters."""
+    """``x.type() == "torch.cuda.HalfTensor"``: only tensors answer so, and it is the dtype that matters."""
     at = max(0, site.start - _WINDOW)
     method = _COMPARES.search(ctx.source.text, at, site.start)
     if site.kind != "string" or method is None:
         return None
     return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
+
+
+def _beside_half(site: Site, ctx: Context) -> bool:
+    """Whether the test is an arm of a chain that has another for halves: both ask for the dtype."""
+    outline = ctx.outline()
+    chain = [outline.span(node.test) for node in outline.around(site.start) if isinstance(node, ast.If)]
+    halves = (s for s in ctx.sites if s.parent == "Compare" and s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
+    return len(chain) > 1 and any(test.holds(half.start) for half in halves for test in chain)
+
+
+def _stays_short(site: Site, ctx: Context) -> bool:
+    """Whether a half stays one: on a target that keeps CUDA's numbers, and behind a test for halves."""
+    tests = (s for s in ctx.sites if s.kind == "string" and s.name == site.name and s.parent == "Compare")
+    return ctx.target.keeps_cuda or any(leads_to(test, site, ctx) for test in tests)
+
+
+def _is_default(site: Site, ctx: Context) -> bool:
+    """Whether the type is what `torch.set_default_tensor_type` is given."""
+    calls = [s.call for s in ctx.sites if s.name == _DEFAULT and s.call is not None]
+    return any(call.start <= site.start and site.end <= call.end for call in calls)
+
+
+def _default(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    call = site.call
+    inner = [s for s in ctx.sites if call is not None and call.start <= s.start and s.end <= call.end]
+    if all(s.name == _DEFAULT for s in inner):
+        return Dismissed(site, "agnostic")
+    advice = f"it is `torch.empty` where sizes are given; say dtype (`torch.{dtype}`) and device apart"
+    return by_hand(site, row, ctx, advice)
+
+
+def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
+    """What people are told of a constructor that is rewritten; empty for other uses of a type."""
+    function = _factory(site, site.call, ctx) if site.call is not None else None
+    device = f'"{ctx.target.device}"' if ctx.target.device else "device"
+    return f"write `{torch}.{function}(..., dtype={torch}.{dtype}, device={device})`" if function is not None else ""
+
+
+def _torch(site: Site, ctx: Context) -> str:
+    """What the file calls torch where it names the type; empty where it does not."""
+    if site.kind == "symbol":
+        return ctx.text(site.start, site.end).partition(".")[0] if site.alias is None else ""
+    return torch_name(ctx) or ""
+
+
+def _made(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """The type as what a tensor is made of, or made into."""
+    if site.call is not None:
+        return _constructed(site, site.call, ctx, torch, dtype)
+    return _converted(site, ctx, torch, dtype)
+
+
+def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    function = _factory(site, call, ctx)
+    if function is None:
+        return None
+    from porter.rewrite.calls import CallEditor
+
+    editor = CallEditor(ctx.source.text, call).append(f"dtype={torch}.{dtype}, device={device_type(site, ctx)}")
+    edits = editor.edits()
+    return (*ctx.edit(site.start, site.end, f"{torch}.{function}"), *edits) if edits else None
+
+
+def _factory(site: Site, call: Call, ctx: Context) -> str | None:
+    """A list is data, numbers and shapes are sizes; None for anything else, which may be either."""
+    if not call.arguments or any(a.keyword is not None for a in call.arguments):
+        return None
+    if len(call.arguments) > 1:
+        return "empty"
+    value = ast.parse(f"({ctx.text(call.arguments[0].start, call.arguments[0].end)})", mode="eval").body
+    if _is_number(value, site, ctx) or _is_shape(value, site, ctx):
+        return "empty"
+    return "tensor" if _is_list(value, site, ctx) else None
+
+
+def _is_number(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
+    """Whether an expression yields a number: one of a shape, a length, or a variable that is given nothing else."""
+    match value:
+        case ast.Constant(number):
+            return type(number) is int
+        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv(), right):
+            return all(_is_number(side, site, ctx, named=named) for side in (left, right))
+        case ast.Call(ast.Name("len" | "int")) | ast.Call(ast.Attribute(attr="item" | "numel")):
+            return True
+        case ast.Call(ast.Attribute(attr="size"), [ast.expr()]):
+            return True
+        case ast.Subscript(whole, slice=index):
+            return not isinstance(index, ast.Slice) and _is_shape(whole, site, ctx, named=named)
+        case ast.Name(name):
+            return named and _holds(name, partial(_is_number, named=False), site, ctx)
+    return False
+
+
+def _is_shape(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
+    """Whether an expression yields sizes: ``x.size()``, ``x.shape``, ``torch.Size(...)``."""
+    match value:
+        case ast.Attribute(attr="shape") | ast.Call(ast.Attribute(attr="size"), [], []):
+            return True
+        case ast.Call(func=function):
+            return full_name(dotted(function) or "", site.scope, ctx) == "torch.Size"
+        case ast.Name(name):
+            return named and _holds(name, partial(_is_shape, named=False), site, ctx)
+    return False
+
+
+def _is_list(value: ast.expr, site: Site, ctx: Context, *, named: bool = True) -> bool:
+    """Whether an expression yields a list: by what it is made of, or as a variable that is given nothing but lists."""
+    match value:
+        case ast.List() | ast.ListComp() | ast.Call(ast.Name("list" | "sorted")):
+            return True
+        case ast.BinOp(left, ast.Mult() | ast.Add(), right):
+            return any(_is_list(side, site, ctx, named=named) for side in (left, right))
+        case ast.Name(name):
+            return named and _holds(name, partial(_is_list, named=False), site, ctx)
+    return False
+
+
+def _holds(name: str, kind: Callable[[ast.expr, Site, Context], bool], site: Site, ctx: Context) -> bool:
+    """Whether a variable is given nothing but what is of a kind, and that not by way of another one."""
+    nodes = list(ast.walk(ctx.outline().home(name, site.start)))
+    given = [value for n in nodes if isinstance(n, ast.Assign) for value in _given(name, n)]
+    bound = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)]
+    taken = any(isinstance(n, ast.arg) and n.arg == name for n in nodes)
+    known = [value for value in given if kind(value, site, ctx)]
+    return bool(known) and len(known) == len(bound) and not taken
+
+
+def _given(name: str, node: ast.Assign) -> Iterator[ast.expr]:
+    """What an assignment gives a variable: its value, or one of its items."""
+    for target in node.targets:
+        match target:
+            case ast.Name(id=own) if own == name:
+                yield node.value
+            case ast.Tuple(elts) if not any(isinstance(e, ast.Starred) for e in elts):
+                places = (i for i, e in enumerate(elts) if dotted(e) == name)
+                yield from (ast.Subscript(node.value, ast.Constant(i), ast.Load()) for i in places)
+
+
+def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """``x.type(torch.cuda.FloatTensor)``: what has such a type is a tensor, a module or a storage of either."""
+    at = max(0, site.start - _WINDOW)
+    method = _CONVERTS.search(ctx.source.text, at, site.start)
+    if method is None or not _ENDS.match(ctx.source.text, site.end):
+        return None
+    device = device_type(site, ctx)
+    name = ctx.edit(*method.span(1), "to")
+    return (*name, *ctx.edit(site.start, site.end, f"{device}, {torch}.{dtype}"))
+
+
+def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """``x.type() == "torch.cuda.HalfTensor"``: only tensors answer so, and it is the dtype that matters."""
+    at = max(0, site.start - _WINDOW)
+    method = _COMPARES.search(ctx.source.text, at, site.start)
+    if site.kind != "string" or method is None:
+        return None
+    return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
+
+
+def _beside_half(site: Site, ctx: Context) -> bool:
+    """Whether the test is an arm of a chain that has another for halves: both ask for the dtype."""
+    outline = ctx.outline()
+    chain = [outline.span(node.test) for node in outline.around(site.start) if isinstance(node, ast.If)]
+    halves = (s for s in ctx.sites if s.parent == "Compare" and s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
+    return len(chain) > 1 and any(test.holds(half.start) for half in halves for test in chain)
 
 
 def _stays_short(site: Site, ctx: Context) -> bool:
