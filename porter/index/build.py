@@ -29,6 +29,7 @@ from porter.sources.source import Source
 
 _DEPTH = 4000  # frames: deeper expressions are machine-made tables, and are reported instead
 _ASYNC = re.compile(rb"[(,]\s*async\s*=")
+_MARKS = frozenset({"skipif", "skipIf", "skipUnless"})
 _FSTRINGS_HAVE_OFFSETS = sys.version_info >= (3, 12)
 
 
@@ -306,13 +307,17 @@ class _Builder:
         return Statement(start, end, type(node).__name__, alone, found.moment.siblings)
 
     def _place(self, found: Found) -> str | None:
-        """Strings: where they flow. Calls and symbols that are a whole assigned value: the variable."""
+        """Strings: where they flow. Calls and symbols that are a whole assigned value, or that a mark of tests which
+        is assigned asks: the variable."""
         if found.use is not None:
             return found.use.place
         statement = found.moment.statement
         outer = found.moment.call or found.node
-        if isinstance(statement, ast.Assign) and statement.value is outer and len(statement.targets) == 1:
-            return self.visitor.flow.place(statement.targets[0], found.moment.scope)
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            value = statement.value
+            mark = isinstance(value, ast.Call) and getattr(value.func, "attr", "") in _MARKS
+            if value is outer or mark:
+                return self.visitor.flow.place(statement.targets[0], found.moment.scope)
         if isinstance(statement, ast.AnnAssign) and statement.value is outer:
             return self.visitor.flow.place(statement.target, found.moment.scope)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from porter.index import sinks
@@ -174,6 +175,23 @@ def option_name(node: ast.Call) -> str | None:
         return texts[0] if texts else None
     long = [t for t in texts if t.startswith("--")] or [t for t in texts if t]
     return long[0].lstrip("-").split("/")[0].replace("-", "_") if long else None
+
+
+def parametrized(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """What ``pytest.mark.parametrize`` gives to the parameters of a test: names and values."""
+    first, values = node.args[:2]
+    if isinstance(first, ast.Constant):
+        names = [name.strip() for name in str(first.value).split(",")]
+    else:
+        names = [str(n.value) for n in getattr(first, "elts", ()) if isinstance(n, ast.Constant)]
+    rows = values.elts if isinstance(values, ast.List | ast.Tuple) else [values][: len(names) == 1]
+    for row in rows:
+        if isinstance(row, ast.Call) and getattr(row.func, "attr", "") == "param":
+            yield from zip(names, row.args, strict=False)
+        elif len(names) == 1:
+            yield names[0], row
+        elif isinstance(row, ast.List | ast.Tuple):
+            yield from zip(names, row.elts, strict=False)
 
 
 def short(node: ast.expr) -> str:

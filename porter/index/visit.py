@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from porter.index import guards, sinks
-from porter.index.callee import option_name
+from porter.index.callee import option_name, parametrized
 from porter.index.collect import WORD, Found
 from porter.index.expressions import Expressions
 from porter.index.infer import Inference
@@ -259,10 +259,10 @@ class Visitor(Expressions):
             name = decorator.func.attr
             if name == "option" and (option := option_name(decorator)):
                 self.flow.edges.append((f"k:{option}", f"p:{scope.qualified}.{option}"))
-            first = decorator.args[0] if decorator.args else None
-            if name == "parametrize" and len(decorator.args) >= 2 and isinstance(first, ast.Constant):
-                use = Use("argument", f"p:{scope.qualified}.{first.value!s}", detail="parametrize")
-                self.flow.into(decorator.args[1], use, self.scope)
+            if name == "parametrize" and len(decorator.args) >= 2:
+                for given, value in parametrized(decorator):
+                    use = Use("element", f"p:{scope.qualified}.{given}", detail="parametrize")
+                    self.flow.into(value, use, self.scope)
             for keyword in decorator.keywords:
                 if name == "fixture" and keyword.arg == "params":
                     self.flow.into(keyword.value, Use("argument", "k:param", detail="params"), self.scope)

@@ -20,6 +20,7 @@ _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.
 _ASSERTED = frozenset({"cuda-tensor-test", "cuda-device-comparison", "hardcoded-cuda-device", "numbered-cuda-device"})
 _ASSERTION = re.compile(rb"assert\b|[\w.]*\.assert[A-Z]")
 _THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count"})
+_FOR = "line {} says that the test is for {}: port it first"
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
 
@@ -51,15 +52,14 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
     for node in outline.nodes:
         decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+        open_to = [gate for gate in decorators if _follows(gate, edited, ctx)]
         for gate in decorators:
-            span = outline.span(gate)
-            named = {n.id.encode() for n in _loaded(gate)}
-            asked = "CUDA" if named & kept else _asked(gate)
-            if asked is None or any(span.holds(place) for place in edited):
-                continue
-            if _defined_here(gate, edited, ctx) or _ported(gate, ctx):
-                continue
-            why = f"the test runs only where line {gate.lineno} finds {asked}"
+            made_of = {n.id.encode() for n in _loaded(gate)} & kept
+            asked = "CUDA" if made_of else _asked(gate)
+            if asked is None or gate in open_to or (open_to and (dotted(gate) or "").startswith("pytest.mark.")):
+                continue  # a label beside a gate chooses among tests: it looks for nothing
+            line = gate.lineno
+            why = f"the test runs only where line {line} finds CUDA" if made_of else _FOR.format(line, asked)
             yield Keeper(Span(outline.span(decorators[0]).start, outline.span(node).end), why)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
             if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
@@ -136,6 +136,12 @@ def _asked(gate: ast.expr) -> str | None:
     return {"triton": "Triton", "flash": "flash attention"}.get(found.lastgroup or "", "CUDA")
 
 
+def _follows(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
+    """Whether the gate is edited, or made of what is: then it lets Neuron in."""
+    span = ctx.outline().span(gate)
+    return any(span.holds(place) for place in edited) or _defined_here(gate, edited, ctx) or _ported(gate, ctx)
+
+
 def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
     """Whether the gate is a name that this file gives to a condition which is edited."""
     target = gate.func if isinstance(gate, ast.Call) else gate
@@ -158,10 +164,13 @@ def _ported(gate: ast.expr, ctx: Context) -> bool:
     found = full_name(name, "", ctx) if name is not None else None
     qualified = ctx.project.resolve(found, ctx.module) if found is not None else ""
     module = ctx.project.owner(qualified)
-    if module in ("", ctx.module) or CUDA_BY_NAME.search(qualified[len(module) + 1 :]):
+    if module in ("", ctx.module):
         return False
     sites = [s for s in ctx.project.sites(module) if s.role not in ("text", "import")]
-    inside = [s for s in sites if f"{module}.{s.scope}.".startswith(f"{qualified}.")]
-    asked = inside or [s for s in sites if not s.scope]
+    asked = [s for s in sites if s.place == f"g:{qualified}"]  # a mark
+    if not asked and CUDA_BY_NAME.search(qualified[len(module) + 1 :]):
+        return False
+    asked = asked or [s for s in sites if f"{module}.{s.scope}.".startswith(f"{qualified}.")]
+    asked = asked or [s for s in sites if not s.scope]
     imports = (guard.kind == "import" for site in asked for guard in site.guards)
     return bool(asked) and all(imports) and all(s.name in _THERE and s.role == "call" for s in asked)

@@ -51,7 +51,7 @@ from porter.rules.placement.presumed import presumed
 from porter.rules.spelling import device_numbered, device_type
 from porter.rules.table import by_hand, judgement
 
-_DOTTED = re.compile(r"[\w.]+")
+_DOTTED = re.compile(r"[\w.]+(?:\(\))?")  # a name, or a call that is given nothing: `dist.get_rank()`
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
 _PRESUMED = "nothing says what the receiver is, but {}"

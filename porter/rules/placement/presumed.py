@@ -1,8 +1,8 @@
 """What speaks for a tensor or a module where nothing says what a receiver of ``.cuda()`` is.
 
 Few things have such a method, and of those only PyTorch's are indexed by axes, called, taken by PyTorch's functions, or
-come out of a loader. Each is evidence for an edit that a person reads, and none where a class of the repository has a
-method ``cuda``.
+come out of a loader. Each is evidence for an edit that a person reads, and none where a class of the repository that
+is no module has a method ``cuda``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Drawn = dict[str, list[tuple[set[str], ast.expr]]]
 
 def presumed(site: Site, ctx: Context) -> str | None:
     """What speaks for PyTorch's in a call of ``.cuda`` on something unknown; None where nothing does."""
-    if ctx.project.method_somewhere("cuda"):
+    if ctx.project.moves_otherwise():
         return None
     return _by_itself(site, ctx) or _by_others(site, ctx)
 
@@ -78,8 +78,13 @@ def _evidence(site: Site, ctx: Context) -> str | None:
         return f"of what has a `cuda()`, tensors are indexed by `{index[0]}`"
     if _ASKED.search(receiver):
         return 'what has a `cuda()` and is asked for by `return_tensors="pt"` is a tensor'
-    if (method := _chained(receiver, ctx.text(site.call.end, site.call.end + 20))) is not None:
+    moved = ast.parse(f"({receiver}\n)", mode="eval").body
+    if isinstance(moved, ast.Compare | ast.BinOp | ast.UnaryOp):
+        return "what has a `cuda()` and is reckoned is a tensor"
+    if (method := _chained(moved, ctx.text(site.call.end, site.call.end + 20))) is not None:
         return f"what has `cuda()` and `{method}()` is a tensor or a module"
+    if _origin(moved) in _answered(ctx.outline().innermost(site.start) or ctx.outline().tree):
+        return 'what has a `cuda()` and comes of a call with `return_tensors="pt"` is a tensor'
     if (use := _use(site, receiver, ctx)) is not None:
         return use
     if (function := _taker(site, ctx)) is not None:
@@ -90,9 +95,42 @@ def _evidence(site: Site, ctx: Context) -> str | None:
     return None
 
 
-def _chained(receiver: str, behind: str) -> str | None:
+def _origin(node: ast.expr) -> str:
+    """The variable that an expression is a part of, or what such a variable yields in a loop."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "values")):
+            return _origin(inner)
+    return ""
+
+
+@lru_cache(maxsize=_HOMES)
+def _answered(home: ast.AST) -> set[str]:
+    """The variables that hold what a tokenizer or the like answers with tensors, or a part of it."""
+    found: set[str] = set()
+    for node in ast.walk(home):
+        match node:
+            case ast.Assign(targets=[target], value=value):
+                asked = any(k.arg == "return_tensors" and _is_pt(k.value) for k in getattr(value, "keywords", ()))
+            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+                asked = False
+            case _:
+                continue
+        if asked or _origin(value) in found:
+            found |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return found
+
+
+def _is_pt(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == "pt"
+
+
+def _chained(moved: ast.expr, behind: str) -> str | None:
     """The method that the receiver comes from, or that is called on the result."""
-    match ast.parse(f"({receiver}\n)", mode="eval").body:
+    match moved:
         case ast.Call(func=ast.Attribute(attr=name), args=args, keywords=keywords):
             if name in _SHAPING or (name in _PLAIN and not args and not keywords):
                 return name
