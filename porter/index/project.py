@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
@@ -115,6 +116,17 @@ class Project(Flows):
             return True
         return any(self.defines(base, method, self.owner(name), hops - 1) for base in info.bases)
 
+    def _inherits(self, name: str, hops: int = HOPS) -> bool:
+        """Whether a class of the repository has a base from elsewhere, whose methods porter does not see."""
+        info = self._class(name)
+        for written in info.bases if info is not None and hops else ():
+            base = self.resolve(written, self.owner(name))
+            root, _, rest = base.partition(".")
+            foreign = rest and not self.owner(base) and root not in sys.stdlib_module_names
+            if foreign or self._inherits(base, hops - 1):
+                return True
+        return False
+
     def _class(self, name: str) -> ClassInfo | None:
         """The class of a path-based name, its file read if need be."""
         self.summary(self.owner(name))
@@ -148,12 +160,14 @@ class Project(Flows):
         if symbolic is None:
             return site
         settled = self.type_of(symbolic, module)
-        if self.is_own(settled) or (not symbolic.startswith("torch.") and self.defines(symbolic, method, module)):
+        heir = method == "cuda" and self._inherits(settled)
+        defined = not symbolic.startswith("torch.") and self.defines(symbolic, method, module)
+        if defined or (self.is_own(settled) and not heir):
             return msgspec.structs.replace(site, kind="own")
         certain = site.certain
         if settled.startswith(("result:", "item:", "any:")) and site.receiver.beside is not None:
             settled, certain = site.receiver.beside, False
-        package = "." in settled and not settled.startswith("torch.") and not self.owner(settled)
+        package = "." in settled and not settled.startswith("torch.") and (heir or not self.owner(settled))
         unknown = package and method == "cuda" and self.types.method(settled, method) is None
         if unknown or settled.startswith(SYMBOLIC):  # what a package's class is that moves to a GPU, nothing here says
             return msgspec.structs.replace(site, kind="method", name=f".{method}")

@@ -14,6 +14,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
+from porter.rules.placement.assertions import asserted, spared
 from porter.rules.placement.choices import chosen, given_up, installs, numbered
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
@@ -50,6 +51,7 @@ _RAISING = ("Raise", "Assert")
 _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
 )
+_CHOOSING = ("framework-argument", "compile-backend")  # rules of arguments whose values differ from device to device
 _GRAPHS = re.compile(rb"cuda_?graph", re.I)
 
 
@@ -209,7 +211,9 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return None  # the chain around it decides
     followers = [s for s in (*opened(site, ctx), *_following(site, ctx)) if s is not site]
-    blocker = next((s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)), None)
+    blockers = [s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)]
+    blockers = [s for s in blockers if not spared(s, blockers, site, ctx)]
+    blocker = next((s for s in blockers if s.kind != "string"), next(iter(blockers), None))
     if blocker is not None:
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
         why = _needs(blocker)
@@ -220,8 +224,8 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     else:
         return None
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
-    placed = [s for s in followers if s not in tests and (s.kind == "device" or s.name.endswith(".cuda"))]
-    if placed or _asserted(site) or (blocker is not None and _has_sister(blocker, ctx)):
+    placed = [s for s in followers if s not in tests and _places(s)]
+    if placed or asserted(site) or (blocker is not None and _has_sister(blocker, ctx)):
         return Hold(Verdict.MANUAL, f"port {where} first, {why}, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, {why}")
 
@@ -246,9 +250,9 @@ def _needs(blocker: Site) -> str:
 
 
 def _told(site: Site, ctx: Context) -> Hold | None:
-    """``Trainer(accelerator="gpu" if torch.cuda.is_available() else "cpu")``: what a framework is to run on."""
+    """``Trainer(accelerator="gpu" if torch.cuda.is_available() else "cpu")``: what a framework or compiler is to do."""
     arguments = (s for s in ctx.nesting.around(site) if s.kind == "argument")
-    argument = next((s for s in arguments if _rule_of(s, ctx) == "framework-argument"), None)
+    argument = next((s for s in arguments if _rule_of(s, ctx) in _CHOOSING), None)
     if argument is None:
         return None
     return Hold(Verdict.MANUAL, f"it chooses `{argument.name}`: say what that is to be on {ctx.target.title}")
@@ -278,10 +282,17 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     if not (statement.kind == "Return" or site.name.endswith(".is_cuda") or is_build or refuses):
         return None
     kernel, around = kernel_of(ctx), ctx.outline().around(site.start)[-1]
+    if refuses and any(map(_places, (*opened(site, ctx), *_following(site, ctx)))):
+        return None  # it is for what is moved behind it
     if kernel is None or (isinstance(around, ast.If) and all(map(_moves, (*around.body, *around.orelse)))):
         return None
     why = "may be what needs it: if so, port that first" if refuses else "may be chosen by this: if so, leave it"
     return Hold(Verdict.MANUAL, f"`{kernel.name}` of line {kernel.line} {why}")
+
+
+def _places(site: Site) -> bool:
+    """Whether a site says where something is put."""
+    return site.kind == "device" or site.name.endswith(".cuda")
 
 
 def _moves(node: ast.stmt) -> bool:
@@ -320,11 +331,7 @@ def _following(site: Site, ctx: Context) -> list[Site]:
             )
             if _raised(other) or (other.kind != "string" and behind):
                 found.append(other)
-        elif (
-            _asserted(site)
-            and other.kind != "string"
-            and f"{other.scope}.".startswith(f"{site.scope}." if site.scope else "")
-        ):
+        elif asserted(site) and other.kind != "string" and ctx.outline().rest_of_block(site.start).holds(other.start):
             found.append(other)
     return found
 
@@ -336,10 +343,6 @@ def _raised(site: Site) -> bool:
         return False
     chosen = any(guard.start > statement.start for guard in site.guards)
     return chosen or statement.kind in _RAISING
-
-
-def _asserted(site: Site) -> bool:
-    return site.statement is not None and site.statement.kind == "Assert"
 
 
 def blocks(site: Site, ctx: Context) -> bool:

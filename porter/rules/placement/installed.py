@@ -15,12 +15,13 @@ import msgspec
 from porter.index.outline import dotted, own_names
 from porter.index.site import Site
 from porter.rules.base import Context
-from porter.rules.kernels.known import STAYS, is_kernel
+from porter.rules.kernels.known import KERNELS, STAYS, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import called
 
 _ASKS = re.compile(r"(?:^|[._])is_(?!torch)(\w+)_(?:available|installed)$")
 _ASKING = re.compile(rb"is_\w+_(?:available|installed)\(\)")
+_RELEASE = re.compile(r"_\d+$")  # `is_flash_attn_2_available`
 _NATIVE = frozenset({"accelerate", "datasets", "diffusers", "peft", "transformers"})  # these run on Neuron as they are
 
 
@@ -43,7 +44,8 @@ def installed(test: Site, ctx: Context) -> Installed | None:
             continue
         if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
             return Installed(name, f"line {site.line}", site.name)
-    return next((found for name in names if (found := _found_by_call(name, test, ctx)) is not None), None)
+    by_call = (found for name in names if (found := _found_by_call(name, test, ctx)) is not None)
+    return next(by_call, None) or next(_asked_for(test, ctx), None)
 
 
 def offered(test: Site, ctx: Context) -> Installed | None:
@@ -117,6 +119,19 @@ def _found_by_call(name: str, test: Site, ctx: Context) -> Installed | None:
     inside = (s for s in ctx.project.sites(module) if f"{module}.{s.scope}" == function)
     found = next((s.name for s in inside if _may_fail(s, ctx)), None)
     return Installed(name, f"`{function.rpartition('.')[2]}`", found) if found is not None else None
+
+
+def _asked_for(test: Site, ctx: Context) -> Iterator[Installed]:
+    """``is_xformers_available() and torch.cuda.is_available()``: a question for a package by its name."""
+    if _ASKING.search(ctx.source.text) is None:
+        return
+    for part in ctx.outline().joined(test.start, test.end):
+        name = dotted(part.func) if isinstance(part, ast.Call) else None
+        asked = _ASKS.search(name) if name is not None else None
+        for package in (asked[1], _RELEASE.sub("", asked[1])) if asked is not None else ():
+            row = ctx.catalogue.find("symbol", package)
+            if row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS:
+                yield Installed(f"{name}()", "it", package)
 
 
 def _joined(test: Site, ctx: Context) -> Iterator[str]:

@@ -1,0 +1,24 @@
+"""What an assertion about the device is for: its own block, and what that runs in any case."""
+
+from __future__ import annotations
+
+import ast
+
+from porter.index.site import Site
+from porter.rules.base import Context
+
+
+def asserted(site: Site) -> bool:
+    """Whether a site is part of an ``assert``."""
+    return site.statement is not None and site.statement.kind == "Assert"
+
+
+def spared(blocker: Site, blockers: list[Site], site: Site, ctx: Context) -> bool:
+    """Whether what an ``assert`` lets run may go another way than by a blocker: by an arm that has none."""
+    outline = ctx.outline()
+    for node in outline.around(blocker.start) if asserted(site) else ():
+        if isinstance(node, ast.If) and outline.span(node).start > site.start:
+            arms = [[outline.span(inner) for inner in arm] for arm in (node.body, node.orelse)]
+            if any(not any(span.holds(other.start) for span in arm for other in blockers) for arm in arms):
+                return True
+    return False
