@@ -22,6 +22,7 @@ from porter.rules.base import Context, Judgement
 from porter.rules.callers import called_behind, moved_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
+from porter.rules.listed import annotated, listed
 from porter.rules.members import members
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
@@ -33,7 +34,6 @@ _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availabi
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
 _BUILD = "torch.version.cuda"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
-_LITERAL = re.compile(rb"Literal\[[^\]]*\]+[\"']?\s*=\s*\Z")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _CHOICES = frozenset({"cuda-stream", "framework-argument"})  # a person decides nothing where the target does not come
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
@@ -47,7 +47,8 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     if ctx.source.kind not in PYTHON:
         return members(results)
     for hold in (
-        _choices,
+        annotated,
+        listed,
         _arguments,
         conjuncts,
         barriers,
@@ -65,18 +66,6 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
     ):
         results = hold(results, ctx)
     return results
-
-
-def _choices(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """``kind: Literal["cuda", "cpu"] = "cuda"``: a default that its annotation must allow."""
-
-    def held(result: Judgement) -> Judgement:
-        before = ctx.source.text[max(0, result.site.start - 200) : result.site.start]
-        if result.site.use in ("default", "field", "assign") and result.edited and _LITERAL.search(before):
-            return by_hand(result, "its annotation lists what it may be: change both together")
-        return result
-
-    return [held(r) for r in results]
 
 
 def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:

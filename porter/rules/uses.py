@@ -16,6 +16,7 @@ from porter.rules.table import judge_by_row, judgement
 _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*\(?[^()]*\Z")
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
+_ASKED = re.compile(rb"\s*,\s*[\"'](\w+)[\"']\s*\)")  # of a module, by its name: `hasattr(torch.cuda, "Stream")`
 _NEXT = re.compile(rb"(?:async|def|class)\b|@")
 TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a condition asks for stands
 _ASKS_WHETHER_THERE = re.compile(
@@ -103,7 +104,9 @@ def beside(site: Site, ctx: Context) -> Site | None:
         return None
 
     def needs_cuda(other: Site) -> bool:
-        row = ctx.catalogue.find(other.kind, other.name) if ".cuda" in other.name else None
+        asked = _ASKED.match(ctx.source.text, other.end) if other.name == "torch.cuda" else None
+        name = other.name if asked is None else f"{other.name}.{asked[1].decode()}"
+        row = ctx.catalogue.find(other.kind, name) if ".cuda" in name else None
         return row is not None and ctx.answer(row).verdict in (Verdict.MANUAL, Verdict.BLOCKED)
 
     alike = (s for s in ctx.sites if s.statement is not None and s.statement.start == site.statement.start)

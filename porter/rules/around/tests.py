@@ -11,14 +11,14 @@ from porter.index.site import Site
 from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import KERNELS, is_own_kernel
-from porter.rules.placement.flags import flag
+from porter.rules.placement.flags import flag, statement_of
 from porter.rules.placement.reach import full_name, used
 from porter.rules.policy import CUDA_BY_NAME
 
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ASSERTED = frozenset({"cuda-tensor-test", "cuda-device-comparison", "hardcoded-cuda-device", "numbered-cuda-device"})
-_ASSERTION = re.compile(rb"assert\b|[\w.]*\.assert[A-Z]")
+_ASSERTION = re.compile(rb"(?s)(?:assert\b|[\w.]+\.assert[A-Z]).*\.(?:is_cuda|device)\b")
 _THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count"})
 _FOR = "line {} says that the test is for {}: port it first"
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
@@ -108,10 +108,8 @@ def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
 
 
 def _asserts(site: Site, ctx: Context) -> bool:
-    """Whether a site is a part of an assertion: ``assert x.is_cuda``, ``self.assertTrue(x.is_cuda)``."""
-    if site.statement is None or site.statement.kind not in ("Assert", "Expr"):
-        return False
-    return _ASSERTION.match(ctx.source.text, site.statement.start) is not None
+    """Whether a site is a part of what a device is asserted to be: ``assert x.is_cuda``."""
+    return _ASSERTION.match(statement_of(site, ctx)) is not None
 
 
 def _made_of(names: set[bytes | None], ctx: Context) -> set[bytes | None]:
