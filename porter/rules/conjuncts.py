@@ -1,4 +1,4 @@
-"""Questions that an ``and`` joins with the name of an answer that stays CUDA's: ported alone, they are never asked."""
+"""Questions of one condition: beside an answer that stays CUDA's they are never asked, before such a call they fail."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from porter.index.outline import Span
 from porter.index.site import Site
+from porter.rules.around.keeper import stays
 from porter.rules.base import Context, Judgement
-from porter.rules.kernels.known import STAYS
 from porter.rules.placement.flags import flag
 from porter.rules.policy import by_hand
 
@@ -18,21 +19,37 @@ _NAMED = re.compile(rb"\w+\s*(?::[^=\n]*)?=\s*\Z")
 def conjuncts(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``bad_fork is None and torch.cuda.is_initialized()``: parts of one condition change together, or stay."""
     answers = {(r.site.scope, name): r.site.line for r in results if (name := _name(r, ctx)) is not None}
+    before = {span: r.site.line for r in results if _fails(r) for span in _parts_before(r.site, ctx)}
 
     def held(result: Judgement) -> Judgement:
         if not result.edited or result.site.kind not in ("symbol", "method"):
             return result
         around = (result.site.scope, "")
         line = next((answers[s, n] for n in _beside(result.site, ctx) for s in around if (s, n) in answers), None)
+        line = next((before[span] for span in before if span.holds(result.site.start)), line)
         return result if line is None else by_hand(result, f"line {line} belongs to it, and stays: port both together")
 
-    return [held(r) for r in results] if answers else results
+    return [held(r) for r in results] if answers or before else results
+
+
+def _fails(result: Judgement) -> bool:
+    """Whether a judgement is of a call to CUDA's runtime that stays: it raises where there is no CUDA."""
+    site = result.site
+    return stays(result) and site.role == "call" and site.name.startswith("torch.cuda.")
+
+
+def _parts_before(site: Site, ctx: Context) -> Iterator[Span]:
+    """The parts of an ``and`` or ``or`` that decide whether a site behind them is evaluated."""
+    outline = ctx.outline()
+    for node in outline.expressions(site.start, site.end):
+        if isinstance(node, ast.BoolOp):
+            yield from (span for span in map(outline.span, node.values) if span.end <= site.start)
 
 
 def _name(result: Judgement, ctx: Context) -> str | None:
     """The variable that is given what a question for CUDA says which stays; how many devices there are is a number."""
     site = result.site
-    if result.edited or result.verdict not in STAYS or site.statement is None:
+    if not stays(result) or site.statement is None:
         return None
     if not site.name.startswith("torch.cuda") or site.name == "torch.cuda.device_count":
         return None

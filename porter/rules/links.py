@@ -76,7 +76,7 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if not r.edited
         and r.site.call is not None
         and r.verdict is not Verdict.PORTABLE
-        and (r.site.name.startswith("torch.cuda.") or r.rule == "device-generator")
+        and (r.site.name.startswith("torch.cuda.") or r.rule in ("device-generator", "cuda-method"))
     ]
     tests = [r.site for r in results if r.rule in _TESTS and not r.edited]
 

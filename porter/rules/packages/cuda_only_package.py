@@ -76,7 +76,11 @@ def _harmless(package: str, ctx: Context) -> str | None:
     if summary is None or _MAIN.search(text) is None or _PLACED.search(text) is not None:
         return None
     owners = {ctx.project.owner(ctx.project.resolve(name, ctx.module)) for name in summary.required}
-    return None if any(map(ctx.project.sites, owners - {""})) else "the file uses no device, and on the CPU the package runs"
+    return (
+        None
+        if any(map(ctx.project.sites, owners - {""}))
+        else "the file uses no device, and on the CPU the package runs"
+    )
 
 
 def _tested(site: Site, ctx: Context) -> str | None:
