@@ -325,7 +325,7 @@ def catches_missing_name(node: ast.Try, text: bytes, start: int, end: int) -> bo
 
 def _catches(node: ast.Try, names: set[str]) -> bool:
     for handler in node.handlers:
-        if isinstance(handler.body[-1], ast.Raise):
+        if isinstance(handler.body[-1], ast.Raise) or _ends_program(handler.body[-1]):
             continue  # says it better, and fails all the same
         if handler.type is None:
             return "Exception" in names
@@ -333,6 +333,11 @@ def _catches(node: ast.Try, names: set[str]) -> bool:
         if any(isinstance(t, ast.Name) and t.id in names for t in types):
             return True
     return False
+
+
+def _ends_program(node: ast.stmt) -> bool:
+    called = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+    return called is not None and ast.unparse(called) in ("exit", "quit", "sys.exit", "os._exit")
 
 
 _NEURON_PREDICATE = re.compile(rb"\bis_(?:torch_)?neuronx?\w*\(")

@@ -102,6 +102,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
         if guard.kind in _LEFT:
             return leave(result, _LEFT[guard.kind])
         if guard.kind == "import" and rule in _PACKAGE_RULES and result.site.role == "import":
+            if _is_missed(result, ctx):
+                continue
             return leave(result, "the import may fail: the program goes on without it")
         if guard.kind == "import" and rule in _PACKAGE_RULES and (line := _imported_under(result, guard, ctx)):
             return leave(result, f"the import in line {line} may fail: the program goes on without it and this")
@@ -143,6 +145,25 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if ctx.target.keeps_cuda:
         return leave(result, f"`{name}` is CUDA's by its name, and stays beside what other devices have")
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _is_missed(result: Judgement, ctx: Context) -> bool:
+    """Whether the file uses a package as if it were there, and only passes over that its import fails.
+
+    Uses that are told for themselves say enough.
+    """
+    tried = ctx.outline().parent(result.site.start)
+    if not isinstance(tried, ast.Try) or tried.orelse:
+        return False
+    passed = [node for handler in tried.handlers for node in handler.body]
+    imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in tried.body)
+    if not imports or not all(isinstance(node, ast.Pass | ast.Expr) for node in passed):
+        return False
+    root = result.site.name.partition(".")[0]
+    known = [s for s in ctx.sites if s.name.partition(".")[0] == root and s.start != result.site.start]
+    uses = [s for s in known if s.role == "call" and not any(guard.kind == "import" for guard in s.guards)]
+    brought = any(s.role == "import" for s in known)
+    return bool(uses) and not brought and all(ctx.catalogue.find(s.kind, s.name) is result.row for s in uses)
 
 
 def _imported_under(result: Judgement, guard: Guard, ctx: Context) -> int | None:
