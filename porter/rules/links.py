@@ -23,6 +23,7 @@ from porter.rules.callers import called_behind, moved_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
+from porter.rules.made import made_behind
 from porter.rules.members import members
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
@@ -57,6 +58,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         owned,
         _refusals,
         _tests,
+        lambda results, ctx: made_behind(results, [r for r in results if _is_test(r)], ctx),
         _conditions,
         _bodies,
         _orphans,

@@ -19,6 +19,7 @@ _OWN_KERNEL = re.compile(
     r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
     r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
 )
+GENERATOR = "torch.Generator(device)"  # an argument: a device that has generators of its own
 # Plain Python, which runs anywhere: what needs CUDA is what such a number is for.
 _ARITHMETIC = frozenset({"triton.cdiv", "triton.next_power_of_2"})
 

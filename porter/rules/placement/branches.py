@@ -11,7 +11,7 @@ from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context
-from porter.rules.kernels.known import KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
+from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.assertions import asserted, spared
@@ -292,7 +292,7 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
 
 def _places(site: Site) -> bool:
     """Whether a site says where something is put."""
-    return site.kind == "device" or site.name.endswith(".cuda")
+    return site.kind == "device" or site.name.endswith(".cuda") or site.name == GENERATOR
 
 
 def _moves(node: ast.stmt) -> bool:
@@ -351,8 +351,8 @@ def blocks(site: Site, ctx: Context) -> bool:
         return True
     if site.kind == "device":
         return site.use not in ("compare", "key") and evidence(site, ctx) is None and not is_text(site, ctx)
-    if site.name == "torch.Generator(device)":
-        return "cuda" in ctx.text(site.start, site.end)
+    if site.name == GENERATOR:
+        return "cpu" not in ctx.text(site.start, site.end)
     product = _PRODUCTS.search(site.name) if site.kind == "string" and _raised(site) else None
     if product is not None and not ctx.project.has(product.group().lower()):
         return True

@@ -49,7 +49,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a generator by the device it is made on; for tensors drawn on a device, the device is what is reported."""
     if not site.name.startswith("torch.Generator("):
         return Dismissed(site, "part")
-    if not devices_inside(site, ctx) and not _holds_cuda(site, ctx):
+    if not devices_inside(site, ctx) and not _on_cuda(site, ctx) and not _holds_cuda(site, ctx):
         return Dismissed(site, "agnostic")
     message = "a random number generator on CUDA"
     advice = "make it on the CPU, draw there, and move the tensors to the device"
@@ -57,6 +57,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if edits is None:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
     return judgement(site, row, ctx, verdict=Verdict.REVIEW, message=message, advice=advice, edits=edits)
+
+
+def _on_cuda(site: Site, ctx: Context) -> bool:
+    """Whether the generator is made only where CUDA is found, whatever function or option says the device."""
+    return any(guard.kind == "cuda" for guard in site.guards) and "cpu" not in ctx.text(site.start, site.end)
 
 
 def _holds_cuda(site: Site, ctx: Context) -> bool:
