@@ -150,6 +150,9 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
 
 
 def _compared(test: ast.Compare, qualify: Qualify) -> tuple[int, int]:
+    if (told := truth(test)) is not None:
+        holds, fails = _cuda(test.left, qualify)
+        return (holds, fails) if told else (fails, holds)
     if isinstance(test.ops[0], ast.Is | ast.IsNot):
         there, missing = (1, -1) if isinstance(test.ops[0], ast.IsNot) else (-1, 1)
         return (there, missing) if qualify(test.left) == "torch.version.cuda" else (0, 0)
@@ -158,6 +161,16 @@ def _compared(test: ast.Compare, qualify: Qualify) -> tuple[int, int]:
     if isinstance(test.ops[0], (ast.NotEq, ast.NotIn)):
         return -1, 1
     return (1, -1) if isinstance(test.ops[0], (ast.Eq, ast.In)) else (0, 0)
+
+
+def truth(test: ast.Compare) -> bool | None:
+    """What ``x is False`` says of ``x``: whether it is true. None for any other comparison."""
+    match test:
+        case ast.Compare(ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(bool(value))]):
+            return value
+        case ast.Compare(ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(bool(value))]):
+            return not value
+    return None
 
 
 def _is_cuda_text(node: ast.expr) -> bool:

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 import msgspec
 
-from porter.index.guards import condition, exits
+from porter.index.guards import condition, exits, truth
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -270,6 +270,8 @@ def _either(node: ast.expr) -> Iterator[ast.expr]:
 def _is_denial(node: ast.expr) -> bool:
     match node:
         case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Compare() if truth(node) is False:
             return True
         case ast.Compare(left=left, ops=[ast.NotEq() | ast.NotIn()], comparators=[right]):
             sides = [side.value for side in (left, right) if isinstance(side, ast.Constant)]

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from porter.index.guards import condition
 from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
@@ -19,6 +20,10 @@ _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!ha
 _MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 _WORD = re.compile(r"gpus?(?::\d+)?")
+_SWITCH = re.compile(  # what turns a package or a kernel for CUDA on
+    r"(?:^|[._])(?:trt|tensorrt|xformers|flash|apex|triton|nccl|cudnn|bnb|bitsandbytes|deepspeed|vllm|fused|[48]bit"
+    r"|cuda_?graphs?|cuda_?kernels?)(?:_|$|att)"
+)
 _READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where a file says what the word means
 
 
@@ -83,6 +88,34 @@ def given_up(site: Site, ctx: Context) -> Hold | None:
                 advice = f"it gives `{shown}` the CPU, and elsewhere the default of whatever reads it: say what that is"
                 return Hold(Verdict.MANUAL, f"{advice} on {ctx.target.title}")
     return None
+
+
+def switched_off(site: Site, ctx: Context) -> Hold | None:
+    """``if not available: use_flash_attn = False``: what is CUDA's by its name would stay on."""
+    for node in _without(site, ctx):
+        match node:
+            case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)):
+                pairs = list(zip(targets, values, strict=False))
+            case ast.Assign([target], value):
+                pairs = [(target, value)]
+            case _:
+                continue
+        off = (dotted(name) or "" for name, given in pairs if isinstance(given, ast.Constant) and given.value is False)
+        if (name := next(filter(_SWITCH.search, off), None)) is not None:
+            advice = (
+                f"it switches `{name}` off where there is no CUDA: see whether that is to run on {ctx.target.title}"
+            )
+            return Hold(Verdict.MANUAL, advice)
+    return None
+
+
+def _without(site: Site, ctx: Context) -> list[ast.stmt]:
+    """What runs only where the test at a site fails."""
+    for node in ctx.outline().around(site.start)[-1:]:
+        if isinstance(node, ast.If) and ctx.outline().span(node.test).holds(site.start):
+            told = condition(node.test, dotted)
+            return node.body if told.cuda < 0 else node.orelse if told.otherwise < 0 else []
+    return []
 
 
 def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:

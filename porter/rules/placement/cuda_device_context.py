@@ -35,7 +35,7 @@ import ast
 import re
 
 from porter.catalog.schema import Row
-from porter.index.outline import dotted
+from porter.index.outline import Function, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
@@ -84,9 +84,21 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=note)
     if site.name == "torch.cuda.device_count" and not ctx.target.keeps_cuda and (why := _beside(site, ctx)):
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why)
+    if site.name == "torch.cuda.current_device" and not ctx.target.keeps_cuda and _is_default(site, ctx):
+        why = "a default is asked for where the module is imported, and starts the runtime before any process group"
+        return by_hand(site, row, ctx, f"{why}: ask where it is used")
     if site.name == "torch.cuda.current_device" and not ctx.target.numbered and site.parent in _OF_NUMBERS:
         return by_hand(site, row, ctx, "a number is asked for here, and a process has one device without any")
     return with_its_moves(judge_use(site, row, ctx), site, ctx)
+
+
+def _is_default(site: Site, ctx: Context) -> bool:
+    """Whether a site is a default of a parameter, of a function that is defined where the module is imported."""
+    match [node for node in ctx.outline().around(site.start) if isinstance(node, Function)]:
+        case [function]:
+            defaults = (*function.args.defaults, *filter(None, function.args.kw_defaults))
+            return any(ctx.outline().span(default).holds(site.start) for default in defaults)
+    return False
 
 
 def _in_device(site: Site, ctx: Context) -> bool:
