@@ -53,6 +53,23 @@ def presumed(site: Site, ctx: Context) -> str | None:
     return _by_itself(site, ctx) or _by_others(site, ctx)
 
 
+def presumed_tensor(site: Site, ctx: Context) -> str | None:
+    """What speaks for a tensor in ``x.is_cuda`` of something unknown, by what else is done with it; None for nothing.
+
+    Modules have no such attribute. Packed sequences and storages have it, which have no shape to change, and which no
+    function of PyTorch reckons with.
+    """
+    name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
+    if ctx.project.method_somewhere("is_cuda") or not all(part.isidentifier() for part in name.split(".")):
+        return None
+    calls = _uses(ctx.outline().home(name, site.start)).calls
+    method = next((m for m in sorted(_SHAPING) if f"{name}.{m}" in calls), None)
+    if method is not None:
+        return f"what has `is_cuda` and `{method}()`, called in line {calls[f'{name}.{method}']}, is a tensor"
+    call = next(_takers(name, site, ctx, "torch.Tensor"), None)
+    return f"what has `is_cuda` and is taken by `{dotted(call.func)}()` is a tensor" if call is not None else None
+
+
 def _by_itself(site: Site, ctx: Context) -> str | None:
     """What the call, its receiver or its result are used like; others ask it again."""
     found = _answers(ctx.outline().tree)
@@ -160,13 +177,18 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
 
 def _taken(name: str, site: Site, ctx: Context) -> str | None:
     """A function of PyTorch that takes what a name holds, and is none that makes a tensor of anything."""
-    for call in _uses(ctx.outline().home(name, site.start)).takers.get(name, ()):
-        written = dotted(call.func) or ""
-        function = full_name(written, site.scope, ctx) or ""
-        made = ctx.project.types.returns(function) if function not in _MAKING else None
-        if made in _MADE:
-            return f"what has a `cuda()` and is taken by `{written}()`, as in line {call.lineno}, is a {_MADE[made]}"
+    for made, what in _MADE.items():
+        for call in _takers(name, site, ctx, made):
+            return f"what has a `cuda()` and is taken by `{dotted(call.func)}()`, as in line {call.lineno}, is a {what}"
     return None
+
+
+def _takers(name: str, site: Site, ctx: Context, made: str) -> Iterator[ast.Call]:
+    """The calls of PyTorch's functions that take what a name holds, and make something of a class of it."""
+    for call in _uses(ctx.outline().home(name, site.start)).takers.get(name, ()):
+        function = full_name(dotted(call.func) or "", site.scope, ctx) or ""
+        if function not in _MAKING and ctx.project.types.returns(function) == made:
+            yield call
 
 
 class _Uses(msgspec.Struct, frozen=True):
