@@ -132,6 +132,10 @@ class Project(Flows):
         self.summary(self.owner(name))
         return self._classes.get(name)
 
+    def method_somewhere(self, name: str) -> bool:
+        """Whether any class of the repository, as far as it is known, has a method of this name."""
+        return any(name in info.methods for info in self._classes.values())
+
     def moves_otherwise(self) -> bool:
         """Whether a class of the repository, as far as it is known, has a ``cuda`` and no ``to``: modules have both."""
         own = (name for name, info in self._classes.items() if "cuda" in info.methods and "to" not in info.methods)

@@ -11,8 +11,9 @@ is installed, so porter does not write it.
 
 ## When porter rewrites
 
-The receiver must be a tensor, a module's parameter or the like, or be used as only tensors are. If the code behind the test has no equivalent on
-Neuron (a fused kernel with a fallback beside it), the test keeps Neuron out of it, rightly, and stays.
+The receiver must be a tensor, a module's parameter or the like, or be used as only tensors are. If the code behind the
+test has no equivalent on Neuron (a fused kernel with a fallback beside it), the test keeps Neuron out of it, rightly,
+and stays.
 
 ## Example
 
