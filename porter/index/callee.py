@@ -65,6 +65,8 @@ class Callee:
             binding = visitor.scope.lookup(func.id)
             if binding is not None and binding.definitions[0].kind == "param":
                 visitor.inference.called.setdefault(binding, []).append((node, visitor.scope))
+        elif isinstance(func, ast.Call) and node.keywords:
+            self._as_looked_up(visitor, func)
         if self.short in _OPTIONS or self.short in _FLAGS:
             self.option = option_name(node)
             if self.option is not None:
@@ -95,6 +97,12 @@ class Callee:
         names = visitor.inference.either(func, visitor.scope)
         self.chosen = next((name for name in names if name in sinks.DEVICE), "")
         self.device = sinks.DEVICE.get(self.chosen)
+
+    def _as_looked_up(self, visitor: Collector, func: ast.Call) -> None:
+        """``getattr(module, "init_" + kind)(device=...)``: any function of the module that is called so may take it."""
+        match func:
+            case ast.Call(ast.Name("getattr"), [ast.Name() as base, name]) if known := visitor.reference(base):
+                visitor.flow.edges.append(("k:*", f"p:{known.qualified}.{_opening(name)}*.**"))
 
     def positional(self, index: int, argument: ast.expr) -> Use:
         """What positional argument ``index`` (from 0) is used for."""
@@ -163,6 +171,16 @@ def started(node: ast.Call, name: str) -> tuple[ast.expr, list[ast.expr], int] |
         return None
     plain = [] if any(isinstance(e, ast.Starred) for e in arguments.elts) else arguments.elts
     return function, plain, offset
+
+
+def _opening(name: ast.expr) -> str:
+    """What a name that is put together begins with: ``"init_" + kind``, ``"init_%s" % kind``, ``f"init_{kind}"``."""
+    match name:
+        case ast.BinOp(left=ast.Constant(str(text))) | ast.JoinedStr([ast.Constant(str(text)), *_]):
+            return text.partition("%")[0]
+        case ast.Call(ast.Attribute(ast.Constant(str(text)), "format")):
+            return text.partition("{")[0]
+    return ""
 
 
 def option_name(node: ast.Call) -> str | None:

@@ -150,10 +150,17 @@ class Flows(Modules):
         """``f(**settings)``: a parameter takes what stands under its name. False while the function is not known."""
         function = self._canonical(place, "")[2:].removesuffix(".**")
         summary = self._summaries.get(self.owner(function))
-        info = summary.functions.get(function) if summary is not None else None
-        for name in (*info.parameters, *info.keywords) if info is not None else ():
-            self._edge(f"k:{name}", f"p:{function}.{name}")
-        return info is not None
+        functions = summary.functions if summary is not None else {}
+        named = [function]
+        if function.endswith("*"):  # `getattr(module, "init_" + kind)`: whichever the module has by such a name
+            named = [
+                name for name in functions if name.startswith(function[:-1]) and name.count(".") == function.count(".")
+            ]
+        infos = {name: functions[name] for name in named if name in functions}
+        for name, info in infos.items():
+            for parameter in (*info.parameters, *info.keywords):
+                self._edge(f"k:{parameter}", f"p:{name}.{parameter}")
+        return bool(infos)
 
     def _canonical(self, place: str, module: str) -> str:
         """Places of other files under the name their own file gives them, as far as files are read."""

@@ -22,6 +22,8 @@ _SERVICE = re.compile(
 _MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|DO NOT EDIT)", re.I)
 _CONSTRAINTS = re.compile(_WORDS.format("constraints?"), re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
+_INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
+_PYTHON = re.compile(rb"\bpython3\.(?:[0-9]|1[01])\b")  # older than those of the wheels
 _HEAD = 600  # bytes in which a tool says that it made the file
 MADE = "the file is made by a tool: change what it is made from, and make it again"
 _NEAR = 3  # parts of the path, from its end, that name the file
@@ -58,6 +60,10 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return MADE
+    if ctx.source.kind == "docker" and (line := _line_of_python(ctx.source.shown)) is not None:
+        return (
+            f"line {line} installs another Python, which torch-neuronx is not built for: leave that to the image first"
+        )
     if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):
         return "constraints install nothing: let these releases in here, and require them where torch is required"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
@@ -69,6 +75,13 @@ def kept(site: Site, ctx: Context) -> str | None:
     if sister is not None:
         return f"`{sister}` beside it is for another device: write one for this device, too, and leave this one"
     return None
+
+
+def _line_of_python(text: bytes) -> int | None:
+    """Where a Dockerfile installs a Python of its own."""
+    found = (_PYTHON.search(text, *command.span()) for command in _INSTALL.finditer(text))
+    first = next((match for match in found if match is not None), None)
+    return text.count(b"\n", 0, first.start()) + 1 if first is not None else None
 
 
 def _sister(ctx: Context, devices: re.Pattern[str]) -> str | None:

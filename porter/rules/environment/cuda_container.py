@@ -10,6 +10,9 @@
 AWS publishes images with the Neuron compiler, runtime and torch-neuronx at `public.ecr.aws/neuron`. Devices are handed
 over one by one, `--device=/dev/neuron0`, and no special runtime is involved.
 
+An image brings its own Python. A file that installs an older one on top of it is left to you: torch-neuronx is not
+built for that.
+
 ## Example
 
 ```dockerfile
@@ -32,8 +35,6 @@ from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.write import write
 
-_INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
-_PYTHON = re.compile(rb"\bpython3\.(?:[0-9]|1[01])\b")  # older than those of the wheels
 _REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
 _UNKNOWN = "image cuda: "  # what the catalogue calls an image whose publisher it does not know
 _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
@@ -41,23 +42,12 @@ _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNO
 
 @rule("PRT803", "cuda-container")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue, and tell of a Python that the file installs on top of the image."""
+    """Judge by the catalogue: an image and its devices, or the stages of a file, change together."""
     result = write(site, row, ctx, _option if site.name.startswith("--") else _image)
     if isinstance(result, Dismissed):
         return result
-    if result.edits and ctx.source.kind == "docker" and (line := _line_of_python(site, ctx)) is not None:
-        advice = f"{result.advice} Line {line} installs another Python, which torch-neuronx is not built for."
-        result = msgspec.structs.replace(result, advice=advice)
     message = result.message.replace(_UNKNOWN, "")
     return msgspec.structs.replace(result, message=message, group=_container(site, ctx))
-
-
-def _line_of_python(site: Site, ctx: Context) -> int | None:
-    """Where a Dockerfile installs a Python of its own, behind its image."""
-    text = ctx.source.shown
-    found = (_PYTHON.search(text, *command.span()) for command in _INSTALL.finditer(text, site.end))
-    first = next((match for match in found if match is not None), None)
-    return text.count(b"\n", 0, first.start()) + 1 if first is not None else None
 
 
 def _container(site: Site, ctx: Context) -> str | None:
