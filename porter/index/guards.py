@@ -43,6 +43,8 @@ _VERSION_FLAG = re.compile(
 )
 _SERVER = frozenset({"xla", "tpu", "npu", "xpu", "hpu", "mlu", "musa", "xccl", "hccl", "cncl", "mccl"})
 _NEURON = frozenset({"neuron", "neuronx"})
+_AMD = frozenset({"hip", "rocm"})
+_ROCM = re.compile(r"(?:^|\.)(?:version\.hip|_?is_(?:hip|rocm)(?:_\w+)?)$", re.I)
 Qualify = Callable[[ast.expr], "str | None"]
 
 
@@ -55,7 +57,7 @@ class Condition(msgspec.Struct, frozen=True):
     mentions: bool = False  # it speaks of CUDA, whatever it makes of it
     asks: str = ""  # "types" for type checkers, "import" for whether a package is there
     modern: int = 0  # +1 if it holds for every PyTorch that Neuron runs on, -1 if for none
-    elsewhere: bool = False  # it holds on Apple's GPUs only
+    elsewhere: bool = False  # it holds on Apple's or on AMD's GPUs only
 
 
 NEUTRAL = Condition(0, frozenset())
@@ -69,7 +71,7 @@ def condition(test: ast.expr, qualify: Qualify) -> Condition:
     cuda, otherwise = _cuda(test, qualify)
     mentions = bool(vendors & {"gpu", "cuda"})
     others = frozenset(vendors - {"gpu", "cuda"})
-    elsewhere = others == {"mps"} and _is_apple(test)
+    elsewhere = (others == {"mps"} and _is_apple(test)) or (not mentions and others <= _AMD and _is_amd(test))
     return Condition(cuda, others, otherwise, mentions, _asks(test), _modern(test, qualify), elsewhere)
 
 
@@ -84,6 +86,18 @@ def _is_apple(test: ast.expr) -> bool:
             return True
         case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="mps"), attr="is_available")):
             return True
+    return False
+
+
+def _is_amd(test: ast.expr) -> bool:
+    """``device == "hip"``, ``torch.version.hip is not None`` or ``is_rocm()``, perhaps with more."""
+    match test:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(map(_is_amd, values))
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            return any(isinstance(side, ast.Constant) and side.value in _AMD for side in (left, right))
+        case ast.Compare(left=inner, ops=[ast.IsNot()]) | ast.Call(func=inner, args=[], keywords=[]) | inner:
+            return _ROCM.search(spelled(inner)) is not None
     return False
 
 

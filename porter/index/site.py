@@ -104,7 +104,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     old       in the arm of a test of versions or names: runs only with a PyTorch older than Neuron's
     test      under a skip decorator, ``pytest.mark`` or the like
     types     under ``if TYPE_CHECKING``
-    elsewhere runs on Apple's GPUs only: ``device == "mps"``
+    elsewhere runs on Apple's or AMD's GPUs only: ``device == "mps"``, ``torch.version.hip``
     """
 
     kind: str

@@ -27,7 +27,7 @@ _LEFT = {
     "handled": "a branch beside it is for Neuron already",
     "types": "type checkers only",
     "old": "runs only with a PyTorch that is older than Neuron's",
-    "elsewhere": "runs on Apple's GPUs only",
+    "elsewhere": "runs on another vendor's GPUs only",
 }
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
@@ -75,6 +75,8 @@ CUDA_BY_NAME = re.compile(
 )
 
 
+# Functions and classes of ROCm's, not those that tell it from CUDA or skip it.
+_ROCM = re.compile(r"(?:^|\.)((?!\w*(?:cuda|nvidia|skip|not?_))(?:\w*_)?(?:hip|rocm)(?:_\w+)?)(?=\.|$)", re.I)
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
 _FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
@@ -136,6 +138,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if (members := family(result.site, ctx)) is not None:
         return _member(result, members, ctx)
     scope = _owner(result.site, ctx)
+    if (rocm := _ROCM.search(scope)) is not None:
+        return leave(result, f"by its name `{rocm[1]}` is for AMD's GPUs")
     named = CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result

@@ -46,6 +46,7 @@ _PATCH = re.compile(rb"(?:\b(?:set|del)attr|\.(?:setattr|delattr|object))\(\s*\Z
 _DEFAULT = re.compile(rb"(?:\bgetattr|\.get)\(" + _ARGUMENT + rb",\s*\Z")
 _ENTRY = re.compile(rb"[\"']cuda[\"']\s*:\s*\Z")
 _NAMED = re.compile(rb"\s*,\s*[rRuU]?([\"'])(\w+)\1")
+_HAS = re.compile(rb"hasattr\(\s*torch\s*,\s*([\"'])(cuda)\1")
 _KEYED = frozenset({"Compare", "Subscript", "Target"})  # a key of the program's own: `states["torch.cuda"]`
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 
@@ -100,12 +101,30 @@ def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _moves(site.name, ctx) is not None:
         return Dismissed(site, "part")
     message = f"`{site.name}` is looked up by its name"
+    if site.name == "torch.cuda" and (found := _there(site, ctx)) is not None:
+        package, _, name = ctx.target.runtime.partition(".")
+        edits = ctx.edit(*found, name) if ctx.edits else ()
+        advice = f'write `hasattr({package}, "{name}")`, as the test beside it asks `{ctx.target.runtime}`'
+        group = together(site)
+        return judgement(
+            site, row, ctx, verdict=Verdict.AUTO, message=message, advice=advice, note="", edits=edits, group=group
+        )
     if site.name == "torch.cuda" and site.detail.startswith("hasattr"):
         advice = 'ask `hasattr(torch, "neuron")`, or drop the test: this one is true in every build of torch'
         return _minutes(site, row, ctx, message, advice)
     if ctx.answer(row).verdict in (Verdict.AUTO, Verdict.REVIEW):
         return by_hand(site, row, ctx, message=message)
     return judgement(site, row, ctx, message=message)
+
+
+def _there(site: Site, ctx: Context) -> tuple[int, int] | None:
+    """Where ``hasattr(torch, "cuda")`` says ``cuda``, if an ``and`` asks next whether it is available."""
+    asked = _HAS.match(ctx.source.text, site.start)
+    if asked is None or not ctx.target.runtime.startswith("torch.") or not site.editable:
+        return None
+    spans = [ctx.outline().span(part) for part in ctx.outline().joined(site.start, site.end)]
+    tests = (s for s in ctx.sites if s.name == "torch.cuda.is_available" and s.role == "call" and s.start > site.start)
+    return asked.span(2) if any(span.holds(test.start) for test in tests for span in spans) else None
 
 
 def _text(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
