@@ -15,7 +15,7 @@ from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic,
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.assertions import asserted, spared
-from porter.rules.placement.choices import chosen, given_up, installs, numbered, switched_off
+from porter.rules.placement.choices import chosen, given_up, granted, installs, numbered, switched_off
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.hold import Hold
@@ -70,6 +70,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         installs,
         chosen,
         numbered,
+        granted,
         given_up,
         switched_off,
         _told,

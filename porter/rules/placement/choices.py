@@ -19,6 +19,7 @@ from porter.rules.sisters import alike
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
+_COUNT = re.compile(r"(?:n_?|num_)?gpus?")  # a key of settings
 _WORD = re.compile(r"gpus?(?::\d+)?")
 _SWITCH = re.compile(  # what turns a package or a kernel for CUDA on
     r"(?:^|[._])(?:trt|tensorrt|xformers|flash|apex|triton|nccl|cudnn|bnb|bitsandbytes|deepspeed|vllm|fused|[48]bit"
@@ -71,6 +72,22 @@ def numbered(site: Site, ctx: Context) -> Hold | None:
         if number.isdigit() and name.lower().endswith("device"):
             advice = f'it makes `{name}` `"{number}"`, a GPU by its number: see what takes that on {ctx.target.title}'
             return Hold(Verdict.MANUAL, advice)
+    return None
+
+
+def granted(site: Site, ctx: Context) -> Hold | None:
+    """``{"gpus": 1 if available else 0}``: GPUs that a framework is asked for, where the file reads no such key."""
+    outline = ctx.outline()
+    for node in outline.expressions(site.start, site.end):
+        pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+        for key, value in pairs:
+            match key, value:
+                case ast.Constant(str(name)), ast.IfExp(test, ast.Constant(int()), ast.Constant(int())):
+                    if not (_COUNT.fullmatch(name) and outline.span(test).holds(site.start)):
+                        continue
+                    if f'["{name}"]'.encode() not in ctx.source.text.replace(b"'", b'"'):
+                        advice = f'it says how many there are of `"{name}"`: see what that asks for'
+                        return Hold(Verdict.MANUAL, f"{advice} on {ctx.target.title}")
     return None
 
 
