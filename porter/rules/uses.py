@@ -22,6 +22,7 @@ TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a cond
 _ASKS_WHETHER_THERE = re.compile(
     rb"(?:flash|xformers|apex|bnb|bitsandbytes|fused)\w*avail|has_(?:flash|xf|apex|bnb)", re.I
 )
+HANDLES = (".cuda_stream", ".ipc_handle")  # of streams and events, for libraries that take them raw
 _ASSIGNED = ("Assign", "AnnAssign")
 _TYPES = frozenset({"Union", "Optional", "Type", "type", "Callable"})  # of what is named in brackets
 _DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\((?!dtype)", re.I)
@@ -39,6 +40,13 @@ def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         advice = "left as it is: it is part of a type, which only annotations use"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
     return judge_by_row(site, row, ctx)
+
+
+def handle_beside(site: Site, ctx: Context) -> Site | None:
+    """The raw handle that the function around a site gives to another library, whose stream the site is about."""
+    home = ctx.outline().innermost(site.start) if site.role == "call" else None
+    handles = (s for s in ctx.sites if s.name.endswith(HANDLES)) if home is not None else ()
+    return next((s for s in handles if ctx.outline().innermost(s.start) is home), None)
 
 
 def _is_in_type(site: Site, ctx: Context) -> bool:

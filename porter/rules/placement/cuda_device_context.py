@@ -45,7 +45,7 @@ from porter.rules.placement.flags import flag, reads
 from porter.rules.placement.indices import computed, with_its_moves
 from porter.rules.placement.reach import calls_what
 from porter.rules.table import by_hand, judgement
-from porter.rules.uses import asks_class, judge_use
+from porter.rules.uses import asks_class, handle_beside, judge_use
 
 # Expressions that a device is no part of, but its number is.
 _OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
@@ -82,6 +82,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         advice = f"ask `torch_xla.runtime.world_size()` in the processes that line {launch.line} starts"
         note = "none of them could start once this process has counted devices"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=note)
+    if (
+        site.name == "torch.cuda.device"
+        and not ctx.target.keeps_cuda
+        and (handle := handle_beside(site, ctx)) is not None
+    ):
+        return by_hand(site, row, ctx, f"line {handle.line} hands a stream to a library of CUDA's: port both together")
     if site.name == "torch.cuda.device_count" and not ctx.target.keeps_cuda and (why := _beside(site, ctx)):
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why)
     if site.name == "torch.cuda.current_device" and not ctx.target.keeps_cuda and _is_default(site, ctx):

@@ -42,12 +42,11 @@ from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.presence import behind, is_present, or_else, replaced
 from porter.rules.runtime.timing import clocked
 from porter.rules.table import action_of, by_hand, judgement
-from porter.rules.uses import asks_class, judge_use, through_choice
+from porter.rules.uses import HANDLES, asks_class, handle_beside, judge_use, through_choice
 
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
 _REFUSED = "interprocess"
-_HANDLES = (".cuda_stream", ".ipc_handle")
 _ELAPSED = "torch.cuda.Event.elapsed_time"
 _TIMING = (_ELAPSED, "torch.cuda.Event.record", "torch.cuda.Event.wait")
 
@@ -63,9 +62,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, note=note, edits=edits, group=group)
     if site.name in _TIMING and ctx.target.keeps_cuda and site.call is not None and site.receiver is not None:
         return _timed(site, site.call, site.receiver, row, ctx)
-    handle = next((s for s in ctx.bound(site.place) if s.name.endswith(_HANDLES)), None)
+    handle = next((s for s in ctx.bound(site.place) if s.name.endswith(HANDLES)), None)
     if handle is not None and not ctx.target.keeps_cuda:
         return by_hand(site, row, ctx, f"line {handle.line} hands it to a library of CUDA's: port both together")
+    changes = not ctx.target.keeps_cuda and ctx.answer(row).verdict is not Verdict.PORTABLE
+    if changes and (handle := handle_beside(site, ctx)) is not None:
+        return by_hand(site, row, ctx, f"line {handle.line} hands a stream to a library of CUDA's: port both together")
     name = site.name.rpartition(".")[2]
     constructs = name in _PARAMETERS and action_of(ctx.answer(row)) in ("rename", "callee")
     if not constructs or site.role in ("import", "annotation"):
@@ -79,7 +81,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _only_for_its_handle(site: Site, ctx: Context) -> bool:
     """Whether the site is the stream in ``torch.cuda.current_stream().cuda_stream``, which has no equivalent."""
-    handles = (s.receiver for s in ctx.sites if s.name.endswith(_HANDLES))
+    handles = (s.receiver for s in ctx.sites if s.name.endswith(HANDLES))
     return any(r is not None and r.start <= site.start and site.end < r.end for r in handles)
 
 
