@@ -7,6 +7,7 @@ in `porter.sources.files.installs`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ _VERBS = names("export declare typeset unset module ml load add sudo -x -gx")
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
+_EXPANSION = re.compile(r"\$\{?([A-Za-z_]\w*)\}?", re.ASCII)
 _SLURM = re.compile(r"--gres=gpu|--gpus(?:-per-(?:node|task|socket))?|--gpu-bind|--mem-per-gpu|--cpus-per-gpu|-G|-gpu")
 _PBS = re.compile(r"(?:^|[:,])n?gpus?=", re.ASCII)
 _MODULE = re.compile(r"(?:.*/)?(cuda|cudatoolkit|cudnn|nccl|nvhpc)(?:$|[^a-z])", re.ASCII | re.IGNORECASE)
@@ -53,8 +55,10 @@ _ARCHITECTURE = re.compile(r"-gencode|--gpu-architecture|-arch=(?:sm|compute)_",
 def scan_shell(view: View, seen: set[str] | None = None) -> Iterator[Site]:
     """The sites of a shell script, or of any part of a file that holds shell text. For ``seen`` see `command_sites`."""
     seen = set() if seen is None else seen
-    for command in commands(view):
+    script = list(commands(view))
+    for command in script:
         yield from command_sites(view, command, seen)
+    yield from _handed_on(view, script)
 
 
 def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
@@ -181,6 +185,31 @@ def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterato
                 yield view.site("command", "accelerate launch --multi_gpu", option.start, end)
         elif option and (i or option.text.startswith("-")):
             yield from _argument(view, option)
+
+
+def _handed_on(view: View, script: list[Command]) -> Iterator[Site]:
+    """Settings that options alone take, by a variable of the script: ``backend=nccl``, ``--backend $backend``."""
+    given: dict[str, list[Word]] = {}
+    taken: dict[str, list[_Option]] = {}
+    uses: Counter[str] = Counter()
+    statements: dict[int, Statement | None] = {}
+    for command in script:
+        uses.update(variable.value for variable in command.variables)
+        for word, after in zip(command.words, [*command.words[1:], None], strict=True):
+            if len(command.words) == 1 and (made := _ASSIGNMENT.match(word.value)):
+                given.setdefault(made[1], []).append(word)
+                statements[word.start] = _statement(view, command, [word.value])
+            elif (option := _read_option(word, after)) and (read := _EXPANSION.fullmatch(option.value)):
+                taken.setdefault(read[1], []).append(option)
+    for name, options in taken.items():
+        words = given.get(name, [])
+        if len(words) != 1 or uses[name] != len(options) or len({option.name for option in options}) != 1:
+            continue
+        word = words[0]
+        told = options[0]._replace(value=word.value.partition("=")[2], start=word.start, end=word.end, joined=True)
+        for site in _argument(view, told):
+            if site.kind == "config":
+                yield msgspec.structs.replace(site, statement=statements[word.start], detail=name)
 
 
 def _container(view: View, word: Word, option: _Option | None) -> Site | None:
