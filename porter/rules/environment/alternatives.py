@@ -24,6 +24,7 @@ _CONSTRAINTS = re.compile(_WORDS.format("constraints?"), re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
 _INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
 _PYTHON = re.compile(rb"\bpython3\.(?:[0-9]|1[01])\b")  # older than those of the wheels
+_LIST = re.compile(rb"^(?![ \t]*#)[^\n]*?/etc/apt/sources\.list\.d/(?:cuda|nvidia)", re.MULTILINE)  # in its image
 _HEAD = 600  # bytes in which a tool says that it made the file
 MADE = "the file is made by a tool: change what it is made from, and make it again"
 _NEAR = 3  # parts of the path, from its end, that name the file
@@ -64,6 +65,8 @@ def kept(site: Site, ctx: Context) -> str | None:
         return (
             f"line {line} installs another Python, which torch-neuronx is not built for: leave that to the image first"
         )
+    if ctx.source.kind == "docker" and (found := _LIST.search(ctx.source.shown)) is not None:
+        return f"line {ctx.source.line(found.end())} changes a file of NVIDIA's image: start from AWS's without it"
     if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):
         return "constraints install nothing: let these releases in here, and require them where torch is required"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))

@@ -99,10 +99,11 @@ def delete(site: Site, ctx: Context) -> Edits | None:
         return drop(text, site.start, site.end) if drop is not None else None
     if statement.kind == "List" or site.role == "load":
         return None
-    if statement.siblings in (1, _going(statement, ctx)):
+    option = _before(site, statement, ctx)
+    alone = statement.siblings == 1 and not _belongs(option, site)
+    if alone or statement.siblings == _going(statement, ctx):
         scripts = ctx.source.kind in ("shell", "docker", "make")  # elsewhere a script of no commands is a mistake
         return lines.drop_command(text, statement.start, statement.end) if scripts else None
-    option = _before(site, statement, ctx)
     if _belongs(option, site):
         return lines.drop_word(text, text.rfind(option, 0, site.start), site.end)
     if site.kind == "environment" and (option or b"=" not in text[site.start : site.end]):

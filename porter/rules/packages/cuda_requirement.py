@@ -93,7 +93,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if row.name in _FRAMEWORKS:
         message = f"`{site.detail}` keeps out the releases that know {ctx.target.title}: {first} and newer"
         return judgement(site, row, ctx, message=message)
-    result = write(site, row, ctx, _renamed, why=_importer(row, ctx) or _mentioned(site, ctx))
+    why = _importer(row, ctx) or _mentioned(site, ctx) or _conda_torch(site, ctx)
+    result = write(site, row, ctx, _renamed, why=why)
     return msgspec.structs.replace(result, group=_environment(site, ctx)) if isinstance(result, Judgement) else result
 
 
@@ -225,6 +226,14 @@ def _environment(site: Site, ctx: Context) -> str | None:
     if statement is not None:
         return f"conda {statement.start}" if _CONDA.search(text[statement.start : statement.end]) else None
     return "conda" if ctx.source.kind == "conda" and site.scope != "pip" else None
+
+
+def _conda_torch(site: Site, ctx: Context) -> str:
+    """What conda installs from a channel of NVIDIA's: without the channel it is PyTorch still, and not Neuron's."""
+    alike = (s for s in ctx.sites if s.name == "pytorch" and s.kind == "requirement" and s.statement == site.statement)
+    if not site.name.startswith("channel ") or not any(alike):
+        return ""
+    return "conda has no Neuron packages: leave its `pytorch` out, and have pip install torch-neuronx"
 
 
 def _mentioned(site: Site, ctx: Context) -> str:
