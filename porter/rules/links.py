@@ -25,6 +25,7 @@ from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
 from porter.rules.made import made_behind
 from porter.rules.members import members
+from porter.rules.placement.assertions import asserted_for
 from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
@@ -238,6 +239,9 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if behind is None:
             devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
             behind = next((s for s in devices if leads_to(result.site, s.site, ctx)), None)
+        if behind is None:
+            next_to = asserted_for(result.site, ctx)
+            behind = next((s for s in staying if next_to is not None and next_to.holds(s.site.start)), None)
         if behind is None:
             behind = moved_behind(result.site, staying, ctx)
         if behind is None:

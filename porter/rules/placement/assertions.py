@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rules.base import Context
 
@@ -11,6 +12,14 @@ from porter.rules.base import Context
 def asserted(site: Site) -> bool:
     """Whether a site is part of an ``assert``."""
     return site.statement is not None and site.statement.kind == "Assert"
+
+
+def asserted_for(test: Site, ctx: Context) -> Span | None:
+    """The statement right behind an ``assert``, if it does one thing."""
+    outline = ctx.outline()
+    block = outline.block(test.start) if asserted(test) else []
+    behind = next((node for node in block if outline.span(node).start > test.start), None)
+    return outline.span(behind) if isinstance(behind, ast.Expr | ast.Assign | ast.Return) else None
 
 
 def spared(blocker: Site, blockers: list[Site], site: Site, ctx: Context) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
+from porter.rules.placement.drawn import drawn, loader_of
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import full_name
 
@@ -34,23 +35,18 @@ _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
     rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
 )
-_LOADER = re.compile(r"loaders?$", re.I)
-_DRAWING = frozenset({"next", "iter", "list"})
-_HOPS = 4  # names between what is moved and a loader
-_HOMES, _NAMES = 4, 256  # functions, and names in them, of which is remembered what many sites ask
+_HOMES = 4  # functions of which is remembered what many sites ask
 _RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
 _VARIABLE = re.compile(r"[\w.]+(?:\[[^][\n]*\])?")
 _MOVERS = frozenset({".cuda", "torch.Tensor.cuda"})
-
-Drawn = dict[str, list[tuple[set[str], ast.expr]]]
 
 
 def presumed(site: Site, ctx: Context) -> str | None:
     """What speaks for PyTorch's in a call of ``.cuda`` on something unknown; None where nothing does."""
     if ctx.project.moves_otherwise():
         return None
-    return _by_itself(site, ctx) or _by_others(site, ctx)
+    return _by_itself(site, ctx) or _by_place(site, ctx) or _by_others(site, ctx)
 
 
 def presumed_tensor(site: Site, ctx: Context) -> str | None:
@@ -161,9 +157,17 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
     assert site.call is not None
     if ctx.source.text.startswith(b"(", site.call.end):
         return "what has a `cuda()` and is called is a module"
-    name = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
-    if not name or not all(part.isidentifier() for part in name.split(".")):
-        return None
+    moved = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
+    names = (name for name in dict.fromkeys((moved, receiver)) if _is_dotted(name))
+    return next((use for name in names if (use := _used(name, site, ctx)) is not None), None)
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _used(name: str, site: Site, ctx: Context) -> str | None:
+    """How what a name holds is used: it is called, one of its methods is, or a function of PyTorch takes it."""
     calls = _uses(ctx.outline().home(name, site.start)).calls
     if name in calls:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
@@ -258,6 +262,48 @@ def _is_module(name: str, site: Site, ctx: Context) -> bool:
     return told or any((full_name(maker, site.scope, ctx) or "").startswith("torch.nn.") for maker in makers)
 
 
+def _by_place(site: Site, ctx: Context) -> str | None:
+    """What lies in the same dictionary, or is put where another line puts what it moves."""
+    own = _places(site, ctx)
+    for other in ctx.sites if own else ():
+        if other.name not in _MOVERS or other.scope != site.scope or other.start == site.start:
+            continue
+        shared = next((place for place in _places(other, ctx) if place in own), None)
+        known = other.name == "torch.Tensor.cuda"
+        if shared is not None and (known or _by_itself(other, ctx) is not None):
+            what = "a tensor" if known else "a tensor or a module"
+            return f"it shares `{shared}` with what line {other.line} moves, {what}"
+    return None
+
+
+def _places(site: Site, ctx: Context) -> tuple[str, ...]:
+    """The dictionary that a receiver lies in, by a name, and what the result of the call is assigned to."""
+    known = _places_of(ctx.outline().tree)
+    if site.start not in known:
+        known[site.start] = tuple(_shared(site, ctx))
+    return known[site.start]
+
+
+@lru_cache(maxsize=1)
+def _places_of(tree: ast.AST) -> dict[int, tuple[str, ...]]:
+    """Of one file, by the places of its calls."""
+    return {}
+
+
+def _shared(site: Site, ctx: Context) -> Iterator[str]:
+    if site.call is None or site.receiver is None:
+        return
+    match ast.parse(f"({ctx.text(site.receiver.start, site.receiver.end)}\n)", mode="eval").body:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(str())):
+            yield name
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.Assign(targets=[target], value=value)] if not isinstance(target, ast.Tuple):
+            while isinstance(value, ast.Call) and ctx.outline().span(value).end > site.call.end:
+                value = value.func.value if isinstance(value.func, ast.Attribute) else value.func
+            if ctx.outline().span(value) == Span(site.call.start, site.call.end):
+                yield ast.unparse(target)
+
+
 def _by_others(site: Site, ctx: Context) -> str | None:
     """What is moved beside it, or where it comes from."""
     if site.receiver is None:
@@ -266,7 +312,7 @@ def _by_others(site: Site, ctx: Context) -> str | None:
     own, run = _root(site, ctx), _beside(site, ctx)
     receiver = ctx.text(site.receiver.start, site.receiver.end)
     within = _around(site, ctx)[-1:] if site.call is not None and _VARIABLE.fullmatch(receiver) else []
-    names = {name for target, _ in _drawn(home).get(own, ()) for name in target} - {own}
+    names = {name for target, _ in drawn(home).get(own, ()) for name in target} - {own}
     movers = (s for s in ctx.sites if s.scope == site.scope and s.name in _MOVERS and s.start != site.start)
     for other in movers:
         alike = within and other.call is not None and other.statement == site.statement
@@ -284,7 +330,7 @@ def _by_others(site: Site, ctx: Context) -> str | None:
     root = ast.parse(f"({receiver}\n)", mode="eval").body
     while isinstance(root, ast.Subscript | ast.Attribute):
         root = root.value
-    loader = _loader(root, home) if isinstance(root, ast.Name) else None
+    loader = loader_of(root, home) if isinstance(root, ast.Name) else None
     return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
 
 
@@ -309,60 +355,3 @@ def _root(site: Site, ctx: Context) -> str:
     assert site.receiver is not None
     found = _NAMED.match(ctx.text(site.receiver.start, site.receiver.end))
     return found[0] if found is not None else ""
-
-
-def _loader(node: ast.expr, home: ast.AST, hops: int = _HOPS) -> str | None:
-    """The loader that something comes out of, by its name: ``for batch in enumerate(train_loader)``."""
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if _LOADER.search(name):
-            return name
-        case ast.Subscript(value=inner) | ast.Call(args=[inner, *_]):
-            return _loader(inner, home, hops)
-        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "values")):
-            return _loader(inner, home, hops)
-        case ast.Name(id=name) if hops:
-            return _loader_of(name, home, hops)
-    return None
-
-
-@lru_cache(maxsize=_NAMES)
-def _loader_of(name: str, home: ast.AST, hops: int) -> str | None:
-    values = (value for _, value in _drawn(home).get(name, ()))
-    return next((found for value in values if (found := _loader(value, home, hops - 1)) is not None), None)
-
-
-@lru_cache(maxsize=_HOMES)
-def _drawn(home: ast.AST) -> Drawn:
-    """The variables of a function's loops and assignments: those bound with each, and what they are drawn from."""
-    found: Drawn = {}
-    for target, value in _bindings(home):
-        names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
-        for name in names:
-            found.setdefault(name, []).append((names, value))
-    return found
-
-
-def _bindings(home: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """The targets of a function's loops and assignments, with what is iterated over, drawn or unpacked."""
-    for node in ast.walk(home):
-        match node:
-            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-                yield from _iterated(target, value)
-            case ast.Assign(targets=[target], value=ast.Name() | ast.Subscript() as value):
-                yield target, value
-            case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id=name)) as value) if name in _DRAWING:
-                yield target, value
-
-
-def _iterated(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """The targets of a loop, each with what it is drawn from: the numbers of ``enumerate`` come from nowhere."""
-    match value, target:
-        case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]), ast.Tuple(elts=[_, rest]):
-            yield from _iterated(rest, inner)
-        case ast.Call(func=ast.Name(id="zip"), args=parts), ast.Tuple(elts=targets):
-            for part, own in zip(parts, targets, strict=False):
-                yield from _iterated(own, part)
-        case ast.Call(args=[ast.Call() as inner, *_]), _:
-            yield from _iterated(target, inner)
-        case _:
-            yield target, value
