@@ -264,7 +264,8 @@ class _Builder:
             else None
         )
         if beside is not None:
-            return Receiver(start, end, known.type, f"{known.why}; {beside.why}", place, beside.type)
+            why = known.why if beside.why in known.why else f"{known.why}; {beside.why}"
+            return Receiver(start, end, known.type, why, place, beside.type)
         return Receiver(start, end, known.type, known.why, place)
 
     def _call(self, node: ast.Call, scope: Scope) -> Call:

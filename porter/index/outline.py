@@ -18,6 +18,7 @@ import msgspec
 from porter.index.guards import condition, exits, truth
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Arm = list[ast.stmt] | list[ast.expr]
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -164,27 +165,34 @@ class Outline:
     def _covers(self, node: ast.AST, offset: int) -> bool:
         return self._start(node) <= offset < self.span(node).end
 
-    def arms(self, offset: int) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+    def arms(self, offset: int) -> Iterator[Arm]:
         """The code that runs only if the test at ``offset`` speaks for CUDA: of an ``if``, and behind an early exit."""
+        statement = (self.around(offset) or [self.tree])[-1]
+        decorators = getattr(statement, "decorator_list", ())
+        if any(self.span(decorator).holds(offset) for decorator in decorators):
+            yield statement.body  # type: ignore[attr-defined]
+        yield from (opened for opened, _ in self.ways(offset))
+
+    def ways(self, offset: int) -> Iterator[tuple[Arm, Arm]]:
+        """What runs only if the test at ``offset`` speaks for CUDA, with what runs in its place; each may be empty."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]
         if len(above) == 1:
             return
         statement = above[-1]
-        decorators = getattr(statement, "decorator_list", ())
-        if any(self.span(decorator).holds(offset) for decorator in decorators):
-            yield statement.body  # type: ignore[attr-defined]
         if isinstance(statement, ast.If | ast.While) and self.span(statement.test).holds(offset):
             told = condition(statement.test, dotted)
+            otherwise = statement.orelse
+            if not otherwise and exits(statement.body):
+                block = next(block for block in _blocks(above[-2]) if statement in block)
+                otherwise = block[block.index(statement) + 1 :]
             if told.cuda > 0 or (told.cuda == 0 and told.otherwise == 0):
-                yield statement.body
+                yield statement.body, otherwise
             if told.otherwise > 0:
-                yield statement.orelse
-                if not statement.orelse and exits(statement.body):
-                    block = next(block for block in _blocks(above[-2]) if statement in block)
-                    yield block[block.index(statement) + 1 :]
+                yield otherwise, statement.body
         for node in self._down_to(statement, offset):
             if isinstance(node, ast.IfExp) and self.span(node.test).holds(offset):
-                yield [node.orelse if condition(node.test, dotted).otherwise > 0 else node.body]
+                body, orelse = [node.body], [node.orelse]
+                yield (orelse, body) if condition(node.test, dotted).otherwise > 0 else (body, orelse)
 
     def _down_to(self, node: ast.AST, offset: int) -> Iterator[ast.AST]:
         """The nodes within ``node`` that hold a place, and those that have none of their own, outer ones first."""
@@ -195,7 +203,7 @@ class Outline:
             inner = ast.iter_child_nodes(node)
             pending += [child for child in inner if not hasattr(child, "lineno") or self._covers(child, offset)]
 
-    def arms_of(self, flag: str, offset: int, denied: bool = False) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+    def arms_of(self, flag: str, offset: int, denied: bool = False) -> Iterator[Arm]:
         """The code that runs only where the variable ``flag`` is true (false if ``denied``), in the function around."""
         for node in ast.walk(self.function(offset) or self.tree):
             if not isinstance(node, ast.If | ast.IfExp):

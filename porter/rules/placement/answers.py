@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 
 from porter.index.outline import Function, dotted
 from porter.index.site import Site
@@ -13,10 +14,10 @@ _TRITON = re.compile(r"(?:^|[._])(?:is|has|have)_triton(?:_available|_installed)
 
 
 def for_triton(test: Site, ctx: Context) -> str | None:
-    """What asks for Triton before the test, in its own ``and`` or in that of every call of its function."""
+    """What asks for Triton beside the test, in its own ``and``, or before every call of its function."""
     if b"riton" not in ctx.source.text and b"TRITON" not in ctx.source.text:
         return None
-    if (found := _asked_before(test.start, test.end, ctx)) is not None:
+    if (found := _asked(ctx.outline().joined(test.start, test.end))) is not None:
         return found
     function = ctx.outline().function(test.start)
     if function is None or function not in ctx.outline().tree.body:
@@ -32,15 +33,13 @@ def _asked_by_callers(function: Function, ctx: Context) -> str | None:
     if not calls or len(uses) != len(calls) or ctx.project.borrowed(f"{ctx.module}.{function.name}"):
         return None
     spans = map(outline.span, calls)
-    asked = [_asked_before(span.start, span.end, ctx) for span in spans]
+    asked = [
+        _asked(p for p in outline.joined(span.start, span.end) if outline.span(p).end <= span.start) for span in spans
+    ]
     return asked[0] if all(asked) else None
 
 
-def _asked_before(start: int, end: int, ctx: Context) -> str | None:
-    """The name of Triton's presence that an ``and`` around a place asks before it."""
-    outline = ctx.outline()
-    for part in (p for p in outline.joined(start, end) if outline.span(p).end <= start):
-        name = dotted(part.func if isinstance(part, ast.Call) else part)
-        if name is not None and _TRITON.search(name):
-            return name
-    return None
+def _asked(parts: Iterable[ast.expr]) -> str | None:
+    """The name of Triton's presence that one of the parts of an ``and`` asks for."""
+    names = (dotted(part.func if isinstance(part, ast.Call) else part) for part in parts)
+    return next((name for name in names if name is not None and _TRITON.search(name)), None)

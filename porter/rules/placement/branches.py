@@ -22,6 +22,7 @@ from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
 from porter.rules.placement.reach import asks_again, is_compiled, reached
 from porter.rules.placement.settings import tuning
+from porter.rules.placement.ways import ways
 
 _NEAR = 2000  # bytes
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -77,6 +78,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         tuning,
         _around,
         _answered,
+        ways,
     ):
         found = look(site, ctx)
         if found is not None:

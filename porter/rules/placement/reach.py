@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from porter.index.outline import Function, Outline, dotted
+from porter.index.outline import Arm, Function, Outline, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import STAYS, is_kernel, is_own_kernel
@@ -84,7 +84,7 @@ def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
     return ctx.project.resolve(qualified, ctx.module) if qualified is not None else None
 
 
-def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[list[ast.stmt] | list[ast.expr]]:
+def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[Arm]:
     """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
     yield from outline.arms(site.start)
     if name is not None:

@@ -1,0 +1,68 @@
+"""Two ways to compute one thing, between which a test of a tensor's device chooses.
+
+``if x.is_cuda: return fused(x)``, beside what any device computes: where nothing that the first way runs says CUDA, it
+may still be CUDA's alone, and the second would have served.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from porter.index.outline import Arm, dotted
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context
+from porter.rules.placement.hold import Hold
+from porter.rules.placement.reach import full_name
+
+_OF_TENSOR = re.compile(r"(?!self\.device|args\.)\w[\w.\[\]]*\.device(?:\.type)?$")
+_ADVICE = "it chooses between `{}` of this program and what any device computes: see which of them {} is to run"
+
+
+def ways(site: Site, ctx: Context) -> Hold | None:
+    """The program's own function that a test keeps for CUDA, if another way stands beside it, and neither is ported."""
+    asked = site.name.endswith(".is_cuda") or (site.use == "compare" and _OF_TENSOR.match(site.detail) is not None)
+    if not asked or site.statement is None:
+        return None
+    for opened, instead in ctx.outline().ways(site.start):
+        if not any(map(_computes, instead)):
+            continue
+        elsewhere = {dotted(call.func) for call in _calls(instead)}
+        named = (name for call in _calls(opened) if (name := dotted(call.func)) not in elsewhere and name is not None)
+        own = next((name for name in named if _is_own(name, site, ctx)), None)
+        if own is not None and not _is_ported(opened, ctx):
+            return Hold(Verdict.MANUAL, _ADVICE.format(own, ctx.target.title))
+    return None
+
+
+def _calls(arm: Arm) -> Iterator[ast.Call]:
+    return (node for part in arm for node in ast.walk(part) if isinstance(node, ast.Call))
+
+
+def _computes(part: ast.AST) -> bool:
+    """Whether a part of an arm makes a value by a call."""
+    made = isinstance(part, ast.expr) or any(isinstance(n, ast.Assign | ast.Return) for n in ast.walk(part))
+    return made and any(isinstance(node, ast.Call) for node in ast.walk(part))
+
+
+def _is_own(name: str, site: Site, ctx: Context) -> bool:
+    """Whether a function, a class or an operator that is called is the program's."""
+    qualified = full_name(name.removesuffix(".apply"), site.scope, ctx)
+    if qualified is None:
+        return False
+    resolved = ctx.project.resolve(qualified, ctx.module)
+    module = ctx.project.owner(resolved)
+    summary = ctx.project.summary(module) if module else None
+    if summary is None:
+        return False
+    owner, _, last = resolved.rpartition(".")
+    known = resolved in summary.functions or resolved in summary.classes
+    return known or (owner in summary.classes and last in summary.classes[owner].methods)
+
+
+def _is_ported(arm: Arm, ctx: Context) -> bool:
+    """Whether something of CUDA stands in an arm, which shows what the test is for."""
+    spans = [ctx.outline().span(part) for part in arm]
+    return any(span.holds(other.start) for other in ctx.sites if other.kind != "own" for span in spans)
