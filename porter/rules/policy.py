@@ -75,8 +75,8 @@ CUDA_BY_NAME = re.compile(
 )
 
 
-# Functions and classes of ROCm's, not those that tell it from CUDA or skip it.
-_ROCM = re.compile(r"(?:^|\.)((?!\w*(?:cuda|nvidia|skip|not?_))(?:\w*_)?(?:hip|rocm)(?:_\w+)?)(?=\.|$)", re.I)
+_ROCM = re.compile(r"(?:^|_)(?:hip|rocm)(?:_|$)", re.I)
+_NOT_ROCM = re.compile(r"cuda|nvidia|skip|not?_", re.I)
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
 _FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
@@ -138,8 +138,8 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if (members := family(result.site, ctx)) is not None:
         return _member(result, members, ctx)
     scope = _owner(result.site, ctx)
-    if (rocm := _ROCM.search(scope)) is not None:
-        return leave(result, f"by its name `{rocm[1]}` is for AMD's GPUs")
+    if (rocm := next(filter(_is_rocm, scope.split(".")), None)) is not None:
+        return leave(result, f"by its name `{rocm}` is for AMD's GPUs")
     named = CUDA_BY_NAME.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result
@@ -225,6 +225,11 @@ def _cuda_beside(others: tuple[str, ...], ctx: Context) -> str | None:
 def _opts_out(guard: Guard, ctx: Context) -> bool:
     """``if not SKIP_CUDA_BUILD``: what is built unless somebody says otherwise."""
     return _OPTS_OUT.search(ctx.source.text, guard.start, guard.end) is not None
+
+
+def _is_rocm(name: str) -> bool:
+    """Whether a function or class is ROCm's by its name, and none that tells ROCm from CUDA or skips it."""
+    return _ROCM.search(name) is not None and _NOT_ROCM.search(name) is None
 
 
 def _owner(site: Site, ctx: Context) -> str:
