@@ -29,6 +29,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.listed(ctx),
         *kernels.mapped(results, ctx),
         *kernels.served(ctx),
+        *kernels.private(results, ctx),
         *kernels.taken(results, ctx),
         *kernels.given(results, ctx),
     ]

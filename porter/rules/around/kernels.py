@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper, stays, whole_function
@@ -21,6 +23,7 @@ _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
 _SYMMETRIC = "torch.distributed._symmetric_memory."
 _PACKAGES = frozenset({"cuda-only-package", "framework-argument"})
+_PRIVATE = re.compile(r"torch\._C\._cuda_|torch\.cuda\._lazy_call$")
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
@@ -99,6 +102,22 @@ def served(ctx: Context) -> Iterator[Keeper]:
                     yield Keeper(ctx.outline().span(block), f"it serves `{name}` alone, which needs CUDA")
 
 
+def private(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that reach below ``torch.cuda``, as to set the state of its generators, and states for them alone."""
+    outline, names = ctx.outline(), dict[str, int]()
+    for site in (r.site for r in results if _PRIVATE.match(r.site.name) and r.site.scope and stays(r)):
+        yield from whole_function(site.start, f"line {site.line} asks a private part of CUDA: port both", ctx)
+        function = outline.function(site.start)
+        if function is not None and _STATE.search(function.name):
+            names[function.name] = site.line
+    for node in outline.nodes if names else ():
+        name = dotted(node.func) if isinstance(node, ast.Call) else None
+        if name in names:
+            why = f"line {node.lineno} gives a state to `{name}`, which stays CUDA's: port both"
+            for keeper in whole_function(outline.span(node).start, why, ctx):
+                yield msgspec.structs.replace(keeper, rule="cuda-rng")
+
+
 def taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Devices of tensors that nothing takes but kernels for CUDA."""
     for result in results:
@@ -110,12 +129,17 @@ def taken(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 def given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """What a package for CUDA is given: arguments of its calls, and attributes of what they return."""
     outline = ctx.outline
-    for site in (r.site for r in results if r.rule in _PACKAGES and r.site.role == "call" and stays(r)):
+    sites = [r.site for r in results if r.rule in _PACKAGES and r.site.role == "call" and stays(r)]
+    sites += [site for site in ctx.sites if site.name.startswith("triton.") and site.role == "call"]
+    for site in sites:
         if site.call is None:
             continue
         why = f"it goes to `{site.name}()` in line {site.line}, which needs CUDA: port both together"
         yield Keeper(Span(site.end, site.call.end), why)
         made, home = (flag(site, ctx) or b"").decode(), outline().innermost(site.start) or outline().tree
+        passed = {ctx.text(argument.start, argument.end) for argument in site.call.arguments}
+        functions = (n for n in ast.walk(home) if isinstance(n, ast.FunctionDef) and n.name in passed)
+        yield from (Keeper(outline().span(function), why) for function in functions)
         for node in ast.walk(home) if made else ():
             targets = node.targets if isinstance(node, ast.Assign) else ()
             if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):

@@ -34,6 +34,7 @@ x = torch.zeros(3, device="neuron")
 
 from __future__ import annotations
 
+import ast
 import re
 
 from porter.catalog.schema import Row
@@ -47,6 +48,7 @@ from porter.rules.placement.indices import is_own, second
 from porter.rules.table import judgement
 
 _GIVEN = re.compile(rb"(\w+)\.device\s*=(?!=)")
+_STATES = frozenset({"torch", "numpy", "python", "random"})  # whose random numbers are kept beside CUDA's, by name
 _DEVICE_KEY = re.compile(rb"[\"'](?:cpu|mps|npu|xpu|hpu|xla|tpu|meta)[\"']\s*:")
 
 
@@ -85,12 +87,20 @@ def _default_device(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed
     return judgement(site, row, ctx, message="CUDA becomes the device of all tensors", edits=tuple(edits))
 
 
+def _keys(site: Site, ctx: Context) -> list[ast.expr | None]:
+    """The keys of the dictionary that a site is a key of."""
+    tables = (node for node in ctx.outline().expressions(site.start, site.end) if isinstance(node, ast.Dict))
+    return [key for table in list(tables)[-1:] for key in table.keys]
+
+
 def _table_key(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``{"cuda": ..., "cpu": ...}``: a table of devices needs one entry more, not another name."""
     if site.detail == "handled" or knows_neuron(site, ctx):
         return Dismissed(site, "handled")
     statement = site.statement
     if statement is None or not _DEVICE_KEY.search(ctx.source.text, statement.start, statement.end):
+        return Dismissed(site, "user-name")
+    if any(isinstance(key, ast.Constant) and key.value in _STATES for key in _keys(site, ctx)):
         return Dismissed(site, "user-name")
     return judgement(
         site,

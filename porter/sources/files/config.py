@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -25,6 +26,7 @@ _SCRIPTS = names(
 _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
 _PACKAGES = frozenset(["pip", "pip_packages", "python_packages"])  # what pip installs: Cog, Ray
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
+_SETTINGS = 1000  # keys of one mapping: one of more is a table of data
 _CLASSES = frozenset(["_component_", "_target_", "class_path"])  # what a program imports and calls: torchtune, Hydra
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
@@ -41,8 +43,9 @@ def scan_yaml(view: View) -> Iterator[Site]:
 
 
 def scan_json(view: View) -> Iterator[Site]:
-    """JSON: configurations of DeepSpeed and Accelerate, dev containers, job definitions."""
-    return scan_items(view, read_json(view.text))
+    """JSON: configurations of DeepSpeed and Accelerate, dev containers, job definitions; not tables, as of words."""
+    keys = Counter(item.path[:-1] for item in read_json(view.text)) if len(view.text) > 10 * _SETTINGS else Counter()
+    return scan_items(view, (item for item in read_json(view.text) if keys[item.path[:-1]] <= _SETTINGS))
 
 
 def scan_toml(view: View) -> Iterator[Site]:

@@ -115,6 +115,11 @@ def test_other_languages_in_a_notebook() -> None:
     assert (site.kind, site.name, site.start, site.line) == ("requirement", "flash-attn", 12, 1)
 
 
+def test_a_vocabulary_holds_no_settings() -> None:
+    words = ", ".join(f'"word{i}": {i}' for i in range(2000))
+    assert found("json", f'{{"gpus": 8, "words": {{"gpu": 4, {words}}}}}') == [(1, "config", "gpus: 8")]
+
+
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_an_empty_file_holds_nothing(kind: str) -> None:
     sites = files.scan(source(kind, ""))
