@@ -266,6 +266,13 @@ def _last(conditions: list[Condition]) -> int:
     return max((c.otherwise for c in conditions), default=0)
 
 
+def denied(conditions: list[Condition], index: int, start: int, end: int) -> Guard | None:
+    """The guard on the arms behind one for machines without CUDA: ``if not available: ... elif late: ...``."""
+    if conditions[index].otherwise <= 0 or any(c.vendors for c in conditions):
+        return None
+    return Guard("cuda", start, end, (), True)
+
+
 def whole(conditions: list[Condition], has_else: bool, start: int, end: int) -> Guard | None:
     """The guard on a chain's own tests: where it serves Neuron or several vendors, they stay."""
     guard = arm(conditions, 0, has_else, start, end)

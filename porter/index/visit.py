@@ -151,8 +151,10 @@ class Visitor(Expressions):
         self.tell(node.test, node.orelse, holds=False)
         self.guarded(guards.arm(conditions, index, has_else, start, end), node.body)
         if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
-            self.statement = node.orelse[0]
+            self.statement, saved = node.orelse[0], self.guards
+            self.under(guards.denied(conditions, index, start, end))
             self._arms(node.orelse[0], conditions, has_else, index + 1)
+            self.guards = saved
         elif node.orelse:
             self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
 

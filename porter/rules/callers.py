@@ -1,11 +1,12 @@
-"""Functions of the file that stay CUDA's, by their name or by what they move, and who calls them."""
+"""Functions of the file that stay CUDA's, by their name, by what they move or by who calls them."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from porter.index.outline import dotted
+from porter.index.guards import condition
+from porter.index.outline import Function, Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import is_own_kernel
@@ -22,6 +23,41 @@ def called_behind(tests: Iterable[Site], leads: Callable[[Site, Site], bool], ct
         if site.name.startswith(f"{ctx.module}.") and is_own_kernel(site, ctx):
             calls.setdefault(site.name[len(ctx.module) + 1 :], []).append(site)
     return {name: test.line for name, found in calls.items() for test in tests if all(leads(test, s) for s in found)}
+
+
+def used_behind(tests: Iterable[Site], ctx: Context) -> dict[str, int]:
+    """The file's functions that nothing uses but what runs where one of the tests holds, and such functions themselves.
+
+    Each with the line of one of the tests.
+    """
+    outline = ctx.outline()
+    spans = {outline.span(node): test.line for test in tests for node in _ensured(test, ctx)}
+    functions = {n.name: n for n in outline.tree.body if isinstance(n, Function) and not n.decorator_list}
+    uses: dict[str, list[int]] = {}
+    for node in outline.nodes if spans and functions else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in functions:
+            place = outline.span(node).start
+            if not outline.span(functions[node.id]).holds(place):
+                uses.setdefault(node.id, []).append(place)
+    uses = {name: places for name, places in uses.items() if not ctx.project.borrowed(f"{ctx.module}.{name}")}
+    found: dict[str, int] = {}
+    while fresh := {n: line for n in uses.keys() - found.keys() if (line := _line_of_all(uses[n], spans)) is not None}:
+        found |= fresh
+        spans |= {outline.span(functions[name]): line for name, line in fresh.items()}
+    return found
+
+
+def _ensured(test: Site, ctx: Context) -> Iterator[ast.AST]:
+    """What an ``if`` leads to only where the test in it holds: not what an ``or`` leads to as well."""
+    match ctx.outline().around(test.start)[-1:]:
+        case [ast.If(test=asked)] if (told := condition(asked, dotted)).cuda > 0 or told.otherwise > 0:
+            yield from (node for arm in ctx.outline().arms(test.start) for node in arm)
+
+
+def _line_of_all(places: list[int], spans: dict[Span, int]) -> int | None:
+    """The line of the first place's span, if each place has one."""
+    lines = [next((line for span, line in spans.items() if span.holds(place)), None) for place in places]
+    return None if None in lines else lines[0]
 
 
 def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judgement | None:

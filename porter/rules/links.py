@@ -19,10 +19,11 @@ from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
-from porter.rules.callers import called_behind, moved_behind
+from porter.rules.callers import called_behind, moved_behind, used_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
+from porter.rules.loops import loops
 from porter.rules.made import made_behind
 from porter.rules.members import members
 from porter.rules.placement.assertions import asserted_for
@@ -57,6 +58,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         surrounded,
         _comparisons,
         owned,
+        loops,
         _refusals,
         _tests,
         lambda results, ctx: made_behind(results, [r for r in results if _is_test(r)], ctx),
@@ -320,22 +322,28 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 
 def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """Functions that are CUDA's by their name, and called only where a test holds that keeps the target out."""
+    """Functions that are called only where a test holds that keeps the target out."""
 
     def leads(test: Site, call: Site) -> bool:
         name = flag(test, ctx)
         return _opens(test, call, _OPENED) or (name is not None and _by_flag(name, test, call, ctx))
 
     tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and _is_test(r)]
-    lines = called_behind(tests, leads, ctx) if tests else {}
+    within = any(_may_be_left(r) and r.site.scope for r in results)
+    lines = used_behind(tests, ctx) | called_behind(tests, leads, ctx) if tests and within else {}
 
     def held(result: Judgement) -> Judgement:
         line = lines.get(result.site.scope.partition(".")[0])
-        if line is None or not result.edited:
+        if line is None or not _may_be_left(result):
             return result
         return leave(result, f"called only where line {line} finds CUDA, and that test stays")
 
     return [held(r) for r in results] if lines else results
+
+
+def _may_be_left(result: Judgement) -> bool:
+    """Whether nothing is to be done about a use where the target never comes: an edit, or a question for the GPU."""
+    return result.edited or (result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL)
 
 
 def _mentions(test: Site, site: Site, ctx: Context) -> bool:

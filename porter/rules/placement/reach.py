@@ -149,7 +149,7 @@ def _needs(name: str, ctx: Context) -> str | None:
     if module == ctx.module and (extension := _named_in(within, ctx)) is not None:
         return extension
     inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
-    return next((site.name for site in inside if not site.guards and _stays(site, ctx)), None)
+    return next((s.name for s in inside if not s.guards and (_stays(s, ctx) or _fails(s, within, ctx))), None)
 
 
 def _built(name: str, ctx: Context) -> str | None:
@@ -210,6 +210,12 @@ def _stays(site: Site, ctx: Context) -> bool:
     if row is not None and row.rule == "data-parallel":  # an object that splits batches, whoever makes it
         return site.role == "call" and site.scope.endswith(".__init__") and ctx.answer(row).verdict in STAYS
     return is_kernel(site, ctx) or (row is not None and row.rule in _COMMANDS)
+
+
+def _fails(site: Site, function: str, ctx: Context) -> bool:
+    """Whether a function calls what CUDA alone has: ``torch.cuda.cudart()``."""
+    row = ctx.catalogue.find(site.kind, site.name) if site.role == "call" and site.scope == function else None
+    return row is not None and site.name.startswith("torch.cuda.") and ctx.answer(row).verdict in STAYS
 
 
 def is_compiled(site: Site, ctx: Context) -> bool:
