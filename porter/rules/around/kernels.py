@@ -104,14 +104,14 @@ def served(ctx: Context) -> Iterator[Keeper]:
 
 def private(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Functions that reach below ``torch.cuda``, as to set the state of its generators, and states for them alone."""
-    outline, names = ctx.outline(), dict[str, int]()
+    outline, names = ctx.outline(), set[str]()
     for site in (r.site for r in results if _PRIVATE.match(r.site.name) and r.site.scope and stays(r)):
         yield from whole_function(site.start, f"line {site.line} asks a private part of CUDA: port both", ctx)
         function = outline.function(site.start)
         if function is not None and _STATE.search(function.name):
-            names[function.name] = site.line
-    for node in outline.nodes if names else ():
-        name = dotted(node.func) if isinstance(node, ast.Call) else None
+            names.add(function.name)
+    for node in (n for n in outline.nodes if isinstance(n, ast.Call)) if names else ():
+        name = dotted(node.func)
         if name in names:
             why = f"line {node.lineno} gives a state to `{name}`, which stays CUDA's: port both"
             for keeper in whole_function(outline.span(node).start, why, ctx):
