@@ -62,8 +62,11 @@ def rule_name(site: Site, row: Row, ctx: Context) -> str:
 
 
 def guarded(site: Site) -> bool:
-    """Whether the site runs only under a condition that knows of CUDA or of its absence."""
-    return any(g.kind in _GUARDED for g in site.guards)
+    """Whether the site runs only under a condition that knows of CUDA or of its absence.
+
+    What a ``try`` that catches anything holds, but for an import that may fail, runs under none.
+    """
+    return any(g.kind in _GUARDED and (g.kind != "import" or site.role == "import") for g in site.guards)
 
 
 # Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.

@@ -74,6 +74,14 @@ def test_what_a_program_demands_is_not_guarded(check: Check) -> None:
     assert codes(check()[1]) == ["PRT108", "PRT201"]
 
 
+def test_what_is_tried_is_not_guarded(check: Check) -> None:
+    Path("a.py").write_text(
+        "import torch\n\ntry:\n    torch.cuda.synchronize()\nexcept Exception as error:\n    print(error)\n"
+        "try:\n    import bitsandbytes\nexcept ImportError:\n    bitsandbytes = None\n"
+    )
+    assert codes(check()[1]) == ["PRT201"]
+
+
 def test_fail_on(check: Check, train: Path) -> None:
     status, out, err = check("--fail-on", "manual,blocked")
     assert (status, codes(out)) == (1, ["PRT502"])
