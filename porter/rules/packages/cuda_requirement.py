@@ -66,6 +66,8 @@ _EXTRA = re.compile(
     r"project\.optional-dependencies\.|dependency-groups\.|options\.extras_require\."
     r"|tool\.(?:poetry\.(?:group|dev-)|pdm\.dev-|hatch\.envs|pixi\.feature|uv\.dev-)|dev-packages"
 )
+# Extras for one kind of machine, or for who works on the program; others bring torch to whoever runs it.
+_APART = re.compile(r"gpu|cuda|cu\d|nvidia|cpu|rocm|xpu|mps|dev|test|doc|lint|bench|ci\b")
 _AFFIXES = re.compile(r"^(?:nvidia-|lib)|-(?:cu\d+|dev|python|toolkit|runtime|drivers?)\b.*$")
 _CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)\s")
 _PIP = re.compile(rb"\bpip[\d.]*\s")
@@ -102,7 +104,7 @@ def _on_request(site: Site, ctx: Context) -> str | None:
     """Why a requirement does not concern a machine with the device: nobody installs it there without asking for it."""
     if not on_linux(site.detail):
         return "only on systems that the device is not for"
-    if _EXTRA.match(site.scope):
+    if _EXTRA.match(site.scope) and (site.name not in _BUILDS or _APART.search(site.scope)):
         return "an extra: nobody installs it without asking for it"
     words = re.split(r"[-_.]", ctx.source.path.rpartition("/")[2].lower())[:-1]
     is_package = site.statement is None and not site.name.startswith(("torch", "https:", "channel "))
