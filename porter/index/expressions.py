@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from porter.index import guards
 from porter.index.callee import Callee, short, started
-from porter.index.collect import Collector, Found
+from porter.index.collect import WORD, Collector, Found
 from porter.index.names import Reference
 from porter.index.scope import COMPREHENSIONS, Definition, Scope
 from porter.index.site import Guard
@@ -17,6 +17,7 @@ from porter.index.values import Use
 _LOOKED_UP = (ast.Attribute, ast.Name, ast.Lambda, ast.Constant)  # what a table of devices holds, not data
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "type_comment", "kind", "lineno"})
+_IMPORTING = ("importlib.import_module", "__import__")
 _LOADING = ".from_pretrained"
 _RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
 
@@ -76,6 +77,8 @@ class Expressions(Collector):
         func = node.func
         reference = self.reference(func)
         self._arguments(node, reference)
+        if (reference.qualified if reference is not None else getattr(func, "id", "")) in _IMPORTING:
+            self._import_by_name(node)
         if reference is not None:
             self.symbol(func, reference, parent, role if role == "decorator" else "call", node)
         elif isinstance(func, ast.Attribute):
@@ -160,6 +163,20 @@ class Expressions(Collector):
                     self.flow.uses[id(name)] = Use("dynamic")
                     found = Found("symbol", watched, node, moment, detail=f"{function}({reference.qualified})")
                     self.found.append(found)
+
+    def _import_by_name(self, node: ast.Call) -> None:
+        """``importlib.import_module("flash_attn")``: the import of a package that a string names."""
+        match node.args[:1]:
+            case [ast.Constant(value=str(qualified)) as name] if not qualified.startswith((".", "torch.")):
+                if (brought := self.brought(qualified)) is not None:
+                    self.flow.uses[id(name)] = Use("dynamic")
+                    self.found.append(Found("symbol", brought, name, self.moment("Import", "import")))
+
+    def brought(self, qualified: str) -> str | None:
+        """What an import of a qualified name is a site of; None where it is none."""
+        if self.watch.has("symbol", qualified):
+            return qualified
+        return self.watch.match(qualified) or (qualified if WORD.search(qualified) else None)
 
     def _compare(self, node: ast.Compare, parent: str) -> None:
         operands = [node.left, *node.comparators]

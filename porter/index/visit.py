@@ -225,12 +225,11 @@ class Visitor(Expressions):
 
     def imported(self, alias: ast.alias, qualified: str) -> None:
         """An import of a watched name is a site."""
-        name = self.watch.match(qualified)
+        name = self.brought(qualified)
+        if name is None and alias.asname is not None and WORD.search(alias.asname):
+            name = qualified
         if name is not None:
-            name = qualified if self.watch.has("symbol", qualified) else name
             self.found.append(Found("symbol", name, alias, self.moment("Import", "import"), alias=alias))
-        elif WORD.search(qualified) or (alias.asname is not None and WORD.search(alias.asname)):
-            self.found.append(Found("symbol", qualified, alias, self.moment("Import", "import"), alias=alias))
 
     def _class(self, node: ast.ClassDef) -> None:
         for base in node.bases:

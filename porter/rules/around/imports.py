@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 
 from porter.index.guards import exits
-from porter.index.outline import Span
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import brings_kernels, is_kernel
 
+_IMPORTING = ("import_module", "__import__")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
 
 
@@ -62,9 +63,15 @@ def _tried(site: Site, ctx: Context) -> ast.Try | None:
 
 
 def _bound(tried: ast.Try) -> set[str]:
-    """The names that the imports of a ``try`` bind."""
-    brought = (node for node in tried.body if isinstance(node, ast.Import | ast.ImportFrom))
-    return {alias.asname or alias.name for node in brought for alias in node.names}
+    """The names that the imports of a ``try`` bind, also those by ``importlib.import_module``."""
+    names = set()
+    for node in tried.body:
+        match node:
+            case ast.Import(names=brought) | ast.ImportFrom(names=brought):
+                names |= {alias.asname or alias.name for alias in brought}
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=func)):
+                names |= {name} if (dotted(func) or "").endswith(_IMPORTING) else set()
+    return names
 
 
 def _asked_for(names: set[str], ctx: Context) -> Iterator[Span]:

@@ -68,11 +68,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             ctx,
             verdict=Verdict.PORTABLE if tested else Verdict.MANUAL,
             advice=f"left as it is: without CUDA it is 0, which keeps {where} from driving several devices",
-            note="" if tested else "see what else the number decides",
+            note=None if tested else "see what else the number decides",
         )
     if not ctx.target.keeps_cuda and (taker := _divided(site, ctx)) is not None:
         advice = f"it counts the devices over which line {taker.line} splits batches: port both together"
-        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note="")
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=None)
     if not ctx.target.keeps_cuda and (numbered := _numbered(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"it counts the devices that line {numbered.line} numbers: port both together")
     if (launcher := _launcher(site, ctx)) is not None:

@@ -112,7 +112,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
     if site.parent == "FormattedValue":
         advice = f"it is only shown: name the dtype, `torch.{dtype}`"
-        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note="")
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice, note=None)
     if site.call is None:
         advice = f"keep the dtype alone, `torch.{dtype}`, and give `.to()` the device with it where `.type()` takes it"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=advice)
