@@ -273,12 +273,16 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if r.rule in _TESTS and not r.edited and r.site.statement is not None and r.site.statement.kind in _HEADERS
     }
 
+    stay = (r.site for r in results if r.site.name == "cuda:{}" and not r.edited and r.verdict in STAYS)
+    numbered = next((site for site in stay if site.kind == "device"), None)
     counted = {
         n: t for t in tests.values() if t.verdict is Verdict.MANUAL for n in _NAME.findall(statement_of(t.site, ctx))
     }
 
     def held(result: Judgement) -> Judgement:
         if result.edited and result.site.name == "torch.cuda.device_count":
+            if numbered is not None and not _is_test(result):
+                return by_hand(result, f"line {numbered.line} numbers CUDA's devices, and stays: port both together")
             test = counted.get(flag(result.site, ctx) or b"")
             if test is not None and test.site.scope == result.site.scope:
                 return by_hand(result, f"line {test.site.line} tests what is made of it, and stays: port both together")
@@ -290,7 +294,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
             return leave(result, "it is part of a condition that stays")
         return by_hand(result, "it is part of a condition that stays: port both together")
 
-    return [held(r) for r in results] if tests else results
+    return [held(r) for r in results] if tests or numbered else results
 
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
