@@ -55,6 +55,32 @@ def cast(net: torch.nn.Module, x):
     return out.float().numpy(), found.numpy()
 """
 
+STEPS = """
+import torch
+
+class Experiment:
+    def step(self, batch, target):
+        with torch.cuda.amp.autocast():
+            out = self.model(batch)
+        return out, target
+
+    def test(self, loader):
+        for batch, target in loader:
+            prediction, wanted = self.step(batch, target)
+            yield wanted.numpy(), prediction.detach().cpu().numpy()
+
+class Exact(Experiment):
+    def labels(self, batch, target):
+        with torch.cuda.amp.autocast():
+            out = self.model(batch)
+        return out, target
+
+    def test(self, loader):
+        for batch, target in loader:
+            out, wanted = self.labels(batch, target)
+            yield wanted.numpy()
+"""
+
 CHAINS = """
 import torch
 
@@ -95,6 +121,13 @@ def host():
             f"{IN_BFLOAT16}. Line 7 hands `out` to NumPy, which has no bfloat16: `.float()` first.",
         ),
         ("infer.py", INFERENCE, 10, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
+        (
+            "steps.py",
+            STEPS,
+            6,
+            f"{IN_BFLOAT16}. Line 13 hands `prediction` to NumPy, which has no bfloat16: `.float()` first.",
+        ),
+        ("steps.py", STEPS, 17, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
         ("launch.py", LAUNCHES, 14, "Port `_scale` first, where `triton.language` needs CUDA, and this test with it."),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),

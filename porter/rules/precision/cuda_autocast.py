@@ -36,12 +36,12 @@ import ast
 from functools import lru_cache
 
 from porter.catalog.schema import Row
-from porter.index.outline import dotted
+from porter.index.outline import Function, dotted
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
 from porter.rules.placement.devices import torch_name
-from porter.rules.precision.forward import binds, reads
+from porter.rules.precision.forward import binds, reads, variable
 from porter.rules.spelling import device_type
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import has_uses
@@ -171,13 +171,40 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
 def _shown(site: Site, ctx: Context) -> str:
     """What of the block's results goes to NumPy as it is, which has no bfloat16; empty where nothing does."""
     block = ctx.outline().around(site.start)[-1]
-    if ctx.target.keeps_cuda or not isinstance(block, ast.With | ast.AsyncWith):
+    if ctx.target.keeps_cuda or not isinstance(block, ast.With | ast.AsyncWith) or b".numpy(" not in ctx.source.text:
         return ""
     results = {name for statement in block.body if not _attributes(statement) & _CASTS for name in binds(statement)}
-    for method, read in _to_numpy(ctx.outline().innermost(site.start) or ctx.outline().tree):
-        if handed := results & read:
+    home = ctx.outline().innermost(site.start)
+    if (shown := _handed(results, home or ctx.outline().tree)) or home is None:
+        return shown
+    functions = [node for node in ctx.outline().nodes if isinstance(node, Function)]
+    returned = [n.value for n in ast.walk(home) if isinstance(n, ast.Return) and n.value and results & reads(n.value)]
+    callers = ((_given(home.name, value, results, caller), caller) for value in returned for caller in functions)
+    return next((shown for names, caller in callers if (shown := _handed(names, caller))), "")
+
+
+def _handed(names: set[str], home: ast.AST) -> str:
+    """Which of some names a function hands to NumPy as they are, as people are told."""
+    for method, read in _to_numpy(home) if names else ():
+        if handed := names & read:
             return f"line {method.lineno} hands `{min(handed)}` to NumPy, which has no bfloat16: `.float()` first"
     return ""
+
+
+def _given(function: str, value: ast.expr, results: set[str], caller: ast.AST) -> set[str]:
+    """The names of a caller that get results of a block by what a function returns: ``out, target = step(batch)``."""
+    names: set[str] = set()
+    for node in ast.walk(caller):
+        match node:
+            case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name))) if (
+                name == function
+            ):
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                    pairs = zip(target.elts, value.elts, strict=False)
+                    names.update(v for t, part in pairs if results & reads(part) and (v := variable(t)))
+                else:
+                    names.update(binds(node))
+    return names
 
 
 @lru_cache(maxsize=4)
