@@ -281,7 +281,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def held(result: Judgement) -> Judgement:
         if result.edited and result.site.name == "torch.cuda.device_count":
-            if numbered is not None and not _is_test(result):
+            if numbered is not None and result.site.parent == "Assign":
                 return by_hand(result, f"line {numbered.line} numbers CUDA's devices, and stays: port both together")
             test = counted.get(flag(result.site, ctx) or b"")
             if test is not None and test.site.scope == result.site.scope:
