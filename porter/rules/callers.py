@@ -9,7 +9,7 @@ from porter.index.guards import condition
 from porter.index.outline import Function, Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Judgement
-from porter.rules.kernels.known import is_own_kernel
+from porter.rules.kernels.known import STAYS, is_own_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms
 
@@ -67,3 +67,22 @@ def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judg
     nodes = (node for arm in (arms(test, flag(test, ctx), ctx.outline()) if moving else ()) for node in arm)
     calls = (inner for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Call))
     return next((moving[name] for call in calls if (name := dotted(call.func)) in moving), None)
+
+
+def moved_first(
+    test: Site, results: list[Judgement], by_flag: Callable[[bytes, Site, Site, Context], bool], ctx: Context
+) -> Judgement | None:
+    """The move that stays CUDA's in the first branch that the name of a test's answer opens, or if none is ported.
+
+    What fails there keeps Neuron from all the others. ``by_flag`` tells whether such a name leads to a site.
+    """
+    outline, name = ctx.outline(), flag(test, ctx)
+    if name is None:
+        return None
+    led = outline.arms_of(name.decode(), test.start, outline.denies(test.start, test.end))
+    spans = [outline.span(part) for arm in led for part in arm]
+    found = [r for r in results if any(s.holds(r.site.start) for s in spans) or by_flag(name, test, r.site, ctx)]
+    found.sort(key=lambda result: result.site.start)
+    if any(r.edited for r in found):
+        found = [r for r in found if r.site.guards[:1] == found[0].site.guards[:1]]
+    return next((r for r in found if r.rule == "cuda-method" and r.verdict in STAYS), None)
