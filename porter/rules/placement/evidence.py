@@ -55,7 +55,8 @@ def is_text(site: Site, ctx: Context) -> bool:
     if site.detail.startswith("`"):
         return _TALKS.search(site.detail.strip("`()")) is not None
     name = _name(site)
-    return bool(name) and _CHOOSES.search(name) is None
+    told = site.use == "assign" and ":" in site.name  # a number makes it a device, whatever it is called
+    return bool(name) and not told and _CHOOSES.search(name) is None
 
 
 def _name(site: Site) -> str:

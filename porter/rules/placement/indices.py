@@ -46,6 +46,11 @@ def is_own(expression: str, site: Site, ctx: Context) -> bool:
     )
 
 
+def is_counted(site: Site, ctx: Context) -> bool:
+    """Whether a loop runs over the number of a device: ``for i in range(n): devices.append(f"cuda:{i}")``."""
+    return any(_counted(name, site, ctx) for name in _NAME.findall(computed(site, ctx)))
+
+
 def picked(expression: str, site: Site, ctx: Context) -> str:
     """The list of which ``expression`` takes one, always the same, where the function takes no other: ``ids[0]``."""
     found = _PICKED.fullmatch(expression)

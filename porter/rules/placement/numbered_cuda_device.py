@@ -41,7 +41,7 @@ from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.devices import argument_around, judge_device, one_of_a_list, one_of_several
 from porter.rules.placement.evidence import evidence
-from porter.rules.placement.indices import computed, is_own, picked
+from porter.rules.placement.indices import computed, is_counted, is_own, picked
 from porter.rules.spelling import device_type
 from porter.rules.table import sentence
 
@@ -55,6 +55,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.target.keeps_cuda or evidence(site, ctx) is None or argument_around(site, ctx) is not None:
         return judge_device(site, row, ctx, what)
     numbers = {s.name for s in ctx.sites if s.kind == "device" and s.name[5:].isdigit() and s.use != "compare"}
+    if any(s.kind == "device" and s.name == "cuda:{}" and is_counted(s, ctx) for s in ctx.sites):
+        numbers.add("cuda:{}")
     others = ", ".join(f"`{name}`" for name in sorted(numbers - {site.name}))
     if site.name in numbers and others:
         return one_of_several(site, row, ctx, f"{what} beside {others}")
