@@ -44,6 +44,11 @@ class Callee:
         self.owner = self.name  # qualified name of the function called, as far as it is known
         func = node.func
         self.short = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+        self.before = 0  # arguments of the call's own, in front of those that it hands on
+        if self.name == "functools.partial" and node.args:
+            bound = visitor.reference(node.args[0])
+            if bound is not None and bound.qualified.startswith("torch."):
+                self.name, self.before = bound.qualified, 1
         self.device = sinks.DEVICE.get(self.name)
         self.backend = sinks.BACKEND.get(self.name)
         self.option: str | None = None
@@ -113,7 +118,7 @@ class Callee:
         if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
             return Use("attribute", None, self.by_name, detail=self.label)
         for sink, kind in ((self.device, "device"), (self.backend, "backend")):
-            if sink is not None and sink[1] == index:
+            if sink is not None and sink[1] == index - self.before:
                 return self._sink(kind, sink[0])
         if self.option is not None:
             flag_default = self.short in _FLAGS and index == 1

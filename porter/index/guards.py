@@ -120,6 +120,11 @@ def _modern(test: ast.expr, qualify: Qualify) -> int:
     if isinstance(test, ast.Call) and _VERSION_CALL.search(ast.unparse(test.func)) and test.args:
         operator = test.args[0].value if isinstance(test.args[0], ast.Constant) else ""
         return {">=": 1, ">": 1, "<": -1, "<=": -1}.get(operator, 0) if isinstance(operator, str) else 0
+    match test:
+        case ast.Call(ast.Attribute(version, "startswith"), [ast.Constant(str(text))]) if _VERSION.search(
+            ast.unparse(version)
+        ):
+            return 1 if text in ("2", "2.") else -1 if text[:1] in ("0", "1") else 0
     if isinstance(test, ast.Name) and _VERSION_FLAG.search(test.id):
         return 1
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and _VERSION.search(ast.unparse(test.left))):

@@ -83,7 +83,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "import":
         return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
     if site.call is None:
-        return _bound(site, row, ctx) if old else Dismissed(site, "agnostic")
+        return _bound(site, row, ctx) if old else _handed(site, row, ctx)
     return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
 
 
@@ -96,6 +96,22 @@ def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
         return by_hand(site, row, ctx, _OBJECT)
     advice = "write `functools.partial(torch.amp.autocast, ...)`"
     return judgement(site, row, ctx, advice=advice, edits=ctx.edit(site.start, site.end, partial) if ctx.edits else ())
+
+
+def _handed(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``partial(torch.autocast, device_type="cuda")``: without a dtype it computes in float16 on the target."""
+    match ctx.outline().expressions(site.start, site.end)[-2:]:
+        case [ast.Call(args=[first, *given], keywords=keywords) as call, own] if own is first:
+            by_name = {keyword.arg: keyword.value for keyword in keywords}
+        case _:
+            return Dismissed(site, "agnostic")
+    said = ast.unparse(given[0] if given else by_name.get("device_type", first))
+    chosen = _bfloat16(None, ctx)
+    plain = (dotted(call.func) or "").rpartition(".")[2] == "partial" and not {None, "dtype"} & by_name.keys()
+    if not plain or len(given) > 1 or not said.startswith("'cuda") or ctx.target.keeps_cuda or chosen is None:
+        return Dismissed(site, "agnostic")
+    end = ctx.outline().span((given + list(by_name.values()))[-1]).end
+    return judgement(site, row, ctx, edits=ctx.edit(end, end, f", dtype={chosen}") if ctx.edits else ())
 
 
 def _is_called(site: Site, ctx: Context) -> bool:
