@@ -14,8 +14,9 @@ True where PyTorch was built with CUDA and a GPU is there.
 The code behind the question is ported with it, and so is the device that it chooses in the same statement. Where that
 code needs CUDA whatever the device is called (a compiled kernel, a CUDA graph), the question keeps Neuron out of it,
 rightly, and stays. Where it also moves data to the device, somebody has to port it first. A question for nothing but
-how a file is loaded stays, too: what was saved on CUDA is loaded to the CPU where there is none. Where it chooses
-`"gpu"` for code that porter cannot see, or `DeviceGPU` beside `DeviceTPU`, a person says what Neuron is to get.
+how a file is loaded stays, too: what was saved on CUDA is loaded to the CPU where there is none. If more is done there,
+the file is loaded to the CPU in both arms. Where the question chooses `"gpu"` for code that porter cannot see, or
+`DeviceGPU` beside `DeviceTPU`, a person says what Neuron is to get.
 
 ## Example
 
@@ -34,16 +35,19 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
 from porter.rules.kernels.known import FUSED, asks_for_fused
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, word_edit
+from porter.rules.placement.reach import full_name
 from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import judge_use
 
@@ -72,7 +76,17 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if (chosen := _chosen(site, ctx)) is not None:
         return judgement(site, row, ctx, edits=word_edit(chosen, ctx) if ctx.edits else (), group=group)
     result = judge_by_row(site, row, ctx)
-    return result if isinstance(result, Dismissed) else msgspec.structs.replace(result, group=group)
+    if isinstance(result, Dismissed):
+        return result
+    if loads := list(_loaded_as_saved(site, ctx)) if result.rename is not None else []:
+        note = (
+            f"line {loads[0].lineno} reads to the CPU then, as the other arm does: what CUDA saved needs CUDA otherwise"
+        )
+        edits = tuple(TextEdit(end, end, ', map_location="cpu"') for end in (_end_of(load, ctx) for load in loads))
+        return judgement(
+            site, row, ctx, verdict=Verdict.REVIEW, note=note, edits=edits, rename=result.rename, group=group
+        )
+    return msgspec.structs.replace(result, group=group)
 
 
 def _says_where_to_load(site: Site, ctx: Context) -> bool:
@@ -80,24 +94,50 @@ def _says_where_to_load(site: Site, ctx: Context) -> bool:
 
     Loaded as it was saved, it needs CUDA where CUDA saved it.
     """
+    arms = _arms(site, ctx)
+    there, missing = ("\n".join(map(ast.unparse, arm)) for arm in arms or ((), ()))
+    return _TO_CPU.search(missing) is not None and not (_TO_CPU.search(there) or _ON_DEVICE.search(there))
+
+
+def _arms(site: Site, ctx: Context) -> tuple[Sequence[ast.AST], Sequence[ast.AST]] | None:
+    """What runs where the answer is yes, and where it is no, of a condition that asks nothing else."""
     if b"map_location" not in ctx.source.text:
-        return False
+        return None
     outline = ctx.outline()
     around: list[ast.AST] = [*outline.around(site.start)[-1:], *outline.expressions(site.start, site.end)]
     for node in around:
+        there: Sequence[ast.AST]
+        missing: Sequence[ast.AST]
         match node:
-            case ast.If(test=test, body=body, orelse=other):
-                there, missing = "\n".join(map(ast.unparse, body)), "\n".join(map(ast.unparse, other))
+            case ast.If(test=test, body=there, orelse=missing):
+                pass
             case ast.IfExp(test=test, body=value, orelse=instead):
-                there, missing = ast.unparse(value), ast.unparse(instead)
+                there, missing = [value], [instead]
             case _:
                 continue
         asked = test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test
         if not outline.span(asked).holds(site.start) or not isinstance(asked, ast.Call):
-            return False
-        there, missing = (there, missing) if asked is test else (missing, there)
-        return _TO_CPU.search(missing) is not None and not (_TO_CPU.search(there) or _ON_DEVICE.search(there))
-    return False
+            return None
+        return (there, missing) if asked is test else (missing, there)
+    return None
+
+
+def _loaded_as_saved(site: Site, ctx: Context) -> Iterator[ast.Call]:
+    """Files that are read as CUDA saved them where it is there, and to the CPU elsewhere: ``torch.load(path)``."""
+    there, missing = _arms(site, ctx) or ((), ())
+    if _TO_CPU.search("\n".join(map(ast.unparse, missing))):
+        for node in (inner for part in there for inner in ast.walk(part)):
+            match node:
+                case ast.Call(func=function, args=[ast.expr()], keywords=keywords) if all(
+                    keyword.arg not in (None, "map_location") for keyword in keywords
+                ):
+                    if full_name(dotted(function) or "", site.scope, ctx) == "torch.load":
+                        yield node
+
+
+def _end_of(call: ast.Call, ctx: Context) -> int:
+    """Where the last argument of a call ends."""
+    return max(ctx.outline().span(part).end for part in (*call.args, *(k.value for k in call.keywords)))
 
 
 def _chosen(site: Site, ctx: Context) -> Site | None:
