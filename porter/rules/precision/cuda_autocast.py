@@ -83,7 +83,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.role == "import":
         return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
     if site.call is None:
-        return _bound(site, row, ctx) if old else _handed(site, row, ctx)
+        return _bound(site, row, ctx) if old else _device_bound(site, row, ctx)
     return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
 
 
@@ -98,7 +98,7 @@ def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
     return judgement(site, row, ctx, advice=advice, edits=ctx.edit(site.start, site.end, partial) if ctx.edits else ())
 
 
-def _handed(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+def _device_bound(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``partial(torch.autocast, device_type="cuda")``: without a dtype it computes in float16 on the target."""
     match ctx.outline().expressions(site.start, site.end)[-2:]:
         case [ast.Call(args=[first, *given], keywords=keywords) as call, own] if own is first:
