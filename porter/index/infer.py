@@ -101,6 +101,8 @@ class Inference(Variables):
         if isinstance(node.func, ast.Name) and node.func.id in COPYING and len(node.args) == 1:
             element = self.element(node.args[0], scope, depth)
             return Known("iter:" + element.type, element.why, element.certain) if element else None
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
+            return self._base(scope)
         known = self.infer(node.func, scope, depth)
         if known is not None:
             result = self.types.method(known.type, "__call__")
@@ -110,6 +112,13 @@ class Inference(Variables):
                 f"result:{scope.root.qualified}.{node.func.id}", f"returned by `{node.func.id}`, line {node.lineno}"
             )
         return None
+
+    def _base(self, scope: Scope) -> Known | None:
+        """What ``super()`` is in a class: its base, where it has but one."""
+        owner = scope.enclosing("class")
+        bases = owner.node.bases if owner is not None and isinstance(owner.node, ast.ClassDef) else []
+        base = self.reference(bases[0], owner.parent or owner) if owner is not None and len(bases) == 1 else None
+        return Known(base.qualified, "`super()`") if base is not None else None
 
     def _called(self, qualified: str, node: ast.Call, scope: Scope, depth: int) -> Known | None:
         line = f"`{qualified}`, line {node.lineno}"

@@ -13,7 +13,7 @@ from porter.index.site import Site
 from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
 from porter.rules.environment.cuda_environment_variable import takes_apart
-from porter.rules.kernels.known import is_kernel
+from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.takers import taker
 
@@ -43,12 +43,34 @@ def launches(ctx: Context) -> Iterator[Keeper]:
 
 
 def derived(ctx: Context) -> Iterator[Keeper]:
-    """Classes whose base is a package's for CUDA: ``class Calibrator(trt.IInt8Calibrator)``."""
+    """Classes whose base is a package's for CUDA, ``class Calibrator(trt.IInt8Calibrator)``, or a test on other devices.
+
+    So are the classes of the file that have such a base.
+    """
+    bases: dict[str, str] = {}  # by class: the first base of it that stays
     for site in ctx.sites:
-        if site.role == "base" and is_kernel(site, ctx):
+        if site.role == "base" and (is_kernel(site, ctx) or _is_test_elsewhere(site, ctx)):
             home = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.ClassDef)), None)
             if home is not None:
-                yield Keeper(ctx.outline().span(home), f"`{home.name}` is a `{site.name}`, which needs CUDA")
+                bases[home.name] = site.name
+                yield _class(home, site.name, ctx)
+    for node in ctx.outline().tree.body if bases else ():
+        if isinstance(node, ast.ClassDef) and node.name not in bases:
+            kept = next((bases[name] for base in node.bases if (name := dotted(base)) in bases), None)
+            if kept is not None:
+                bases[node.name] = kept
+                yield _class(node, kept, ctx)
+
+
+def _class(home: ast.ClassDef, base: str, ctx: Context) -> Keeper:
+    lacks = f"knows no {ctx.target.title}" if base.startswith("torch.") else "needs CUDA"
+    return Keeper(ctx.outline().span(home), f"`{home.name}` is a `{base}`, which {lacks}")
+
+
+def _is_test_elsewhere(site: Site, ctx: Context) -> bool:
+    """Whether a site is a class of PyTorch's tests that takes the CPU where it does not know the device."""
+    row = ctx.catalogue.find(site.kind, site.name) if site.name.startswith("torch.testing.") else None
+    return row is not None and ctx.answer(row).verdict in STAYS
 
 
 def registered(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:

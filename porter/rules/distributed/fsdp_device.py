@@ -82,7 +82,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part") if _is_told(site, ctx) else judgement(site, row, ctx)
     if site.kind == "argument":
         return Dismissed(site, "part" if _holds_device(site, ctx) else "agnostic")
-    if asks_class(site, ctx) or (site.role != "call" and site.kind == "symbol"):
+    if asks_class(site, ctx) or (site.role not in ("call", "base") and site.kind == "symbol"):
         return Dismissed(site, "agnostic")
     wraps = site.role == "call" and site.name.rpartition(".")[2][0].isupper()  # a class is told of in any case
     return judgement(site, row, ctx) if wraps else judge_use(site, row, ctx)
