@@ -43,7 +43,7 @@ def launches(ctx: Context) -> Iterator[Keeper]:
 
 
 def derived(ctx: Context) -> Iterator[Keeper]:
-    """Classes whose base is a package's for CUDA, ``class Calibrator(trt.IInt8Calibrator)``, or a test on other devices.
+    """Classes with a base of a package for CUDA, ``class Calibrator(trt.IInt8Calibrator)``, or a test on other devices.
 
     So are the classes of the file that have such a base.
     """
