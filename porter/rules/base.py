@@ -17,7 +17,7 @@ Which sites reach a rule is data: the catalogue row that matches a site names it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from porter.index.site import Site
     from porter.sources.source import Source
     from porter.targets.base import Target
+
+
+Of = ParamSpec("Of")
+Found = TypeVar("Found")
 
 
 class TextEdit(msgspec.Struct, frozen=True, order=True):
@@ -128,6 +132,14 @@ class Context(msgspec.Struct):
     borrowing: Borrowing | None = None
     _outline: Outline | None = None
     _nesting: Nesting | None = None
+    _found: dict[tuple[Any, ...], Any] = {}
+
+    def once(self, find: Callable[Concatenate[Context, Of], Found], *of: Of.args, **named: Of.kwargs) -> Found:
+        """What ``find`` finds in this file, or ``of`` a part of it: looked for once, however many sites ask."""
+        key = (find, *of)
+        if key not in self._found:
+            self._found[key] = find(self, *of, **named)
+        return self._found[key]  # type: ignore[no-any-return]
 
     def outline(self) -> Outline:
         """The file's outline: parsed when first asked for, which is for few files."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 import msgspec
 
@@ -35,11 +34,12 @@ _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
     rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
 )
-_HOMES = 4  # functions of which is remembered what many sites ask
 _RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
 _VARIABLE = re.compile(r"[\w.]+(?:\[[^][\n]*\])?")
 _MOVERS = frozenset({".cuda", "torch.Tensor.cuda"})
+
+Mover = tuple[int, Site]  # with its number in the file
 
 
 def presumed(site: Site, ctx: Context) -> str | None:
@@ -58,7 +58,7 @@ def presumed_tensor(site: Site, ctx: Context) -> str | None:
     name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
     if ctx.project.method_somewhere("is_cuda") or not all(part.isidentifier() for part in name.split(".")):
         return None
-    calls = _uses(ctx.outline().home(name, site.start)).calls
+    calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
     method = next((m for m in sorted(_SHAPING) if f"{name}.{m}" in calls), None)
     if method is not None:
         return f"what has `is_cuda` and `{method}()`, called in line {calls[f'{name}.{method}']}, is a tensor"
@@ -68,19 +68,10 @@ def presumed_tensor(site: Site, ctx: Context) -> str | None:
 
 def _by_itself(site: Site, ctx: Context) -> str | None:
     """What the call, its receiver or its result are used like; others ask it again."""
-    found = _answers(ctx.outline().tree)
-    if site.start not in found:
-        found[site.start] = _evidence(site, ctx)
-    return found[site.start]
+    return ctx.once(_evidence, site)
 
 
-@lru_cache(maxsize=1)
-def _answers(tree: ast.AST) -> dict[int, str | None]:
-    """Of one file, by the places of its calls."""
-    return {}
-
-
-def _evidence(site: Site, ctx: Context) -> str | None:
+def _evidence(ctx: Context, site: Site) -> str | None:
     if site.call is None or site.receiver is None:
         return None
     if site.call.get("non_blocking") is not None:
@@ -96,7 +87,7 @@ def _evidence(site: Site, ctx: Context) -> str | None:
         return "what has a `cuda()` and is reckoned is a tensor"
     if (method := _chained(moved, ctx.text(site.call.end, site.call.end + 20))) is not None:
         return f"what has `cuda()` and `{method}()` is a tensor or a module"
-    if _origin(moved) in _answered(ctx.outline().innermost(site.start) or ctx.outline().tree):
+    if _origin(moved) in ctx.once(_answered, ctx.outline().innermost(site.start) or ctx.outline().tree):
         return 'what has a `cuda()` and comes of a call with `return_tensors="pt"` is a tensor'
     if (use := _use(site, receiver, ctx)) is not None:
         return use
@@ -120,8 +111,7 @@ def _origin(node: ast.expr) -> str:
     return ""
 
 
-@lru_cache(maxsize=_HOMES)
-def _answered(home: ast.AST) -> set[str]:
+def _answered(ctx: Context, home: ast.AST) -> set[str]:
     """The variables that hold what a tokenizer or the like answers with tensors, or a part of it."""
     found: set[str] = set()
     for node in ast.walk(home):
@@ -168,7 +158,7 @@ def _is_dotted(name: str) -> bool:
 
 def _used(name: str, site: Site, ctx: Context) -> str | None:
     """How what a name holds is used: it is called, one of its methods is, or a function of PyTorch takes it."""
-    calls = _uses(ctx.outline().home(name, site.start)).calls
+    calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
     if name in calls:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
@@ -189,7 +179,7 @@ def _taken(name: str, site: Site, ctx: Context) -> str | None:
 
 def _takers(name: str, site: Site, ctx: Context, made: str) -> Iterator[ast.Call]:
     """The calls of PyTorch's functions that take what a name holds, and make something of a class of it."""
-    for call in _uses(ctx.outline().home(name, site.start)).takers.get(name, ()):
+    for call in ctx.once(_uses, ctx.outline().home(name, site.start)).takers.get(name, ()):
         function = full_name(dotted(call.func) or "", site.scope, ctx) or ""
         if function not in _MAKING and ctx.project.types.returns(function) == made:
             yield call
@@ -204,8 +194,7 @@ class _Uses(msgspec.Struct, frozen=True):
     makers: dict[str, set[str]] = {}  # what is called to make it
 
 
-@lru_cache(maxsize=_HOMES)
-def _uses(home: ast.AST) -> _Uses:
+def _uses(ctx: Context, home: ast.AST) -> _Uses:
     uses = _Uses()
     for node in ast.walk(home):
         match node:
@@ -256,7 +245,7 @@ def _around(site: Site, ctx: Context) -> list[ast.expr]:
 
 def _is_module(name: str, site: Site, ctx: Context) -> bool:
     """Whether a name that is called holds a module of PyTorch: by how it is made, or by its methods."""
-    uses = _uses(ctx.outline().home(name, site.start))
+    uses = ctx.once(_uses, ctx.outline().home(name, site.start))
     methods, makers = uses.methods.get(name, set()), uses.makers.get(name, set())
     told = any(method in _MODULES or ctx.project.types.tells(method) == "torch.nn.Module" for method in methods)
     return told or any((full_name(maker, site.scope, ctx) or "").startswith("torch.nn.") for maker in makers)
@@ -264,30 +253,18 @@ def _is_module(name: str, site: Site, ctx: Context) -> bool:
 
 def _by_place(site: Site, ctx: Context) -> str | None:
     """What lies in the same dictionary, or is put where another line puts what it moves."""
-    own = _places(site, ctx)
-    for other in ctx.sites if own else ():
-        if other.name not in _MOVERS or other.scope != site.scope or other.start == site.start:
-            continue
-        shared = next((place for place in _places(other, ctx) if place in own), None)
-        known = other.name == "torch.Tensor.cuda"
-        if shared is not None and (known or _by_itself(other, ctx) is not None):
-            what = "a tensor" if known else "a tensor or a module"
-            return f"it shares `{shared}` with what line {other.line} moves, {what}"
-    return None
+    own = ctx.once(_places, site)
+    tellers = (ctx.once(_teller, site.scope, ("place", place)) for place in own)
+    first = min(filter(None, tellers), default=None)
+    if first is None:
+        return None
+    shared = next(place for place in ctx.once(_places, first[1]) if place in own)
+    return f"it shares `{shared}` with what line {first[1].line} moves, {_what(first[1])}"
 
 
-def _places(site: Site, ctx: Context) -> tuple[str, ...]:
+def _places(ctx: Context, site: Site) -> tuple[str, ...]:
     """The dictionary that a receiver lies in, by a name, and what the result of the call is assigned to."""
-    known = _places_of(ctx.outline().tree)
-    if site.start not in known:
-        known[site.start] = tuple(_shared(site, ctx))
-    return known[site.start]
-
-
-@lru_cache(maxsize=1)
-def _places_of(tree: ast.AST) -> dict[int, tuple[str, ...]]:
-    """Of one file, by the places of its calls."""
-    return {}
+    return tuple(_shared(site, ctx))
 
 
 def _shared(site: Site, ctx: Context) -> Iterator[str]:
@@ -309,29 +286,57 @@ def _by_others(site: Site, ctx: Context) -> str | None:
     if site.receiver is None:
         return None
     home = ctx.outline().innermost(site.start) or ctx.outline().tree
-    own, run = _root(site, ctx), _beside(site, ctx)
     receiver = ctx.text(site.receiver.start, site.receiver.end)
-    within = _around(site, ctx)[-1:] if site.call is not None and _VARIABLE.fullmatch(receiver) else []
-    names = {name for target, _ in drawn(home).get(own, ()) for name in target} - {own}
-    movers = (s for s in ctx.sites if s.scope == site.scope and s.name in _MOVERS and s.start != site.start)
-    for other in movers:
-        alike = within and other.call is not None and other.statement == site.statement
-        joined = alike and _around(other, ctx)[-1:] == within
-        beside = other.line in run
-        name = _root(other, ctx) if joined or beside or names else ""
-        if not (joined or beside or name in names):
-            continue
-        known = other.name == "torch.Tensor.cuda"
-        if known or _by_itself(other, ctx) is not None:
-            what, it = "a tensor" if known else "a tensor or a module", f"line {other.line}"
-            if joined:
-                return f"`{name}`, which is moved beside it, is {what}"
-            return f"{it} beside it moves {what}" if beside else f"it is unpacked with `{name}`, and {it} moves {what}"
+    if (told := _by_movers(site, receiver, home, ctx)) is not None:
+        return told
     root = ast.parse(f"({receiver}\n)", mode="eval").body
     while isinstance(root, ast.Subscript | ast.Attribute):
         root = root.value
     loader = loader_of(root, home) if isinstance(root, ast.Name) else None
     return f"of what comes out of `{loader}`, tensors have a `cuda()`" if loader is not None else None
+
+
+def _by_movers(site: Site, receiver: str, home: ast.AST, ctx: Context) -> str | None:
+    """What is moved within the same expression, in the same run of lines, or unpacked with it: the first that tells."""
+    own, run, movers = _root(site, ctx), _beside(site, ctx), ctx.once(_movers, site.scope)
+    within = _around(site, ctx)[-1:] if site.call is not None and _VARIABLE.fullmatch(receiver) else []
+    alike = movers.get(("statement", site.statement), ()) if within else ()
+    joined = [m for m in alike if m[1].call is not None and _around(m[1], ctx)[-1:] == within]
+    beside = [mover for line in run for mover in movers.get(("line", line), ())]
+    names = {name for target, _ in drawn(home).get(own, ()) for name in target} - {own}
+    unpacked = filter(None, (ctx.once(_teller, site.scope, ("root", name)) for name in names))
+    telling = (m for m in (*joined, *beside, *unpacked) if m[1].start != site.start and _tells(m[1], ctx))
+    first = min(telling, default=None)
+    if first is None:
+        return None
+    name, it, what = _root(first[1], ctx), f"line {first[1].line}", _what(first[1])
+    if first in joined:
+        return f"`{name}`, which is moved beside it, is {what}"
+    return f"{it} beside it moves {what}" if first in beside else f"it is unpacked with `{name}`, and {it} moves {what}"
+
+
+def _movers(ctx: Context, scope: str) -> dict[tuple[str, object], list[Mover]]:
+    """The calls of ``.cuda()`` in a scope on what is a tensor or unknown, by what several of them may have in common."""
+    found: dict[tuple[str, object], list[Mover]] = {}
+    for number, site in enumerate(ctx.sites):
+        if site.scope == scope and site.name in _MOVERS and site.receiver is not None:
+            places = [("place", place) for place in ctx.once(_places, site)]
+            for key in ("line", site.line), ("statement", site.statement), ("root", _root(site, ctx)), *places:
+                found.setdefault(key, []).append((number, site))
+    return found
+
+
+def _teller(ctx: Context, scope: str, shared: tuple[str, object]) -> Mover | None:
+    """The first of the calls with something in common that tells what it moves."""
+    return next((mover for mover in ctx.once(_movers, scope).get(shared, ()) if _tells(mover[1], ctx)), None)
+
+
+def _tells(mover: Site, ctx: Context) -> bool:
+    return mover.name == "torch.Tensor.cuda" or _by_itself(mover, ctx) is not None
+
+
+def _what(mover: Site) -> str:
+    return "a tensor" if mover.name == "torch.Tensor.cuda" else "a tensor or a module"
 
 
 def _beside(site: Site, ctx: Context) -> range:
