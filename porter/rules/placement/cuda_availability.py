@@ -49,9 +49,10 @@ from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.reach import full_name
 from porter.rules.table import judge_by_row, judgement
-from porter.rules.uses import judge_use
+from porter.rules.uses import is_shown, judge_use
 
 _TO_CPU = re.compile(r"\bmap_location\b.*(?:\bcpu\b|\bstorage\b)", re.S)
+_CUDA = re.compile(r"\bcuda\b", re.I)
 _ON_DEVICE = re.compile(r"cuda|device|\.to\(")
 
 
@@ -67,6 +68,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=FUSED, note=None)
     if site.parent == "FormattedValue" and site.statement is not None and site.statement.kind == "Raise":
         advice = "left as it is: an error's text shows it"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
+    if is_shown(site, ctx) and _labelled(site, ctx):
+        advice = "left as it is: the text beside it says that it is the answer about CUDA"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice, note=None)
     if _says_where_to_load(site, ctx):
         advice = "left as it is: without CUDA the file is loaded to the CPU, whatever it was saved on"
@@ -87,6 +91,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
             site, row, ctx, verdict=Verdict.REVIEW, note=note, edits=edits, rename=result.rename, group=group
         )
     return msgspec.structs.replace(result, group=group)
+
+
+def _labelled(site: Site, ctx: Context) -> bool:
+    """Whether the answer stands with a text that says CUDA: ``print("CUDA available:", torch.cuda.is_available())``."""
+    around = ctx.outline().expressions(site.start, site.end)
+    if any(isinstance(node, ast.Dict) for node in around):
+        return False  # what has a key may be a setting
+    texts = (part for node in around if isinstance(node, ast.JoinedStr | ast.Call) for part in ast.walk(node))
+    return any(isinstance(text, ast.Constant) and _CUDA.search(str(text.value)) for text in texts)
 
 
 def _says_where_to_load(site: Site, ctx: Context) -> bool:
