@@ -22,6 +22,10 @@ class Nesting:
         first, last = bisect_left(self._starts, start), bisect_right(self._starts, end)
         return [site for site in self._sites[first:last] if site.end <= end]
 
+    def starting(self, start: int, end: int) -> list[Site]:
+        """The sites that start in ``start:end``, in order."""
+        return self._sites[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
     def around(self, site: Site) -> Iterator[Site]:
         """The other sites that hold ``site``, innermost first."""
         at = bisect_right(self._starts, site.start) - 1

@@ -38,6 +38,7 @@ class Outline:
     def __init__(self, text: bytes) -> None:
         """``text`` is a file that was indexed; one that does not parse has an empty outline."""
         self._around: dict[int, list[ast.AST]] = {}
+        self._tests: dict[ast.AST, dict[str, list[ast.If | ast.IfExp]]] = {}
         self._starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         try:
             with warnings.catch_warnings():
@@ -127,7 +128,7 @@ class Outline:
         """The blocks around a place, innermost first: what each is a part of, and the statements above the place."""
         around: list[ast.AST] = [self.tree, *self.around(offset)]
         for outer, inner in zip(around[-2::-1], around[:0:-1], strict=True):
-            for block in _blocks(outer):
+            for block in blocks_of(outer):
                 if inner in block:
                     yield outer, block[: block.index(inner)]
 
@@ -136,12 +137,12 @@ class Outline:
         around = self.around(offset)
         inner = next((i for i, n in enumerate(around) if isinstance(n, Function)), len(around))
         for outer, statement in zip(around[inner:-1][::-1], around[inner + 1 :][::-1], strict=True):
-            yield from (block for block in _blocks(outer) if statement in block)
+            yield from (block for block in blocks_of(outer) if statement in block)
 
     def block(self, offset: int) -> list[ast.stmt]:
         """The block that the innermost statement at a place stands in; empty where none does."""
         above: list[ast.AST] = [self.tree, *self.around(offset)]
-        return next((block for block in _blocks(above[-2]) if above[-1] in block), []) if len(above) > 1 else []
+        return next((block for block in blocks_of(above[-2]) if above[-1] in block), []) if len(above) > 1 else []
 
     def shares_block(self, one: int, other: int) -> bool:
         """Whether the block that the statement at ``one`` stands in, or the ``try`` around it, holds ``other``."""
@@ -154,7 +155,7 @@ class Outline:
         above: list[ast.AST] = [self.tree, *self.around(offset)]
         if len(above) == 1:
             return Span(offset, offset)
-        blocks = [block for block in _blocks(above[-2]) if above[-1] in block]
+        blocks = [block for block in blocks_of(above[-2]) if above[-1] in block]
         return Span(offset, self.span(blocks[0][-1]).end if blocks else self.span(above[-1]).end)
 
     def _start(self, node: ast.AST) -> int:
@@ -183,7 +184,7 @@ class Outline:
             told = condition(statement.test, dotted)
             otherwise = statement.orelse
             if not otherwise and exits(statement.body):
-                block = next(block for block in _blocks(above[-2]) if statement in block)
+                block = next(block for block in blocks_of(above[-2]) if statement in block)
                 otherwise = block[block.index(statement) + 1 :]
             if told.cuda > 0 or (told.cuda == 0 and told.otherwise == 0):
                 yield statement.body, otherwise
@@ -205,16 +206,24 @@ class Outline:
 
     def arms_of(self, flag: str, offset: int, denied: bool = False) -> Iterator[Arm]:
         """The code that runs only where the variable ``flag`` is true (false if ``denied``), in the function around."""
-        for node in ast.walk(self.function(offset) or self.tree):
-            if not isinstance(node, ast.If | ast.IfExp):
-                continue
+        for node in self._tests_in(self.function(offset) or self.tree).get(flag, ()):
             negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
-            if any(isinstance(inner, ast.expr) and dotted(inner) == flag for inner in ast.walk(node.test)):
-                arm = node.orelse if negated is not denied else node.body
-                if isinstance(node, ast.If) and not arm and exits(node.body):
-                    block = self.block(self.span(node).start)
-                    arm = block[block.index(node) + 1 :] if node in block else []
-                yield arm if isinstance(arm, list) else [arm]
+            arm = node.orelse if negated is not denied else node.body
+            if isinstance(node, ast.If) and not arm and exits(node.body):
+                block = self.block(self.span(node).start)
+                arm = block[block.index(node) + 1 :] if node in block else []
+            yield arm if isinstance(arm, list) else [arm]
+
+    def _tests_in(self, home: ast.AST) -> dict[str, list[ast.If | ast.IfExp]]:
+        """The tests of a function or module, by the names in them."""
+        if home not in self._tests:
+            found = self._tests[home] = {}
+            for node in ast.walk(home):
+                if isinstance(node, ast.If | ast.IfExp):
+                    names = (dotted(inner) for inner in ast.walk(node.test) if isinstance(inner, ast.expr))
+                    for name in dict.fromkeys(name for name in names if name is not None):
+                        found.setdefault(name, []).append(node)
+        return self._tests[home]
 
     def constants(self, start: int, end: int) -> Iterator[ast.Constant]:
         """What the expression of a span may be: of a choice both, of a variable what its function gives it."""
@@ -246,10 +255,12 @@ class Outline:
 
 def in_scope(home: ast.AST, name: str) -> Iterator[ast.AST]:
     """All nodes of a scope, without functions to which ``name`` is a variable of their own."""
-    yield home
-    for node in ast.iter_child_nodes(home):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or name not in own_names(node):
-            yield from in_scope(node, name)
+    pending = [home]
+    while pending:
+        node = pending.pop()
+        yield node
+        inner = [n for n in ast.iter_child_nodes(node) if not isinstance(n, Function) or name not in own_names(n)]
+        pending += reversed(inner)
 
 
 def own_names(function: Function) -> set[str]:
@@ -292,7 +303,8 @@ def _operands(node: ast.AST) -> Iterator[ast.AST]:
     return (inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, ast.stmt | ast.excepthandler))
 
 
-def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
+def blocks_of(node: ast.AST) -> list[list[ast.stmt]]:
+    """The blocks of a statement, or of a module."""
     fields = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
     fields += [case.body for case in getattr(node, "cases", ())]  # a case has no place of its own
     return [field for field in fields if isinstance(field, list)]
@@ -300,4 +312,4 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
 
 def _parts(node: ast.AST) -> list[Sequence[ast.AST]]:
     """The blocks and the handlers of a statement."""
-    return [*_blocks(node), getattr(node, "handlers", [])]
+    return [*blocks_of(node), getattr(node, "handlers", [])]

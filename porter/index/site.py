@@ -114,7 +114,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     has_else: bool = False  # behind this arm the chain ends in an ``else`` for the rest, or the ``try`` has a handler
 
 
-class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, cache_hash=True):
     """One place that may tie a file to CUDA."""
 
     kind: str

@@ -64,7 +64,7 @@ def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judg
     """What a function still moves to CUDA that is called where ``test`` holds: ``if there: model = to_gpu(model)``."""
     moves = (r for r in staying if r.rule == "cuda-method" and not r.site.guards)
     moving = {r.site.scope: r for r in moves if r.site.scope}
-    nodes = (node for arm in (arms(test, flag(test, ctx), ctx.outline()) if moving else ()) for node in arm)
+    nodes = (node for arm in (arms(test, ctx) if moving else ()) for node in arm)
     calls = (inner for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Call))
     return next((moving[name] for call in calls if (name := dotted(call.func)) in moving), None)
 

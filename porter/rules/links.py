@@ -206,7 +206,7 @@ def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
     def held(result: Judgement) -> Judgement:
         if not (_is_test(result) and result.edited):
             return result
-        paths = arms(result.site, flag(result.site, ctx), ctx.outline())
+        paths = arms(result.site, ctx)
         nodes = (node for arm in paths for part in arm for node in ast.walk(part))
         names = (dotted(node.func) for node in nodes if isinstance(node, ast.Call))
         name = next((name for name in names if name in refusing), None)

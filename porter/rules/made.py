@@ -9,7 +9,6 @@ from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Judgement
-from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms
 from porter.rules.policy import by_hand, leave
 
@@ -60,4 +59,4 @@ def _attributes(test: Site, context: type[ast.expr_context], ctx: Context) -> It
 
 
 def _nodes(test: Site, ctx: Context) -> Iterator[ast.AST]:
-    return (n for arm in arms(test, flag(test, ctx), ctx.outline()) for part in arm for n in ast.walk(part))
+    return (n for arm in arms(test, ctx) for part in arm for n in ast.walk(part))

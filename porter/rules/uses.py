@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from porter.catalog.schema import Row
@@ -17,6 +18,7 @@ _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
 _ASKED = re.compile(rb"\s*,\s*[\"'](\w+)[\"']\s*\)")  # of a module, by its name: `hasattr(torch.cuda, "Stream")`
+_DEF = re.compile(rb"^[ \t]*(?:async\s+)?def\b", re.M)
 _NEXT = re.compile(rb"(?:async|def|class)\b|@")
 TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a condition asks for stands
 _ASKS_WHETHER_THERE = re.compile(
@@ -178,23 +180,49 @@ def reads(site: Site, call: Call, ctx: Context) -> set[str]:
 
 def rest_of_function(site: Site, ctx: Context) -> bytes:
     """The text from behind the site's statement to the end of the function around it."""
-    text = ctx.source.text
-    line = text[text.rfind(b"\n", 0, site.start) + 1 : site.start]
-    indent = len(line) - len(line.lstrip())
-    rest: list[bytes] = []
-    for line in text[site.statement.end if site.statement is not None else site.end :].split(b"\n"):
-        stripped = line.lstrip()
-        depth = len(line) - len(stripped)
-        if rest and stripped and depth < indent and (_NEXT.match(stripped) or (site.scope and depth == 0)):
-            break
-        rest.append(line)
-    return b"\n".join(rest)
+    return ctx.source.text[_behind(site) : _end_of_function(site, ctx)]
 
 
 def function_around(site: Site, ctx: Context) -> bytes:
     """The text of the function around the site, from its ``def``; of the whole file at module level."""
-    text = ctx.source.text
-    starts = list(re.finditer(rb"^[ \t]*(?:async\s+)?def\b", text[: site.start], re.M)) if site.scope else []
-    start = starts[-1].start() if starts else 0
-    here = site.statement.end if site.statement is not None else site.end
-    return text[start:here] + rest_of_function(site, ctx)
+    above = bisect_right(ctx.once(_defs), (site.start,)) - 1 if site.scope else -1
+    start = ctx.once(_defs)[above][1] if above >= 0 else 0
+    return ctx.once(_between, start, _end_of_function(site, ctx))
+
+
+def _behind(site: Site) -> int:
+    return site.statement.end if site.statement is not None else site.end
+
+
+def _between(ctx: Context, start: int, end: int) -> bytes:
+    return ctx.source.text[start:end]
+
+
+def _defs(ctx: Context) -> list[tuple[int, int]]:
+    """The functions of the file in order, each by the end of the word and the start of the line."""
+    return [(found.end(), found.start()) for found in _DEF.finditer(ctx.source.text)]
+
+
+def _end_of_function(site: Site, ctx: Context) -> int:
+    """Where the function around a site ends: above the next line that is less deep and defines something, or at it."""
+    edges, text = ctx.once(_edges), ctx.source.text
+    line = text[text.rfind(b"\n", 0, site.start) + 1 : site.start]
+    indent = len(line) - len(line.lstrip())
+    for i in range(bisect_right(edges, (_behind(site) + 1,)) if indent else len(edges), len(edges)):
+        start, depth, defines = edges[i]
+        if depth < indent and (defines or site.scope):
+            return start - 1
+    return len(text)
+
+
+def _edges(ctx: Context) -> list[tuple[int, int, bool]]:
+    """The lines that may be the first behind a function: where each starts, how deep, and whether it defines more."""
+    found, start = [], 0
+    for line in ctx.source.text.split(b"\n"):
+        stripped = line.lstrip()
+        depth = len(line) - len(stripped)
+        defines = _NEXT.match(stripped) is not None
+        if stripped and (defines or not depth):
+            found.append((start, depth, defines))
+        start += len(line) + 1
+    return found

@@ -39,7 +39,7 @@ def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     places = {result.site.start: result.site for result in results if result.edited and result.site.scope}
     functions = {ctx.outline().function(place): site for place, site in places.items()}
     for function, site in functions.items():
-        found = used(function, site.scope, ctx) if function is not None else None
+        found = ctx.once(used, function, site.scope) if function is not None else None
         if function is not None and found is not None:
             why = f"a test of `{found.name}`, where `{found.needs}` needs CUDA: port both together"
             yield Keeper(ctx.outline().span(function), why)

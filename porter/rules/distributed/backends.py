@@ -11,7 +11,6 @@ import re
 from porter.index.site import Site
 from porter.rules.base import Context, Edits
 from porter.rules.placement.anywhere import opposite
-from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms, leads_to
 
 _NCCL = re.compile(rb"nccl|barrier\([^()]*\bdevice_ids\b", re.I)
@@ -27,7 +26,7 @@ def asked_of_nccl(site: Site, ctx: Context) -> bool:
 def goes_with_device(test: Site, ctx: Context) -> bool:
     """Whether what a test for NCCL leads to is about the device that goes with it, rather than about NCCL."""
     outline = ctx.outline()
-    spans = [outline.span(node) for arm in arms(test, flag(test, ctx), outline) for node in arm]
+    spans = [outline.span(node) for arm in arms(test, ctx) for node in arm]
     if any(_NCCL.search(ctx.source.text, span.start, span.end) for span in spans):
         return False
     placed = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from itertools import pairwise
 
 from porter.index.guards import exits
-from porter.index.outline import dotted
-from porter.index.site import Guard, Site
+from porter.index.outline import blocks_of, dotted
+from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
@@ -125,12 +125,11 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
         return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     own = (s for s in _following(site, ctx) if together(s) == together(site))  # not what an assert lets run
-    asked = (*own, *_left_alike(site, ctx))
     if _is_commented(site, ctx):
         return Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
     if (against := held_against(site, ctx)) is not None:
         return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
-    if flagged := next((s for s in asked if _rule_of(s, ctx) == "cuda-backend-flag"), None):
+    if flagged := next((s for s in own if _is_backend_flag(s, ctx)), None) or _left_alike(site, ctx):
         return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     if made := _OWN_FLAG.search(statement_of(site, ctx)):
         name = made.group().decode()
@@ -168,18 +167,37 @@ def _served(site: Site, ctx: Context) -> str:
     return next(iter(sorted(names & used)), "")
 
 
-def _left_alike(site: Site, ctx: Context) -> Iterator[Site]:
-    """What the conditions ask that stand above the test's own, and leave the function as it does."""
-    above = next(ctx.outline().before(site.start), (None, []))[1]
-    here = next((n for n in reversed(ctx.outline().around(site.start)) if isinstance(n, ast.If)), None)
-    if here is None or here.orelse or not exits(here.body):
-        return
-    left = [ast.dump(statement) for statement in here.body]
-    for statement in reversed(above):
-        if not isinstance(statement, ast.If) or [ast.dump(s) for s in statement.body] != left:
-            return
-        span = ctx.outline().span(statement.test)
-        yield from (s for s in ctx.sites if span.holds(s.start))
+def _left_alike(site: Site, ctx: Context) -> Site | None:
+    """A flag of CUDA's own libraries that a condition asks for above the test's own, and leaves the function alike."""
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.If(orelse=[]) as here]:
+            return ctx.once(_flags_of_alike, ctx.outline().parent(site.start)).get(here)
+    return None
+
+
+def _flags_of_alike(ctx: Context, outer: ast.AST) -> dict[ast.AST, Site]:
+    """For the conditions in a block that leave the function as those right above them do: the next flag asked there."""
+    found: dict[ast.AST, Site] = {}
+    for above, here in (pair for block in blocks_of(outer) for pair in pairwise(block)):
+        if (
+            isinstance(above, ast.If)
+            and isinstance(here, ast.If)
+            and exits(here.body)
+            and _alike(above.body, here.body)
+        ):
+            span = ctx.outline().span(above.test)
+            asked = (s for s in ctx.nesting.starting(span.start, span.end) if _is_backend_flag(s, ctx))
+            if (flagged := next(asked, None) or found.get(above)) is not None:
+                found[here] = flagged
+    return found
+
+
+def _alike(one: list[ast.stmt], other: list[ast.stmt]) -> bool:
+    return list(map(ast.dump, one)) == list(map(ast.dump, other))
+
+
+def _is_backend_flag(site: Site, ctx: Context) -> bool:
+    return _rule_of(site, ctx) == "cuda-backend-flag"
 
 
 def _asks_for_rocm(site: Site, ctx: Context) -> bool:
@@ -221,9 +239,9 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
     if blocker is not None:
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
         why = _needs(blocker)
-    elif found := reached(site, flag(site, ctx), ctx):
+    elif found := reached(site, ctx):
         where, why = f"`{found.name}`", f"where `{found.needs}` needs CUDA"
-    elif again := asks_again(site, flag(site, ctx), ctx):
+    elif again := asks_again(site, ctx):
         return Hold(Verdict.MANUAL, f"`{again}`, which is all that it leads to, asks for CUDA itself: decide both")
     else:
         return None
@@ -269,11 +287,16 @@ def _rule_of(site: Site, ctx: Context) -> str:
 
 def _around(site: Site, ctx: Context) -> Hold | None:
     """What the function around the test imports for itself, and not for another block, if that is for CUDA alone."""
-    for other in ctx.sites:
-        local = other.role == "import" and other.scope and f"{site.scope}.".startswith(f"{other.scope}.")
-        if local and is_kernel(other, ctx) and ctx.outline().shares_block(other.start, site.start):
+    for other in ctx.once(_brought_within):
+        local = f"{site.scope}.".startswith(f"{other.scope}.")
+        if local and ctx.outline().shares_block(other.start, site.start):
             return Hold(Verdict.MANUAL, f"`{other.name}`, which line {other.line} imports for this, needs CUDA")
     return None
+
+
+def _brought_within(ctx: Context) -> list[Site]:
+    """What functions import for themselves that is for CUDA alone."""
+    return [s for s in ctx.sites if s.role == "import" and s.scope and is_kernel(s, ctx)]
 
 
 def _answered(site: Site, ctx: Context) -> Hold | None:
@@ -311,14 +334,22 @@ def opened(site: Site, ctx: Context) -> list[Site]:
     name = flag(site, ctx)
     named = reads(name) if name is not None else None
 
-    def under(guard: Guard, inner: Site) -> bool:
-        if guard.kind == "else" and not _raised(inner):
-            return False
-        if guard.start <= site.start and site.end <= guard.end:
-            return True
-        return named is not None and named.search(ctx.source.text, guard.start, guard.end) is not None
+    found: set[int] = set()
+    for (start, end), inside in ctx.once(_conditions).items():
+        asked = start <= site.start and site.end <= end
+        if asked or (named is not None and named.search(ctx.source.text, start, end) is not None):
+            found.update(inside)
+    return [ctx.sites[number] for number in sorted(found)]
 
-    return [inner for inner in ctx.sites if any(under(guard, inner) for guard in inner.guards)]
+
+def _conditions(ctx: Context) -> dict[tuple[int, int], list[int]]:
+    """The sites that each condition opens, by number, and the errors of those that it closes."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for number, inner in enumerate(ctx.sites):
+        for guard in inner.guards:
+            if guard.kind != "else" or _raised(inner):
+                found.setdefault((guard.start, guard.end), []).append(number)
+    return found
 
 
 def _following(site: Site, ctx: Context) -> list[Site]:
@@ -327,7 +358,7 @@ def _following(site: Site, ctx: Context) -> list[Site]:
     if statement is None:
         return []
     found, rest = [], unless(site, ctx)
-    for other in ctx.sites:
+    for other in ctx.sites if asserted(site) else ctx.once(_of_statements).get(statement.start, ()):
         if other.start < site.end or other.statement is None:
             continue
         if other.statement.start == statement.start:
@@ -336,8 +367,17 @@ def _following(site: Site, ctx: Context) -> list[Site]:
             )
             if _raised(other) or (other.kind != "string" and behind):
                 found.append(other)
-        elif asserted(site) and other.kind != "string" and ctx.outline().rest_of_block(site.start).holds(other.start):
+        elif other.kind != "string" and ctx.outline().rest_of_block(site.start).holds(other.start):
             found.append(other)
+    return found
+
+
+def _of_statements(ctx: Context) -> dict[int, list[Site]]:
+    """The sites of each statement, by where that starts."""
+    found: dict[int, list[Site]] = {}
+    for site in ctx.sites:
+        if site.statement is not None:
+            found.setdefault(site.statement.start, []).append(site)
     return found
 
 
@@ -352,6 +392,10 @@ def _raised(site: Site) -> bool:
 
 def blocks(site: Site, ctx: Context) -> bool:
     """Whether a site is code that stays CUDA's, the arm of a chain over vendors, or an error that says so."""
+    return ctx.once(_blocks, site)
+
+
+def _blocks(ctx: Context, site: Site) -> bool:
     if site.kind != "string" and any(guard.kind in ("vendors", "handled") for guard in site.guards):
         return True
     if site.kind == "device":

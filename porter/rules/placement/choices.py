@@ -31,7 +31,7 @@ _READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where 
 def installs(site: Site, ctx: Context) -> Hold | None:
     """``if cuda: install("paddlepaddle-gpu")``: what another framework has for CUDA."""
     outline = ctx.outline()
-    spans = (outline.span(node) for arm in arms(site, flag(site, ctx), outline) for node in arm)
+    spans = (outline.span(node) for arm in arms(site, ctx) for node in arm)
     found = next((m for span in spans if (m := _FOR_CUDA.search(ctx.source.text, span.start, span.end))), None)
     if found is None:
         return None
@@ -61,7 +61,7 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
 
 def numbered(site: Site, ctx: Context) -> Hold | None:
     """``args.device = "0"``, or ``device = "0" if cuda else "cpu"``: a GPU by its number, to what takes it apart."""
-    for node in (node for arm in arms(site, flag(site, ctx), ctx.outline()) for node in arm):
+    for node in (node for arm in arms(site, ctx) for node in arm):
         match node:
             case ast.Assign(targets=[target], value=ast.Constant(str(number))):
                 name = dotted(target) or ""
@@ -137,7 +137,7 @@ def _without(site: Site, ctx: Context) -> list[ast.stmt]:
 
 def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
     """The expressions that are chosen where the test holds, and attributes that are assigned or returned there."""
-    for arm in arms(site, flag(site, ctx), ctx.outline()):
+    for arm in arms(site, ctx):
         for node in arm:
             match node:
                 case ast.expr():

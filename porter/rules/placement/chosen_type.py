@@ -7,37 +7,60 @@ from __future__ import annotations
 
 import ast
 
-from porter.index.outline import Span, dotted, in_scope
+from porter.index.outline import Function, Span, dotted, own_names
 from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit
 from porter.rules.placement.devices import torch_name
 from porter.rules.spelling import device_type
 
+DTYPES = {
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Byte": "uint8",
+    "Char": "int8",
+    "Short": "int16",
+    "Int": "int32",
+    "Long": "int64",
+    "Bool": "bool",
+}
 _NAMES = ("device", "tensor_device")  # for the device that a flag chooses
 _HALVES = ("float16", "bfloat16")  # whether a program should go on in float16 is another question
 
 
-def chosen_type(site: Site, dtypes: dict[str, str], ctx: Context) -> tuple[str, Edits] | None:
-    """The edits for the type at ``site`` and all that is made of it, and the group of the types that a file chooses.
+def chosen_type(site: Site, ctx: Context) -> tuple[str, Edits] | None:
+    """The edits for the type at ``site`` and all that is made of it, and the group of the types that a file chooses."""
+    edits = ctx.once(_chosen)
+    return (f"chosen-type:{next(iter(edits))}", edits[site.start]) if site.start in edits else None
 
-    They share a device, and so are rewritten together or not at all: None where one of them cannot be.
-    """
+
+def _chosen(ctx: Context) -> dict[int, Edits]:
+    """The edits for each type that a file chooses: they share a device, and are all rewritten or none."""
     chosen = [s for s in ctx.sites if s.name.startswith("torch.cuda.") and s.name.endswith("Tensor") and _is_arm(s)]
     device = next((name for name in _NAMES if not _is_taken(name, ctx)), None)
     if len({s.scope for s in chosen}) != 1 or device is None:
-        return None
-    edits = {s.start: _rewritten(s, dtypes, device, s is chosen[0], ctx) for s in chosen}
-    found = edits.get(site.start)
-    return None if found is None or None in edits.values() else (f"chosen-type:{chosen[0].start}", found)
+        return {}
+    found: dict[int, Edits] = {}
+    for site in chosen:
+        edits = _rewritten(site, device, site is chosen[0], ctx)
+        if edits is None:
+            return {}
+        found[site.start] = edits
+    return found
 
 
-def named_type(site: Site, dtypes: dict[str, str], ctx: Context) -> Edits | None:
+def named_type(site: Site, ctx: Context) -> Edits | None:
     """The edits for ``dtype = torch.cuda.FloatTensor`` and all that is made of it; None where it has other uses."""
+    return ctx.once(_by_its_name, site)
+
+
+def _by_its_name(ctx: Context, site: Site) -> Edits | None:
     outline, root = ctx.outline(), torch_name(ctx)
     match outline.around(site.start)[-1:]:
         case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if root is not None:
             kind = site.name.rpartition(".")[2]
-            dtype = dtypes.get(kind.removesuffix("Tensor"))
+            dtype = DTYPES.get(kind.removesuffix("Tensor"))
             if dtype is None or dtype in _HALVES or outline.span(value) != Span(site.start, site.end):
                 return None
             made = _made(name, outline.home(name, site.start), f"{root}.{dtype}", device_type(site, ctx), ctx)
@@ -45,7 +68,7 @@ def named_type(site: Site, dtypes: dict[str, str], ctx: Context) -> Edits | None
     return None
 
 
-def _rewritten(site: Site, dtypes: dict[str, str], device: str, is_first: bool, ctx: Context) -> Edits | None:
+def _rewritten(site: Site, device: str, is_first: bool, ctx: Context) -> Edits | None:
     """The edits for one type; with the first comes the device."""
     outline = ctx.outline()
     statement = (outline.around(site.start) or [outline.tree])[-1]
@@ -54,7 +77,7 @@ def _rewritten(site: Site, dtypes: dict[str, str], device: str, is_first: bool, 
     arm, plain = outline.span(statement.value.body), dotted(statement.value.orelse) or ""
     name = dotted(statement.targets[0])
     root, _, kind = plain.rpartition(".")
-    dtype = dtypes.get(kind.removesuffix("Tensor") or "Float")
+    dtype = DTYPES.get(kind.removesuffix("Tensor") or "Float")
     alike = site.name.rpartition(".")[2] in (kind, f"Float{kind}")
     if arm.start != site.start or name is None or dtype is None or not alike or root != torch_name(ctx):
         return None
@@ -83,17 +106,12 @@ def _is_taken(name: str, ctx: Context) -> bool:
 def _made(name: str, home: ast.AST, dtype: str, device: str, ctx: Context) -> list[TextEdit] | None:
     """The edits of what the type is used for: calls of it, and `x.type(Tensor)`. None for anything else."""
     outline = ctx.outline()
-    nodes = list(in_scope(home, name))
-    parents = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
+    uses = [use for use in ctx.once(_named, home).get(name, ()) if not _is_another(use[0], home, ctx)]
     edits: list[TextEdit] = []
-    stored = 0
-    for node in nodes:
-        if not isinstance(node, ast.Name) or node.id != name:
-            continue
+    for node, around in uses:
         if isinstance(node.ctx, ast.Store):
-            stored += 1
             continue
-        match parents.get(id(node)):
+        match around:
             case ast.Call(func=function) as call if function is node:
                 end = outline.span(call).end
                 edits.append(TextEdit(end, end, f".to({device})"))
@@ -103,4 +121,25 @@ def _made(name: str, home: ast.AST, dtype: str, device: str, ctx: Context) -> li
                 edits.append(TextEdit(outline.span(node).start, outline.span(node).end, f"{device}, {dtype}"))
             case _:
                 return None
-    return edits if stored == 1 else None
+    return sorted(edits) if sum(isinstance(node.ctx, ast.Store) for node, _ in uses) == 1 else None
+
+
+def _named(ctx: Context, home: ast.AST) -> dict[str, list[tuple[ast.Name, ast.AST]]]:
+    """The names in a scope and the functions in it, each with what it is a part of."""
+    found: dict[str, list[tuple[ast.Name, ast.AST]]] = {}
+    for node in ast.walk(home):
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.Name):
+                found.setdefault(inner.id, []).append((inner, node))
+    return found
+
+
+def _is_another(use: ast.Name, home: ast.AST, ctx: Context) -> bool:
+    """Whether a name is a variable of a function within ``home``."""
+    around = ctx.outline().around(ctx.outline().span(use).start)
+    inner = around[around.index(home) + 1 :] if home in around else around
+    return any(isinstance(node, Function) and use.id in ctx.once(_own, node) for node in inner)
+
+
+def _own(ctx: Context, function: Function) -> set[str]:
+    return own_names(function)

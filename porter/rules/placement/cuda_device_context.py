@@ -192,7 +192,7 @@ def _splitter(site: Site, ctx: Context) -> tuple[str, bool] | None:
     tested = _SEVERAL.match(text, site.call.end) is not None
     if not tested and (name is None or re.search(reads(name).pattern + _SEVERAL.pattern, text) is None):
         return None
-    found = calls_what(lambda inner: not inner.guards and _splits(inner, ctx), site, name, ctx)
+    found = calls_what(lambda inner: not inner.guards and _splits(inner, ctx), site, ctx)
     return (f"`{found}`", tested) if found is not None else None
 
 

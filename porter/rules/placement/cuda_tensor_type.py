@@ -49,25 +49,13 @@ from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
-from porter.rules.placement.chosen_type import chosen_type, named_type
+from porter.rules.placement.chosen_type import DTYPES, chosen_type, named_type
 from porter.rules.placement.devices import torch_name
 from porter.rules.placement.reach import full_name, leads_to
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import is_asked_for
 
-DTYPES = {
-    "Float": "float32",
-    "Double": "float64",
-    "Half": "float16",
-    "BFloat16": "bfloat16",
-    "Byte": "uint8",
-    "Char": "int8",
-    "Short": "int16",
-    "Int": "int32",
-    "Long": "int64",
-    "Bool": "bool",
-}
 _CONVERTS = re.compile(rb"\.\s*(type)\(\s*\Z")
 _COMPARES = re.compile(rb"\.(type\(\))\s*[=!]=\s*\Z")
 _ENDS = re.compile(rb"\s*[,)]")
@@ -88,13 +76,13 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "part")
     if site.role == "annotation":
         return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
-    if site.parent == "IfExp" and site.call is None and (chosen := chosen_type(site, DTYPES, ctx)) is not None:
+    if site.parent == "IfExp" and site.call is None and (chosen := chosen_type(site, ctx)) is not None:
         group, together = chosen
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=together, group=group)
-    if site.parent == "Assign" and site.call is None and (changes := named_type(site, DTYPES, ctx)) is not None:
+    if site.parent == "Assign" and site.call is None and (changes := named_type(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=changes)
     definition = next((s for s in ctx.sites if s.start == site.alias and s.parent == "Assign"), None)
-    if definition is not None and named_type(definition, DTYPES, ctx) is not None:
+    if definition is not None and named_type(definition, ctx) is not None:
         return Dismissed(site, "part")
     torch = _torch(site, ctx)
     edits: Edits | None = None

@@ -316,7 +316,7 @@ def _by_movers(site: Site, receiver: str, home: ast.AST, ctx: Context) -> str | 
 
 
 def _movers(ctx: Context, scope: str) -> dict[tuple[str, object], list[Mover]]:
-    """The calls of ``.cuda()`` in a scope on what is a tensor or unknown, by what several of them may have in common."""
+    """The calls of ``.cuda()`` in a scope on what is a tensor or unknown, by what several may have in common."""
     found: dict[tuple[str, object], list[Mover]] = {}
     for number, site in enumerate(ctx.sites):
         if site.scope == scope and site.name in _MOVERS and site.receiver is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from porter.index.outline import Arm, Function, Outline, dotted
+from porter.index.outline import Arm, Function, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import STAYS, is_kernel, is_own_kernel
@@ -24,21 +24,18 @@ class Reached(msgspec.Struct, frozen=True):
     needs: str
 
 
-def reached(site: Site, name: bytes | None, ctx: Context) -> Reached | None:
-    """What needs CUDA of what the arms use that the test at ``site`` opens, by itself or by its answer's ``name``.
-
-    Behind an ``assert`` that is the rest of the block.
-    """
-    nodes = [node for arm in arms(site, name, ctx.outline()) for node in arm]
+def reached(site: Site, ctx: Context) -> Reached | None:
+    """What needs CUDA of what the arms of the test at ``site`` use; that of an ``assert`` is the rest of the block."""
+    nodes = [node for arm in arms(site, ctx) for node in arm]
     if site.statement is not None and site.statement.kind == "Assert":
         block = ctx.outline().block(site.start)
         nodes += (node for node in block if ctx.outline().span(node).start > site.start)
-    return next((found for node in nodes if (found := used(node, site.scope, ctx)) is not None), None)
+    return next((found for node in nodes if (found := ctx.once(used, node, site.scope)) is not None), None)
 
 
-def asks_again(site: Site, name: bytes | None, ctx: Context) -> str | None:
+def asks_again(site: Site, ctx: Context) -> str | None:
     """A function of another file that is all that the test at ``site`` leads to, and asks for CUDA itself."""
-    calls = (arm[0] for arm in arms(site, name, ctx.outline()) if len(arm) == 1 and isinstance(arm[0], ast.Expr))
+    calls = (arm[0] for arm in arms(site, ctx) if len(arm) == 1 and isinstance(arm[0], ast.Expr))
     for written, qualified in (found for call in calls for found in _names(call, site.scope, ctx)):
         module = ctx.project.owner(qualified)
         within = qualified[len(module) + 1 :]
@@ -50,9 +47,9 @@ def asks_again(site: Site, name: bytes | None, ctx: Context) -> str | None:
     return None
 
 
-def calls_what(does: Callable[[Site], bool], test: Site, name: bytes | None, ctx: Context) -> str | None:
+def calls_what(does: Callable[[Site], bool], test: Site, ctx: Context) -> str | None:
     """The function of the program that the arms of a test call, as written, if something in it is what is asked for."""
-    nodes = (node for arm in arms(test, name, ctx.outline()) for node in arm)
+    nodes = (node for arm in arms(test, ctx) for node in arm)
     for written, qualified in (found for node in nodes for found in _names(node, test.scope, ctx)):
         module = ctx.project.owner(qualified)
         within = qualified[len(module) + 1 :]
@@ -62,7 +59,7 @@ def calls_what(does: Callable[[Site], bool], test: Site, name: bytes | None, ctx
     return None
 
 
-def used(node: ast.AST, scope: str, ctx: Context) -> Reached | None:
+def used(ctx: Context, node: ast.AST, scope: str) -> Reached | None:
     """What of the program a piece of code in ``scope`` uses that needs CUDA elsewhere."""
     for name, qualified in _names(node, scope, ctx):
         needs = _needs(qualified, ctx)
@@ -84,16 +81,20 @@ def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
     return ctx.project.resolve(qualified, ctx.module) if qualified is not None else None
 
 
-def arms(site: Site, name: bytes | None, outline: Outline) -> Iterator[Arm]:
-    """What runs only where the test at ``site`` holds, or where the variable does that is given its answer."""
-    yield from outline.arms(site.start)
-    if name is not None:
-        yield from outline.arms_of(name.decode(), site.start, outline.denies(site.start, site.end))
+def arms(test: Site, ctx: Context) -> list[Arm]:
+    """What runs only where a test holds, or where the variable does that is given its answer."""
+    return ctx.once(_arms, test.start, test.end, flag(test, ctx))
+
+
+def _arms(ctx: Context, start: int, end: int, name: bytes | None) -> list[Arm]:
+    outline = ctx.outline()
+    named = outline.arms_of(name.decode(), start, outline.denies(start, end)) if name is not None else ()
+    return [*outline.arms(start), *named]
 
 
 def leads_to(test: Site, site: Site, ctx: Context) -> bool:
     """Whether a site runs only where a test holds, by itself or by the name that its answer is given."""
-    spans = (ctx.outline().span(node) for arm in arms(test, flag(test, ctx), ctx.outline()) for node in arm)
+    spans = (ctx.outline().span(node) for arm in arms(test, ctx) for node in arm)
     return any(span.holds(site.start) for span in spans)
 
 

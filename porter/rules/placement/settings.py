@@ -10,7 +10,6 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.placement.hold import Hold
-from porter.rules.placement.reach import arms
 from porter.rules.table import action_of
 
 _SETTINGS = frozenset({"cuda-backend-flag", "cuda-graph"})
@@ -20,7 +19,7 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 def tuning(site: Site, ctx: Context) -> Hold | None:
     """Arms with nothing but what is for CUDA's own libraries."""
-    statements = [inner for arm in arms(site, None, ctx.outline()) for node in arm for inner in _simple(node)]
+    statements = [inner for arm in ctx.outline().arms(site.start) for node in arm for inner in _simple(node)]
     if not statements or not all(_is_variable_or_flag(node, ctx) or _requires(node, ctx) for node in statements):
         return None
     return Hold(Verdict.PORTABLE, "left as it is: what it guards is for CUDA's own libraries alone")
