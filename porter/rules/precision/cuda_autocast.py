@@ -47,7 +47,6 @@ from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import has_uses
 
 _HALF = frozenset({"torch.float16", "torch.half"})
-_NO_TORCH = "the file does not import torch, so that `torch.bfloat16` cannot be written"
 _OBJECT = "used as an object: a `functools.partial` of it is called alike"
 _OTHERS = "it may stand for something else, which is called alike"
 _CUDA_AMP = "torch.cuda.amp."
@@ -108,7 +107,7 @@ def _device_bound(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     said = ast.unparse(given[0] if given else by_name.get("device_type", first))
     chosen = _bfloat16(None, ctx)
     plain = (dotted(call.func) or "").rpartition(".")[2] == "partial" and not {None, "dtype"} & by_name.keys()
-    if not plain or len(given) > 1 or not said.startswith("'cuda") or ctx.target.keeps_cuda or chosen is None:
+    if not plain or len(given) > 1 or not said.startswith("'cuda") or ctx.target.keeps_cuda:
         return Dismissed(site, "agnostic")
     end = ctx.outline().span((given + list(by_name.values()))[-1]).end
     return judgement(site, row, ctx, edits=ctx.edit(end, end, f", dtype={chosen}") if ctx.edits else ())
@@ -176,10 +175,8 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
     if ctx.target.keeps_cuda:
         pass  # each device has its own default, and CUDA's is what it was
     elif dtype is None and not _disabled(call.get("enabled", 0)) and not call.unpacked:
-        if chosen is None:
-            return by_hand(site, row, ctx, _NO_TORCH)
         editor.append(f"dtype={chosen}")
-    elif dtype is not None and dtype.symbol in _HALF and chosen is not None:
+    elif dtype is not None and dtype.symbol in _HALF:
         editor.replace(dtype, chosen)
     return judgement(site, row, ctx, note=_shown(site, ctx), edits=editor.edits(), rename="torch.amp.autocast")
 
@@ -268,8 +265,6 @@ def _general(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dism
     if not silent and (dtype is None or dtype.symbol not in _HALF):
         return Dismissed(site, "part")
     chosen = _bfloat16(dtype, ctx)
-    if chosen is None:
-        return by_hand(site, row, ctx, _NO_TORCH)
     if not ctx.edits:
         return judgement(site, row, ctx)
     if dtype is not None:
@@ -320,7 +315,7 @@ def _custom_call(site: Site, call: Call, keyword: str, ctx: Context) -> Edits | 
     editor = CallEditor(ctx.source.text, call).append(keyword)
     cast = call.get("cast_inputs")
     chosen = _bfloat16(cast, ctx)
-    if cast is not None and cast.symbol in _HALF and chosen is not None and not ctx.target.keeps_cuda:
+    if cast is not None and cast.symbol in _HALF and not ctx.target.keeps_cuda:
         editor.replace(cast, chosen)
     return editor.edits()
 
@@ -329,8 +324,8 @@ def _disabled(enabled: Argument | None) -> bool:
     return enabled is not None and enabled.literal is False
 
 
-def _bfloat16(dtype: Argument | None, ctx: Context) -> str | None:
-    """``torch.bfloat16`` in the file's own spelling of ``torch``; None where it has none."""
+def _bfloat16(dtype: Argument | None, ctx: Context) -> str:
+    """``torch.bfloat16`` in the file's own spelling of ``torch``, which it imports if it has none."""
     spelled = ctx.text(dtype.start, dtype.end).rpartition(".")[0] if dtype is not None else ""
     root = spelled or torch_name(ctx)
-    return f"{root}.bfloat16" if root else None
+    return f"{root}.bfloat16" if root else named("torch.bfloat16")
