@@ -33,7 +33,9 @@ import msgspec
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
+from porter.rules.environment.alternatives import kept
 from porter.rules.environment.write import write
+from porter.rules.table import sentence
 
 _REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
 _UNKNOWN = "image cuda: "  # what the catalogue calls an image whose publisher it does not know
@@ -46,6 +48,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     result = write(site, row, ctx, _option if site.name.startswith("--") else _image)
     if isinstance(result, Dismissed):
         return result
+    if site.name.startswith(_UNKNOWN) and (why := kept(site, ctx)) is not None:
+        result = msgspec.structs.replace(result, advice=sentence(why))
     message = result.message.replace(_UNKNOWN, "")
     return msgspec.structs.replace(result, message=message, group=_container(site, ctx))
 

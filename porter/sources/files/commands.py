@@ -64,7 +64,8 @@ def scan_shell(view: View, seen: set[str] | None = None) -> Iterator[Site]:
 def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
     """The sites of one simple command, which is their statement.
 
-    The toolkit's folder is reported once a script: ``seen`` remembers it from one command to the next.
+    The toolkit's folder is reported once a script, and an image that is built there not at all: ``seen`` remembers both
+    from one command to the next.
     """
     programs = [word.value.rpartition("/")[2].removeprefix("@") for word in command.words]  # @ is make's
     statement = _statement(view, command, programs)
@@ -94,7 +95,7 @@ def _command_sites(view: View, command: Command, programs: list[str], seen: set[
         yield from installs
     else:
         yield from _programs(view, words, programs)
-        yield from _options(view, words, frozenset(programs))
+        yield from _options(view, words, frozenset(programs), seen)
 
 
 def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
@@ -161,16 +162,17 @@ def _read_option(word: Word, after: Word | None) -> _Option | None:
     return _Option(text, name, after.value, word.start, after.end, False)
 
 
-def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterator[Site]:
-    """What the arguments of a command ask for."""
+def _options(view: View, words: list[Word], programs: frozenset[str], seen: set[str]) -> Iterator[Site]:
+    """What the arguments of a command ask for. An image that the script builds is its own: ``seen`` remembers it."""
     told = {word.value for word in words[:3]}
     in_container = not programs.isdisjoint(_CONTAINERS) and _PASSING.isdisjoint(told)
     tags = ("-t", "--tag") if "build" in told else ()  # of the image that is made
     in_scheduler = not programs.isdisjoint(_SCHEDULERS)
     for i, word in enumerate(words):
         option = _read_option(word, words[i + 1] if i + 1 < len(words) else None)
-        tagged = i > 0 and words[i - 1].value in tags
-        site = _container(view, word, option) if in_container and not tagged else None
+        if i > 0 and words[i - 1].value in tags:
+            seen.add(f"image {word.value}")
+        site = _container(view, word, option) if in_container and f"image {word.value}" not in seen else None
         if site is None and in_scheduler:
             site = _resource(view, word, option)
         if site:
@@ -183,7 +185,7 @@ def _options(view: View, words: list[Word], programs: frozenset[str]) -> Iterato
             if "accelerate" in programs:  # else it is the program's own
                 end = option.start + len(option.text)
                 yield view.site("command", "accelerate launch --multi_gpu", option.start, end)
-        elif option and (i or option.text.startswith("-")):
+        elif option and (i or option.text.startswith("-")) and (option.value or not option.joined):
             yield from _argument(view, option)
 
 
