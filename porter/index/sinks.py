@@ -94,7 +94,7 @@ LIKELY_KEYWORDS = frozenset(
 
 # Packages that do not compute with PyTorch: words for devices are their own, and mean nothing to torch.
 _FOREIGN = """
-    av brax catboost chainer ctranslate2 ctransformers cudf cuml cupy cv2 decord faster_whisper gpt4all isaacgym
+    av brax catboost chainer ctranslate2 ctransformers cudf cuml cupy cv2 decord faiss faster_whisper gpt4all isaacgym
     jax jaxlib jittor keras lightgbm llama_cpp mindspore mlc_llm mxnet numba nvidia onnxruntime oneflow open3d
     openvino paddle pycuda rapidocr_onnxruntime spacy taichi tensorflow tensorrt thinc tinygrad tvm warp xgboost
 """

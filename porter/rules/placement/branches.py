@@ -12,6 +12,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel, kernel_of
+from porter.rules.placement.abroad import handed
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.assertions import asserted, spared
@@ -74,6 +75,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         granted,
         given_up,
         switched_off,
+        handed,
         _told,
         tuning,
         _around,

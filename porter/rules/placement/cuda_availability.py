@@ -47,6 +47,7 @@ from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
 from porter.rules.kernels.known import FUSED, asks_for_fused
 from porter.rules.placement.branches import hold, together
 from porter.rules.placement.devices import argument_around, word_edit
+from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import full_name
 from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import is_shown, judge_use
@@ -107,9 +108,22 @@ def _says_where_to_load(site: Site, ctx: Context) -> bool:
 
     Loaded as it was saved, it needs CUDA where CUDA saved it.
     """
-    arms = _arms(site, ctx)
-    there, missing = ("\n".join(map(ast.unparse, arm)) for arm in arms or ((), ()))
+    arms = _arms(site, ctx) or ((), ())
+    there, missing = ("\n".join(map(ast.unparse, arm)) for arm in arms)
+    assigned = [t for arm in arms for s in arm if isinstance(s, ast.Assign) for t in s.targets]
+    chosen = {dotted(t) or "" for t in assigned} or {(flag(site, ctx) or b"").decode()}
+    if any(arms) and all(_is_location(name, site, ctx) for name in chosen):
+        there, missing = f"map_location = {there}", f"map_location = {missing}"
     return _TO_CPU.search(missing) is not None and not (_TO_CPU.search(there) or _ON_DEVICE.search(there))
+
+
+def _is_location(name: str, site: Site, ctx: Context) -> bool:
+    """Whether all that the function around a test reads a variable for is to pass it as ``map_location``."""
+    home = ctx.outline().home(name, site.start) if name else None
+    nodes = list(ast.walk(home)) if home is not None else []
+    passed = {id(n.value) for n in nodes if isinstance(n, ast.keyword) and n.arg == "map_location"}
+    loads = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return bool(loads) and all(id(load) in passed for load in loads)
 
 
 def _arms(site: Site, ctx: Context) -> tuple[Sequence[ast.AST], Sequence[ast.AST]] | None:

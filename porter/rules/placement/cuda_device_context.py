@@ -39,6 +39,7 @@ from porter.index.outline import Function, dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.placement.abroad import handed
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.flags import flag, reads
@@ -118,6 +119,8 @@ def _beside(site: Site, ctx: Context) -> str:
     """Why a comparison of the count is for people: what else its statement counts, or holds it against."""
     if site.parent in ("Compare", "BoolOp") and (others := vendors(site, ctx)):
         return f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it"
+    if (foreign := handed(site, ctx)) is not None:
+        return foreign.advice
     against = held_against(site, ctx)
     return f"it is compared with `{against}`, which answers for CUDA: decide both" if against is not None else ""
 
