@@ -69,12 +69,13 @@ def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judg
     return next((moving[name] for call in calls if (name := dotted(call.func)) in moving), None)
 
 
-def moved_first(
+def led_first(
     test: Site, results: list[Judgement], by_flag: Callable[[bytes, Site, Site, Context], bool], ctx: Context
 ) -> Judgement | None:
-    """The move that stays CUDA's in the first branch that the name of a test's answer opens, or if none is ported.
+    """What stays CUDA's of what the name of a test's answer leads to, if nothing else of it is ported.
 
-    What fails there keeps Neuron from all the others. ``by_flag`` tells whether such a name leads to a site.
+    Where some is, it is a move in the first branch: what fails there keeps Neuron from all the others. ``by_flag``
+    tells whether such a name leads to a site.
     """
     outline, name = ctx.outline(), flag(test, ctx)
     if name is None:
@@ -84,5 +85,5 @@ def moved_first(
     found = [r for r in results if any(s.holds(r.site.start) for s in spans) or by_flag(name, test, r.site, ctx)]
     found.sort(key=lambda result: result.site.start)
     if any(r.edited for r in found):
-        found = [r for r in found if r.site.guards[:1] == found[0].site.guards[:1]]
-    return next((r for r in found if r.rule == "cuda-method" and r.verdict in STAYS), None)
+        found = [r for r in found if r.site.guards[:1] == found[0].site.guards[:1] and r.rule == "cuda-method"]
+    return next((r for r in found if r.verdict in STAYS), None)

@@ -19,7 +19,7 @@ from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
-from porter.rules.callers import called_behind, moved_behind, moved_first, used_behind
+from porter.rules.callers import called_behind, led_first, moved_behind, used_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
@@ -246,8 +246,8 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
             behind = next((s for s in staying if next_to is not None and next_to.holds(s.site.start)), None)
         if behind is None:
             behind = moved_behind(result.site, staying, ctx)
-        if behind is None and any(s.rule == "cuda-method" for s in staying):
-            behind = moved_first(result.site, results, _by_flag, ctx)
+        if behind is None:
+            behind = led_first(result.site, results, _by_flag, ctx)
         if behind is None:
             blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and _OWN_CLASS.match(s.site.scope))
             behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
