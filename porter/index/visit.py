@@ -191,7 +191,7 @@ class Visitor(Expressions):
             fallback = Guard("fallback", start, start, (), True) if imports else guard
         elif guards.catches_missing_name(node, self.text, self.span(node.body[0])[0], self.span(node.body[-1])[1]):
             start, _ = self.span(node)
-            fallback = Guard("fallback", start, start, (), True)
+            fallback = Guard("old", start, start, (), True)
         self.guarded(guard, node.body)
         for handler in node.handlers:
             if handler.type is not None:

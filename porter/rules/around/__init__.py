@@ -25,6 +25,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.launches(ctx),
         *kernels.keyed(ctx),
         *kernels.derived(ctx),
+        *kernels.configuring(ctx),
         *kernels.registered(results, ctx),
         *kernels.listed(ctx),
         *kernels.mapped(results, ctx),

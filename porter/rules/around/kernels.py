@@ -73,6 +73,24 @@ def _is_test_elsewhere(site: Site, ctx: Context) -> bool:
     return row is not None and ctx.answer(row).verdict in STAYS
 
 
+def configuring(ctx: Context) -> Iterator[Keeper]:
+    """Functions that nothing uses but the decorators of kernels: ``@triton.autotune(configs=configs())``."""
+    outline = ctx.outline
+    kernels = [site.start for site in ctx.sites if site.role in ("call", "decorator") and is_kernel(site, ctx)]
+    above = (d for node in outline().nodes for d in getattr(node, "decorator_list", ())) if kernels else ()
+    spans = [span for d in above if any((span := outline().span(d)).holds(start) for start in kernels)]
+    functions = {n.name: n for n in outline().tree.body if isinstance(n, ast.FunctionDef)} if spans else {}
+    uses: dict[str, list[bool]] = {}
+    for node in outline().nodes if functions else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in functions:
+            place = outline().span(node).start
+            uses.setdefault(node.id, []).append(any(span.holds(place) for span in spans))
+    for name, found in uses.items():
+        if all(found) and not ctx.project.borrowed(f"{ctx.module}.{name}"):
+            why = f"nothing uses `{name}` but the decorators of kernels: port them together"
+            yield Keeper(outline().span(functions[name]), why)
+
+
 def registered(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Functions that a decorator registers as an operator's kernel for CUDA: ``@register_kernel("ops::f", "cuda")``."""
     for result in results:

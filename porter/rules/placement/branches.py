@@ -34,6 +34,7 @@ _VENDORS = re.compile(
 # An import of PyTorch/XLA that may be missing, by its indentation, and what it is called then.
 _OPTIONAL_XLA = re.compile(rb"^[ \t]+import torch_xla[\w.]*(?: as (\w+))?", re.M)
 _ROCM = re.compile(r"(?:bool\()?torch\.version\.hip(?: is not None)?\)?")
+_MACS = re.compile(r"torch\.(?:backends\.)?mps\.is_available\(\)")
 _PRODUCTS = re.compile(
     r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
     re.I,
@@ -117,6 +118,8 @@ def _beside(site: Site, ctx: Context) -> Hold | None:
         return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
     if _asks_for_rocm(site, ctx):
         return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
+    if (mac := _for_macs(site, ctx)) is not None:
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{mac}` it asks for a Mac")
     if others := vendors(site, ctx):
         return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
     if ctx.target.module and (name := _served(site, ctx)):
@@ -207,6 +210,14 @@ def _asks_for_rocm(site: Site, ctx: Context) -> bool:
     if b"torch.version.hip" not in ctx.source.text:
         return False
     return any(_ROCM.fullmatch(ast.unparse(part)) for part in ctx.outline().joined(site.start, site.end))
+
+
+def _for_macs(site: Site, ctx: Context) -> str | None:
+    """``torch.backends.mps.is_available() and not torch.cuda.is_available()``: what is asked beside a denied test."""
+    if b"mps.is_available" not in statement_of(site, ctx) or not ctx.outline().denies(site.start, site.end):
+        return None
+    parts = (ast.unparse(part) for part in ctx.outline().joined(site.start, site.end))
+    return next((part for part in parts if _MACS.fullmatch(part)), None)
 
 
 def _is_commented(site: Site, ctx: Context) -> bool:

@@ -55,7 +55,18 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
             why = f"CUDA's, as `{other}` is another device's"
         else:
             continue
+        if (instead := _instead(node, site, ctx)) is not None:
+            return Hold(Verdict.MANUAL, f"`{name}` is {why}: {ctx.target.title} takes `{instead}` until it has another")
         return Hold(Verdict.MANUAL, f"`{name}` is {why}: see what is to take its place on {ctx.target.title}")
+    return None
+
+
+def _instead(chosen: ast.expr, site: Site, ctx: Context) -> str | None:
+    """The name that an expression chooses where it does not choose ``chosen``: ``cuda_config if cuda else config``."""
+    for node in ast.walk(ctx.outline().function(site.start) or ctx.outline().tree):
+        match node:
+            case ast.IfExp(body=one, orelse=other) if chosen in (one, other):
+                return dotted(other if chosen is one else one)
     return None
 
 
