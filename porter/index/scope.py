@@ -104,6 +104,10 @@ class Scope:
             self._order = Order(self.node.body if isinstance(self.node, _BLOCKS) else [])
         return self._order
 
+    def forget_order(self) -> None:
+        """Let go of it: it knows bindings, which know their scopes."""
+        self._order = None
+
     def enclosing(self, kind: str) -> Scope | None:
         """The innermost scope of that kind, from here outwards."""
         scope: Scope | None = self
@@ -139,6 +143,7 @@ class Binder:
             scope.bindings.clear()
             scope.attributes.clear()
             scope.outer.clear()
+            scope.forget_order()
         self.scopes.clear()
 
     def _block(self, body: Iterable[ast.stmt], scope: Scope) -> None:
