@@ -158,9 +158,14 @@ def _is_dotted(name: str) -> bool:
 
 def _used(name: str, site: Site, ctx: Context) -> str | None:
     """How what a name holds is used: it is called, one of its methods is, or a function of PyTorch takes it."""
-    calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
+    uses = ctx.once(_uses, ctx.outline().home(name, site.start))
+    calls = uses.calls
     if name in calls:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
+    if made := sorted(_SHAPING.intersection(maker[1:] for maker in uses.makers.get(name, ()) if maker[0] == ".")):
+        return f"what has a `cuda()` and is made by `{made[0]}()` is a tensor"
+    if name in uses.shapes:
+        return f"what has a `cuda()` and axes, as in line {uses.shapes[name]}, is a tensor"
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
     found = next((method for method in methods if f"{name}.{method}" in calls), None)
     if found is None:
@@ -190,6 +195,7 @@ class _Uses(msgspec.Struct, frozen=True):
 
     calls: dict[str, int] = {}  # the first line where each is called, also without arguments: `name()`
     takers: dict[str, list[ast.Call]] = {}  # the calls that take it
+    shapes: dict[str, int] = {}  # the first line where each one's shape is read, or it is indexed by axes
     methods: dict[str, set[str]] = {}  # those called on it
     makers: dict[str, set[str]] = {}  # what is called to make it
 
@@ -200,9 +206,19 @@ def _uses(ctx: Context, home: ast.AST) -> _Uses:
         match node:
             case ast.Call(func=function):
                 _enter(node, dotted(function), uses)
+            case ast.Attribute(value=inner, attr="shape" | "ndim", ctx=ast.Load()):
+                uses.shapes.setdefault(dotted(inner) or "", node.lineno)
+            case ast.Subscript(value=inner, slice=ast.Tuple(elts=[*axes])) if any(map(_is_axis, axes)):
+                uses.shapes.setdefault(dotted(inner) or "", node.lineno)
             case ast.Assign(targets=[target], value=ast.Call(func=function)):
-                uses.makers.setdefault(dotted(target) or "", set()).add(dotted(function) or "")
+                maker = dotted(function) or f".{getattr(function, 'attr', '')}"  # .squeeze of load(path).squeeze()
+                uses.makers.setdefault(dotted(target) or "", set()).add(maker)
     return uses
+
+
+def _is_axis(index: ast.expr) -> bool:
+    """Whether an index among others is of an axis: a slice, ``None`` or ``...``."""
+    return isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and index.value in (None, ...))
 
 
 def _enter(call: ast.Call, name: str | None, uses: _Uses) -> None:
