@@ -103,6 +103,8 @@ class Inference(Variables):
             return Known("iter:" + element.type, element.why, element.certain) if element else None
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return self._base(scope)
+        if isinstance(node.func, ast.Subscript):
+            return self._registered(node, node.func, scope, depth)
         known = self.infer(node.func, scope, depth)
         if known is not None:
             result = self.types.method(known.type, "__call__")
@@ -112,6 +114,23 @@ class Inference(Variables):
                 f"result:{scope.root.qualified}.{node.func.id}", f"returned by `{node.func.id}`, line {node.lineno}"
             )
         return None
+
+    def _registered(self, node: ast.Call, chosen: ast.Subscript, scope: Scope, depth: int) -> Known | None:
+        """``MODELS[name]()``: one of what the classes and functions of a dictionary yield."""
+        binding = scope.lookup(chosen.value.id) if isinstance(chosen.value, ast.Name) else None
+        defined = binding.definitions[0] if binding is not None and len(binding.definitions) == 1 else None
+        table = defined.node if defined is not None and defined.kind == "value" else None
+        if defined is None or not isinstance(table, ast.Dict):
+            return None
+        makers = [self.reference(value, defined.scope) for value in table.values]
+        made = [self._called(maker.qualified, node, scope, depth) for maker in makers if maker is not None]
+        types = {known.type: known.why for known in made if known is not None}
+        if len(made) < len(makers) or None in made or not types:
+            return None
+        if any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in types):
+            return None
+        name, why = next(iter(types.items()))
+        return Known(name if len(types) == 1 else f"any:{','.join(types)}", why, certain=False)
 
     def _base(self, scope: Scope) -> Known | None:
         """What ``super()`` is in a class: its base, where it has but one."""
