@@ -125,8 +125,8 @@ class Callee:
             return Use("option", f"k:{self.option}", detail=self.option) if flag_default else Use("text")
         if not self.owner and not isinstance(argument, LITERALS):
             return _NOWHERE
-        place = f"p:{self.owner}.#{index}" if self.owner else None
-        return Use("argument", place, detail=self.label)
+        function = self.owner or (f"?{self.method}" if self.method else "")
+        return Use("argument", f"p:{function}.#{index}" if function else None, detail=self.label)
 
     def keyword(self, keyword: ast.keyword) -> Use:
         """What a keyword argument is used for."""

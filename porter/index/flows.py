@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from sys import intern
+
+from msgspec.structs import replace
 
 from porter.index.build import module_name
 from porter.index.facts import Depth, flow_of
@@ -32,6 +34,7 @@ class Flows(Modules):
         self._waiting: list[Summary] = []  # whose flow of values nobody has asked for yet
         self._edges: dict[str, list[str]] = {}
         self._back: dict[str, list[str]] = {}
+        self._methods: dict[str, list[str]] | None = None  # of all classes, by their own names, once asked for
         self._spread: list[str] = []  # parameters that dictionaries fill, of functions not known yet
         self._sinks: dict[str, list[Mark]] = {}
         self._sources: dict[str, list[Mark]] = {}
@@ -40,6 +43,7 @@ class Flows(Modules):
     def _merge(self, summaries: list[Summary]) -> None:
         super()._merge(summaries)
         self._waiting += summaries
+        self._methods = None
 
     def reaches(self, place: str | None, kind: str, module: str) -> Mark | None:
         """The use as ``kind`` ("device", "backend" or "attribute") that a value in ``place`` ends up in."""
@@ -68,6 +72,8 @@ class Flows(Modules):
     def _search(self, place: str | None, kind: str, module: str, forward: bool) -> Mark | None:
         if place is None:
             return None
+        if place.startswith("p:?."):
+            return self._of_each(place, kind)
         start = self._canonical(place, module)
         key = (start, kind, forward)
         if key not in self._memo:
@@ -75,6 +81,20 @@ class Flows(Modules):
             if self._memo[key] is None and forward and start[:2] in ("k:", "a:") and self._widen(start):
                 self._memo[key] = self._walk(start, kind, forward)
         return self._memo[key]
+
+    def _of_each(self, place: str, kind: str) -> Mark | None:
+        """The use that a value ends up in which every method of one name takes there, as far as files are known."""
+        method, _, position = place.removeprefix("p:?.").rpartition(".")
+        self._widen(f"k:{method}")
+        if self._methods is None:
+            self._methods = defaultdict(list)
+            for summary in self._summaries.values():
+                for name in summary.functions:
+                    owner, _, last = name.rpartition(".")
+                    if owner in summary.classes:
+                        self._methods[last].append(name)
+        marks = [self._search(f"p:{name}.{position}", kind, "", forward=True) for name in self._methods.get(method, ())]
+        return replace(marks[0], certain=False) if marks and marks[0] is not None and all(marks) else None
 
     def _widen(self, place: str) -> bool:
         """Read files without CUDA that use an attribute or key of this name; whether there were any."""

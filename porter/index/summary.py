@@ -6,6 +6,7 @@ A *place* is somewhere a value can live, written as a string so that files can r
 ``v:train.main.dev``     local variable ``dev`` of function ``main`` in module ``train``
 ``g:config.DEVICE``      module-level variable (also when seen from an importing file)
 ``p:utils.move.device``  parameter ``device`` of function ``utils.move``
+``p:?.move.#0``          the first parameter of every method ``move``, on an object porter does not know
 ``p:utils.move.**``      each parameter of it, filled from a dictionary's value of that name
 ``r:utils.get_device``   what function ``utils.get_device`` returns
 ``a:model.Net.device``   attribute ``device`` of ``self`` in class ``model.Net``
