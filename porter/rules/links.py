@@ -148,7 +148,7 @@ def _comparisons(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _bound_to(kept: Site, ctx: Context) -> str:
     """What to do about a literal or a test whose other half stays."""
-    if any(guard.kind == "vendors" for guard in kept.guards):
+    if any(guard.kind in ("vendors", "handled") for guard in kept.guards):
         return f"line {kept.line} is CUDA's arm, and stays: say whether this is for {ctx.target.title} as well"
     return f"line {kept.line} belongs to it, and stays: change them together"
 

@@ -15,6 +15,7 @@ The backend is `"neuron"`, chosen by itself for tensors on a Neuron device. `mod
 
 One call with all its arguments, as a function or as a decorator. Values that are not literals stay: whoever sets them
 chooses. What is handed to `functools.partial` or unpacked is left to a person.
+`torch._dynamo.config.automatic_dynamic_shapes = True` is turned off.
 
 ## Example
 
@@ -43,6 +44,8 @@ from porter.rules.uses import before
 _BACKENDS = frozenset({"inductor", "cudagraphs", "tensorrt", "torch_tensorrt", "nvprims_nvfuser", "onnxrt"})
 _MODES = frozenset({"reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"})
 _COMPILE = frozenset({"torch.compile", "torch.nn.Module.compile"})
+_AUTOMATIC = "torch._dynamo.config.automatic_dynamic_shapes"
+_TURNED_ON = re.compile(rb"\s*=\s*True\b")
 _PARTIAL = re.compile(rb"\bpartial\(\s*\Z")
 _TOLD = re.compile(
     rb"\s*,[^()]*?\b(?:mode\s*=\s*[\"'](?:red|max)|dynamic\s*=\s*True|options\s*=|backend\s*=\s*[\"']ind)"
@@ -54,6 +57,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge one call of ``torch.compile`` with all its arguments."""
     if site.kind == "argument" and site.name.partition("(")[0].lstrip(".") in (*_COMPILE, "compile"):
         return Dismissed(site, "part")
+    if site.name == _AUTOMATIC:
+        return _automatic(site, row, ctx)
     if site.name not in _COMPILE or ctx.target.name != "neuron":
         return judge_by_row(site, row, ctx)
     if site.call is None:
@@ -68,6 +73,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.call.unpacked:
         return by_hand(site, row, ctx, message=message)
     return _rewritten(site, site.call, wrong, row, ctx, message)
+
+
+def _automatic(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
+    """``torch._dynamo.config.automatic_dynamic_shapes = True``, which is turned off."""
+    turned_on = _TURNED_ON.match(ctx.source.text, site.end)
+    if turned_on is None or ctx.answer(row).verdict is Verdict.PORTABLE:
+        return Dismissed(site, "agnostic")
+    edits = ctx.edit(turned_on.end() - len("True"), turned_on.end(), ctx.answer(row).replacement)
+    return judgement(site, row, ctx, edits=edits if ctx.edits else ())
 
 
 def _wrong(call: Call) -> list[Argument]:
