@@ -155,6 +155,14 @@ def packages_around(folder: str) -> tuple[str, list[str]]:
     return path.name, found
 
 
+def is_nested(folder: str) -> bool:
+    """Whether a package stands below a folder that is none and yet part of one: nobody imports it by its bare name."""
+    path = Path(folder).resolve()
+    while (path / "__init__.py").is_file() and path.parent != path:
+        path = path.parent
+    return (path.parent / "__init__.py").is_file()
+
+
 def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
     if _ASYNC.search(source.text):
         hint = "`async` is a keyword since Python 3.7: PyTorch calls that argument `non_blocking`"
@@ -348,4 +356,4 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
     return summary
 
 
-__all__ = ["FileIndex", "Mark", "bindings", "index", "module_name", "packages_around"]
+__all__ = ["FileIndex", "Mark", "bindings", "index", "is_nested", "module_name", "packages_around"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 
-from porter.index.build import module_name, packages_around
+from porter.index.build import is_nested, module_name, packages_around
 from porter.index.facts import Depth
 from porter.index.summary import ClassInfo, Summary
 
@@ -35,7 +35,7 @@ class Modules:
     def _index_modules(self, paths: Iterable[str]) -> None:
         """Learn by which names modules are imported: from the folder that holds their outermost package, on disk."""
         self.own: set[str] = set()  # top-level packages of this repository
-        packages = cache(packages_around)
+        packages, nested = cache(packages_around), cache(is_nested)
         for path in paths:
             module = module_name(path)
             self._paths[module] = path
@@ -45,8 +45,9 @@ class Modules:
             importable = ".".join([*around, *([stem] if stem != "__init__" else [])])
             for name in {module, importable}:
                 self._names.setdefault(name, []).append(module)
-            if around:
+            if around and not nested(folder):
                 self.own.add(around[0])
+            if around:
                 self.own.add(f"{outside}.{around[0]}")  # in a namespace package: megatron.core
         self.own.discard("torch")  # a folder of that name, deep inside, is not what the files import
 

@@ -28,9 +28,16 @@ _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
 def launches(ctx: Context) -> Iterator[Keeper]:
-    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
+    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it.
+
+    So with those that say how one is to run: ``triton.Config({}, num_warps=warps)``.
+    """
     text = ctx.source.text
     for site in ctx.sites:
+        if site.name == "triton.Config" and site.role == "call":
+            yield from whole_function(
+                site.start, f"line {site.line} says how a kernel of `triton` runs: port both", ctx
+            )
         if _COMPILED.match(text, site.start) is None or not is_kernel(site, ctx):
             continue
         compiler, defined = site.name.partition(".")[0], _DEFINED.search(text, site.end)

@@ -133,6 +133,10 @@ def _operand(text: str) -> str:
 
 
 def _counted(name: str, site: Site, ctx: Context) -> bool:
-    """Whether a name runs over several values in a loop around the site."""
+    """Whether a name runs over several values in a loop around the site, or is counted up there."""
     loop = rb"\bfor\b[^\n]*?\b" + name.encode() + rb"\b[^\n]*?\bin\b"
-    return site.in_loop and re.search(loop, ctx.source.text) is not None
+    if not site.in_loop or re.search(loop, ctx.source.text) is not None:
+        return site.in_loop
+    loops = [node for node in ctx.outline().around(site.start) if isinstance(node, ast.For | ast.While)]
+    steps = (node.target for loop in loops[:1] for node in ast.walk(loop) if isinstance(node, ast.AugAssign))
+    return name in map(dotted, steps)

@@ -42,6 +42,7 @@ from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.kernels.known import kernel_of
+from porter.rules.placement.flags import flag
 from porter.rules.table import judgement
 from porter.rules.uses import before, function_around
 
@@ -62,6 +63,7 @@ _TO_NUMPY = re.compile(rb"[^\n]*\.numpy\(")
 _CONVERTED = re.compile(
     rb"\.(?:float|double|long|int|bool|byte|argmax|tolist)\(|\bto\((?:dtype=)?torch\.(?!float16|half)|arg(?:max|sort)"
 )
+_PROCESSOR = rb"(?:processor|feature_extractor)\(\s*(?:\w+\s*=\s*)?"  # of images or sounds, as transformers has them
 _TEXT = re.compile(rb"(\"{3}|'{3}).*?\1", re.DOTALL)  # what a function is said to do
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
 
@@ -117,6 +119,8 @@ def _settled(site: Site, ctx: Context) -> str:
     if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
         return "the file saves models, and runs none: it is the format of what others read"
     function = _TEXT.sub(b"", function_around(site, ctx)) if site.scope else b""
+    if (name := flag(site, ctx)) is not None and re.search(_PROCESSOR + re.escape(name) + rb"\b", function):
+        return f"`{name.decode()}` goes to a processor, which hands it to NumPy: that has no bfloat16"
     if _SAVES.search(function) and not _RUNS.search(function):
         return "what is made here is saved, and does not run: it is the format of what others read"
     if _QUANTISED.search(function):
