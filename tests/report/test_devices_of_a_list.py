@@ -49,6 +49,6 @@ GATED = """
 
 def test_what_a_test_asks_for_comes_first() -> None:
     ((_, advice),) = told(GATED.replace("{reason}", "'no CUDA device'"), "tests/test_first.py")
-    assert advice == "The test runs only where line 7 finds CUDA."
+    assert advice == "Line 7 says that the test is for CUDA: port it first."
     ((_, advice),) = told(GATED.replace("{reason}", "'none'"), "tests/test_first.py")
     assert "see what is in `IDS`" in advice
