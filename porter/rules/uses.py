@@ -28,7 +28,7 @@ HANDLES = (".cuda_stream", ".ipc_handle")  # of streams and events, for librarie
 _ASSIGNED = ("Assign", "AnnAssign")
 _TYPES = frozenset({"Union", "Optional", "Type", "type", "Callable"})  # of what is named in brackets
 _DEVICE = re.compile(r"device(?!s\b|_map)|cuda|\.to\((?!dtype)", re.I)
-_SHOWING = frozenset({"print", "str", "repr", "format", "write", "log", "debug", "info", "warning"})
+SHOWING = frozenset({"print", "str", "repr", "format", "write", "log", "debug", "info", "warning"})
 _WINDOW = 200  # bytes before a site that are looked at
 
 
@@ -140,7 +140,7 @@ def is_shown(site: Site, ctx: Context) -> bool:
         return True
     match ctx.outline().expressions(site.start, site.end if site.call is None else site.call.end)[-2:]:
         case [ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)), _]:
-            return name in _SHOWING
+            return name in SHOWING
         case [ast.Dict(values=values), own]:
             return own in values
         case [ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()), _]:

@@ -15,6 +15,7 @@ from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import arms
 from porter.rules.sisters import alike
+from porter.rules.uses import SHOWING
 
 _KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
@@ -42,7 +43,7 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
     """What a program has for CUDA: ``self.cuda_config``, ``Device.CUDA``, ``DeviceGPU()``, ``"gpu"``."""
     for node in _values(site, ctx):
         if isinstance(node, ast.Constant):
-            if isinstance(node.value, str) and _WORD.fullmatch(node.value) and not _is_known(site, ctx):
+            if isinstance(node.value, str) and _WORD.fullmatch(node.value) and not _is_known(node, ctx):
                 advice = f'it chooses `"{node.value}"`: say what that is to be on {ctx.target.title}'
                 return Hold(Verdict.MANUAL, advice)
             continue
@@ -157,7 +158,19 @@ def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
                     yield value
 
 
-def _is_known(site: Site, ctx: Context) -> bool:
+def _is_known(word: ast.expr, ctx: Context) -> bool:
     """Whether a word for CUDA is text for people, or one that the file itself says the meaning of."""
-    shown = any(isinstance(node, ast.JoinedStr) for node in ctx.outline().expressions(site.start, site.end))
-    return shown or _READ.search(ctx.source.text) is not None
+    span = ctx.outline().span(word)
+    return (
+        any(map(_shows, ctx.outline().expressions(span.start, span.end))) or _READ.search(ctx.source.text) is not None
+    )
+
+
+def _shows(node: ast.expr) -> bool:
+    """Whether an expression puts a text together, or shows what it is given."""
+    match node:
+        case ast.JoinedStr() | ast.BinOp(left=ast.Constant(str()), op=ast.Mod() | ast.Add()):
+            return True
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name in SHOWING
+    return False
