@@ -28,10 +28,7 @@ _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
 def launches(ctx: Context) -> Iterator[Keeper]:
-    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it.
-
-    So with those that say how one is to run: ``triton.Config({}, num_warps=warps)``.
-    """
+    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
     text = ctx.source.text
     for site in ctx.sites:
         if site.name == "triton.Config" and site.role == "call":

@@ -43,7 +43,7 @@ from porter.rules.placement.abroad import handed
 from porter.rules.placement.branches import held_against, opened, vendors
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.flags import flag, reads
-from porter.rules.placement.indices import computed, with_its_moves
+from porter.rules.placement.indices import computed, is_own, with_its_moves
 from porter.rules.placement.reach import calls_what
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, handle_beside, judge_use
@@ -152,7 +152,10 @@ def _launch(site: Site, ctx: Context) -> Site | None:
 
 
 def _numbered(site: Site, ctx: Context) -> Site | None:
-    """The device that a loop over the count numbers: ``[f"cuda:{i}" for i in range(torch.cuda.device_count())]``."""
+    """The device that a loop over the count numbers: ``[f"cuda:{i}" for i in range(torch.cuda.device_count())]``.
+
+    So with one of several by any number, in the function that counts them.
+    """
     if site.name != "torch.cuda.device_count" or site.role != "call":
         return None
     outline = ctx.outline()
@@ -171,7 +174,10 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
         devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside.holds(s.start))
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
-    return None
+    home = outline.innermost(site.start)
+    inside = outline.span(home) if home is not None else None
+    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside and inside.holds(s.start))
+    return next((s for s in devices if not is_own(computed(s, ctx), s, ctx)), None)
 
 
 def _split(site: Site, ctx: Context) -> tuple[str, bool] | None:
