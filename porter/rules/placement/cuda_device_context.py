@@ -175,8 +175,10 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
     home = outline.innermost(site.start)
-    inside = outline.span(home) if home is not None else None
-    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside and inside.holds(s.start))
+    if home is None:
+        return None
+    inside = outline.span(home)
+    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside.holds(s.start))
     return next((s for s in devices if not is_own(computed(s, ctx), s, ctx)), None)
 
 
