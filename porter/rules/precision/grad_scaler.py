@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.outline import dotted
 from porter.index.site import Argument, Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
@@ -136,6 +137,8 @@ def _for_cuda(call: Call) -> bool:
 def _hindrance(ctx: Context) -> str:
     """Why the file needs its scaler on; empty where it does not."""
     text = ctx.source.text
+    if ctx.in_test() and ctx.once(_asserts_state):
+        return "a test: what it asserts of the scaler's state holds where the scaler is on"
     reading = (site for site in ctx.sites if site.name.endswith(".[scale]") and site.editable)
     rewritten = {site.end for site in reading if _reads_scale(site, ctx)}
     readers = [_READS, *(re.compile(rb"\b" + re.escape(saved[1]) + _KEY) for saved in _SAVES.finditer(text))]
@@ -153,6 +156,14 @@ def _hindrance(ctx: Context) -> str:
         if stays_an_object(site, ctx):
             return f"line {site.line} chooses autocast, which is float16 until it is ported: do both together"
     return ""
+
+
+def _asserts_state(ctx: Context) -> bool:
+    """Whether something is asserted of a scaler's state: ``self.assertEqual(scaler.state_dict(), before)``."""
+    nodes = (n for n in ctx.outline().nodes if isinstance(n, ast.Assert | ast.Call))
+    asserting = (n for n in nodes if isinstance(n, ast.Assert) or getattr(n.func, "attr", "").startswith("assert"))
+    calls = (inner for node in asserting for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return any((dotted(call.func) or "").lower().endswith("scaler.state_dict") for call in calls)
 
 
 def _unscaled(ctx: Context) -> str:
