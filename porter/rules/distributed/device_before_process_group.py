@@ -43,9 +43,9 @@ from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, ne
 from porter.rules.distributed.order import PLACES, group_behind, helper_before, helper_behind, is_start, uses_before
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.placement.flags import flag
-from porter.rules.placement.indices import second, with_its_moves
+from porter.rules.placement.indices import computed, is_own, second, with_its_moves
 from porter.rules.presence import behind_test, is_present, spelled
-from porter.rules.spelling import expression
+from porter.rules.spelling import device_literal, expression
 from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import function_around
 
@@ -183,13 +183,18 @@ def _comment(text: bytes, gone: TextEdit, indent: str) -> str:
 
 
 def _renamed(site: Site, end: int, ctx: Context) -> str | None:
-    """What stands between a site and ``end``, with the devices counted there under the target's name.
+    """What stands between a site and ``end``, with the devices named and counted there under the target's name.
 
     None where anything else in it would change.
     """
     text, at = "", site.end
     for inner in (s for s in ctx.sites if site.end <= s.start < end):
         row = ctx.catalogue.find(inner.kind, inner.name)
+        if inner.kind == "device" and is_own(computed(inner, ctx), inner, ctx):
+            for edit in sorted(device_literal(inner, ctx) or ()):
+                text += ctx.text(at, edit.start) + edit.text
+                at = edit.end
+            continue
         if inner.name != "torch.cuda.device_count" or inner.alias is not None or row is None:
             return None
         text += ctx.text(at, inner.start) + expression(spelled(ctx.answer(row), ctx))

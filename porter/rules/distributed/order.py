@@ -103,7 +103,7 @@ def _starts(name: str) -> bool:
 
 def _uses_device(site: Site, group: Site, ctx: Context) -> bool:
     if site.kind == "device":
-        made = site.sink == "device" and site.detail.startswith("`")
+        made = site.sink == "device" and site.detail.startswith("`") and site.detail != "`torch.cuda.set_device()`"
         chosen = "torch.device" in site.detail  # a value: in use once something is moved there
         return made and (not chosen or PLACES.search(ctx.source.text, site.end, group.start) is not None)
     if site.role != "call":
