@@ -21,6 +21,7 @@ from porter.index.summary import Mark
 if TYPE_CHECKING:
     from porter.index.callee import Callee
 
+_DEVICES = frozenset({"mps", "npu", "xpu"})  # what is compared with these is a device
 _GETTERS = {"get", "pop", "setdefault", "getenv", "getattr"}
 
 
@@ -57,8 +58,12 @@ class Flow:
         if use.sink is None and id(node) in self.uses:
             return  # what surrounds the call knows better where its arguments go: see `sinks.CARRIERS`
         self.uses[id(node)] = use
-        if use.use == "compare" and use.place is not None and _text(node) == "gpu":
+        text = _text(node)
+        if use.use == "compare" and use.place is not None and text == "gpu":
             self.marks.append(Mark(use.place, "gpu", f"`{use.detail}`, line {node.lineno}"))
+        elif use.use == "compare" and use.place is not None and text in _DEVICES:
+            why = f'compared with `"{text}"` in line {node.lineno}'
+            self.marks.append(Mark(use.place, "device", why, certain=False))
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 self.uses[id(part)] = use

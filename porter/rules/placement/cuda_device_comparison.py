@@ -69,7 +69,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
     found = ctx.project.holds(site.place, "device", ctx.module)
-    known = found is not None or site.use != "compare" or _DEVICE.search(site.detail) is not None
+    is_device = site.use == "compare" and _DEVICE.search(site.detail) is not None
+    known = found is not None or site.use != "compare" or is_device
     searched = _SEARCHED.search(before(site, ctx)) is not None
     if searched and not known:
         return Dismissed(site, "text")
@@ -102,7 +103,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _anywhere(site, row, ctx, message, group)
     if not _own_number(site, ctx):
         return one_of_several(site, row, ctx, message)
-    certain = ":" not in site.name and (found is None or found.certain)
+    certain = ":" not in site.name and (found is None or found.certain or is_device)
     return judgement(
         site,
         row,

@@ -140,6 +140,8 @@ def judge_device(site: Site, row: Row, ctx: Context, what: str, numbered: bool |
         note = f"passed as {found.why}, to code that porter cannot see"
         if found.why.endswith("()`"):
             note = f"taken by {found.why}, which is one of what may be called here"
+        elif found.why.startswith("compared "):
+            note = f"a device: it is {found.why}"
     elif numbered:
         note = "one process drives one core: the index must be the local rank, or 0 outside distributed runs"
         if ctx.target.keeps_cuda:
