@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 
 from porter.model import Verdict
-from porter.rules.around import imports, kernels, tests
+from porter.rules.around import generators, imports, kernels, tests
 from porter.rules.around.keeper import Keeper
 from porter.rules.base import Context, Judgement
 from porter.rules.policy import by_hand, leave
@@ -22,6 +22,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
     keepers = [
         *imports.ended(ctx),
         *imports.behind_imports(results, ctx),
+        *generators.drawing(results, ctx),
         *kernels.launches(ctx),
         *kernels.keyed(ctx),
         *kernels.derived(ctx),

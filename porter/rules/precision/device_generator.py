@@ -13,8 +13,8 @@ Random operators on the device fall back to the CPU's generator anyway.
 
 Generator and draws change together: the device goes from the generator, and from calls like `torch.randn` it moves to
 a `.to()` behind them. Only where all uses of the generator are in sight and understood: PyTorch's random factories,
-samplers and loaders of `torch.utils.data`, and pipelines of diffusers, which take generators of the CPU. The numbers
-are others than CUDA's.
+samplers and loaders of `torch.utils.data`, and pipelines of diffusers, which take generators of the CPU. With a
+generator that stays, the device stays of what is drawn from it. The numbers are others than CUDA's.
 
 ## Example
 
