@@ -31,6 +31,7 @@ from porter.rules.placement.flags import flag, reads, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
+from porter.rules.precision.gates import gates
 from porter.rules.takers import owned
 
 _TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
@@ -61,13 +62,14 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         loops,
         _refusals,
         _tests,
-        lambda results, ctx: made_behind(results, [r for r in results if _is_test(r)], ctx),
+        lambda results, ctx: made_behind(results, list(filter(_is_test, results)), ctx),
         _conditions,
         _bodies,
         _orphans,
         _bodies,
         _called,
         all_or_none,
+        lambda results, ctx: gates(results, list(filter(_is_test, results)), ctx),
     ):
         results = hold(results, ctx)
     return results

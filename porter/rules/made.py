@@ -18,11 +18,11 @@ _Attribute = tuple[ast.AST, str]  # the class, and the name as its methods write
 def made_behind(results: list[Judgement], tests: list[Judgement], ctx: Context) -> list[Judgement]:
     """``if there: self.g = Generator(device)``, which stays: so does every test that leads to a use of `self.g`."""
     kept = [t for t in tests if not t.edited]
-    edited = [t for t in tests if t.edited and "." in t.site.scope]
+    edited = {t.site.start for t in tests if t.edited and "." in t.site.scope}
     made = _made(kept, ctx) if kept and edited else {}
 
     def held(result: Judgement) -> Judgement:
-        if result not in edited:
+        if result.site.start not in edited or not result.edited:
             return result
         attribute = next((a for a in _attributes(result.site, ast.Load, ctx) if a in made), None)
         if attribute is None:

@@ -24,6 +24,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *imports.behind_imports(results, ctx),
         *generators.drawing(results, ctx),
         *kernels.launches(ctx),
+        *kernels.asking(ctx),
         *kernels.keyed(ctx),
         *kernels.derived(ctx),
         *kernels.configuring(ctx),

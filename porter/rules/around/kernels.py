@@ -28,7 +28,7 @@ _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
 def launches(ctx: Context) -> Iterator[Keeper]:
-    """Functions that launch a kernel of this file: ``kernel[grid](...)``, or ``kernel(...)`` as TileLang has it."""
+    """The kernels of this file, and functions that launch one: ``kernel[grid]()``, ``kernel()`` as TileLang has it."""
     text = ctx.source.text
     for site in ctx.sites:
         if site.name == "triton.Config" and site.role == "call":
@@ -41,9 +41,18 @@ def launches(ctx: Context) -> Iterator[Keeper]:
         if defined is None:
             continue
         name, opened = defined[1], rb"\[" if compiler == "triton" else rb"[\[(]"
+        is_one = f"`{name.decode()}` is a kernel of `{compiler}`: port both together"
+        yield from whole_function(defined.start(1), is_one, ctx)
         for launch in re.finditer(rb"(?<![\w.])(?<!def )" + name + opened, text):
             what = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a kernel"
             yield from whole_function(launch.start(), f"{what} of `{compiler}`: port both together", ctx)
+
+
+def asking(ctx: Context) -> Iterator[Keeper]:
+    """Functions that ask Triton's driver of a device, as those that choose a kernel's configuration do."""
+    for site in ctx.sites:
+        if site.name.startswith("triton.runtime") and site.role != "import" and site.scope:
+            yield from whole_function(site.start, f"line {site.line} asks Triton's driver: port both together", ctx)
 
 
 def derived(ctx: Context) -> Iterator[Keeper]:
