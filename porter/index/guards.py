@@ -393,4 +393,4 @@ _SKIP = re.compile(r"skip|require|mark\.|slow|gpu|cuda|xfail|only", re.I)
 def is_test_decorator(node: ast.expr) -> bool:
     """Whether a decorator decides if a test runs: ``pytest.mark.*``, ``unittest.skipIf``, ``require_cuda``."""
     target = node.func if isinstance(node, ast.Call) else node
-    return bool(_SKIP.search(ast.unparse(target)))
+    return getattr(target, "attr", "") != "parametrize" and bool(_SKIP.search(ast.unparse(target)))
