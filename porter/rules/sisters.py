@@ -45,7 +45,7 @@ def twin(site: Site, ctx: Context) -> str | None:
     module, _, name = site.name.removeprefix("torch.").partition(".")
     if module != "cuda" or site.parent in _ASKED or any(guard.kind != "import" for guard in site.guards):
         return None
-    others = {f"torch.{other}.{name}" for other in SERVERS}
+    others = {f"torch.{other}.{name}" for other in ctx.once(_served)}
     if not any(other.encode() in ctx.source.text for other in others):
         return None
     outline = ctx.outline()
@@ -56,6 +56,11 @@ def twin(site: Site, ctx: Context) -> str | None:
     nodes = (node for function in here if function is not None for node in ast.walk(function))
     names = (dotted(node) for node in nodes if isinstance(node, ast.Attribute))
     return next((found for found in names if found in others), None)
+
+
+def _served(ctx: Context) -> list[str]:
+    """The other servers whose part of torch the file names."""
+    return [other for other in SERVERS if f"torch.{other}.".encode() in ctx.source.text]
 
 
 def alike(name: str, ctx: Context) -> str | None:
