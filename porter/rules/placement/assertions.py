@@ -1,4 +1,4 @@
-"""What an assertion about the device is for: its own block, and what that runs in any case."""
+"""What a program insists on: what an assertion about the device is for, and tests without which it fails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,24 @@ from porter.rules.base import Context
 def asserted(site: Site) -> bool:
     """Whether a site is part of an ``assert``."""
     return site.statement is not None and site.statement.kind == "Assert"
+
+
+def refused(test: Site, ctx: Context) -> bool:
+    """Whether the program fails, whichever way it goes then, in the ``else`` of what a test opens."""
+    outline = ctx.outline()
+    match outline.around(test.start)[-1:]:
+        case [ast.If(test=condition, orelse=other)] if outline.span(condition).holds(test.start):
+            return not outline.denies(test.start, test.end) and _fails(other)
+    return False
+
+
+def _fails(block: list[ast.stmt]) -> bool:
+    match block[-1:]:
+        case [ast.If(body=body, orelse=other)]:
+            return _fails(body) and _fails(other)
+        case [ast.Raise()]:
+            return True
+    return False
 
 
 def asserted_for(test: Site, ctx: Context) -> Span | None:

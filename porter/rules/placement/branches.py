@@ -15,13 +15,13 @@ from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic,
 from porter.rules.placement.abroad import handed
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.anywhere import has_arm
-from porter.rules.placement.assertions import asserted, spared
+from porter.rules.placement.assertions import asserted, refused, spared
 from porter.rules.placement.choices import chosen, given_up, granted, installs, numbered, switched_off
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
-from porter.rules.placement.reach import asks_again, is_compiled, reached
+from porter.rules.placement.reach import asks_again, has_sister, reached
 from porter.rules.placement.settings import tuning
 from porter.rules.placement.ways import ways
 
@@ -260,19 +260,9 @@ def _behind(site: Site, ctx: Context) -> Hold | None:
         return None
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
     placed = [s for s in followers if s not in tests and _places(s)]
-    if placed or asserted(site) or (blocker is not None and _has_sister(blocker, ctx)):
+    if placed or asserted(site) or refused(site, ctx) or (blocker is not None and has_sister(blocker, ctx)):
         return Hold(Verdict.MANUAL, f"port {where} first, {why}, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, {why}")
-
-
-def _has_sister(kernel: Site, ctx: Context) -> bool:
-    """Whether the other arm runs the kernel that its module has for the CPU: ``ext.pool_cuda(x)``, ``ext.pool(x)``."""
-    tests = [node for node in ctx.outline().around(kernel.start) if isinstance(node, ast.If)]
-    if not tests or not is_compiled(kernel, ctx):
-        return False
-    calls = {dotted(node.func) for node in ast.walk(tests[-1]) if isinstance(node, ast.Call)}
-    written = ctx.text(kernel.start, kernel.end)
-    return any(written.replace("_cuda", other) in calls for other in ("", "_cpu"))
 
 
 def _needs(blocker: Site) -> str:

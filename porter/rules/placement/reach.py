@@ -219,6 +219,16 @@ def _fails(site: Site, function: str, ctx: Context) -> bool:
     return row is not None and site.name.startswith("torch.cuda.") and ctx.answer(row).verdict in STAYS
 
 
+def has_sister(kernel: Site, ctx: Context) -> bool:
+    """Whether the other arm runs the kernel that its module has for the CPU: ``ext.pool_cuda(x)``, ``ext.pool(x)``."""
+    tests = [node for node in ctx.outline().around(kernel.start) if isinstance(node, ast.If)]
+    if not tests or not is_compiled(kernel, ctx):
+        return False
+    calls = {dotted(node.func) for node in ast.walk(tests[-1]) if isinstance(node, ast.Call)}
+    written = ctx.text(kernel.start, kernel.end)
+    return any(written.replace("_cuda", other) in calls for other in ("", "_cpu"))
+
+
 def is_compiled(site: Site, ctx: Context) -> bool:
     """Whether a site calls a kernel of a module that the repository only builds: ``from ._ext import nms_cuda``."""
     if not (is_own_kernel(site, ctx) and ctx.project.is_own(site.name)):
