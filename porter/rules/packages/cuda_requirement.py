@@ -86,7 +86,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if row.name in _FRAMEWORKS and (not knows or reaches(site.detail, first)):
         return Dismissed(site, "agnostic")
     if (why := _on_request(site, ctx)) is not None:
-        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=why)
+        message = _release(site, name, build, ctx) if is_build else ""
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=why)
     if is_build:
         result = write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
         return _with_python(result, ctx) if name == "torch" and isinstance(result, Judgement) else result
