@@ -52,14 +52,14 @@ def presumed(site: Site, ctx: Context) -> str | None:
 def presumed_tensor(site: Site, ctx: Context) -> str | None:
     """What speaks for a tensor in ``x.is_cuda`` of something unknown, by what else is done with it; None for nothing.
 
-    Modules have no such attribute. Packed sequences and storages have it, which have no shape to change, and which no
-    function of PyTorch reckons with.
+    Modules have no such attribute. Packed sequences have it, which have no size, nor a shape to change, and which no
+    function of PyTorch reckons with. Storages have a size, and are on a device as tensors are.
     """
     name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
     if ctx.project.method_somewhere("is_cuda") or not all(part.isidentifier() for part in name.split(".")):
         return None
     calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
-    method = next((m for m in sorted(_SHAPING) if f"{name}.{m}" in calls), None)
+    method = next((m for m in sorted({"size", *_SHAPING}) if f"{name}.{m}" in calls), None)
     if method is not None:
         return f"what has `is_cuda` and `{method}()`, called in line {calls[f'{name}.{method}']}, is a tensor"
     call = next(_takers(name, site, ctx, "torch.Tensor"), None)
