@@ -355,3 +355,16 @@ def test_the_reason_does_not_depend_on_which_file_is_read_first(names: tuple[str
     write({"train.py": "parser.add_argument('--device', default='cuda')\n"})
     (finding,) = by_path(check(), "train.py")
     assert finding.message.endswith("taken by `.to()`")
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        ('s.get("device", "cuda") == "xla"', "the default `\"cuda\"` is compared with `'xla'`"),
+        ('s.device == "cuda"', '`s.device` is compared with `"cuda"`'),
+    ],
+)
+def test_what_is_compared_is_called_by_its_part(test: str, told: str) -> None:
+    write({"a.py": f"def f(s):\n    return {test}\n"})
+    (found,) = by_path(check(), "a.py")
+    assert found.message == told

@@ -85,6 +85,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     verb, done = ("look for", "searched for") if searched else ("compare with", "compared with")
     subject = site.detail if site.use == "compare" else ""
     message = f'`{subject}` is {done} `"{literal}"`' if subject else f'a comparison with `"{literal}"`'
+    if subject[:1] in ("'", '"'):  # settings.get("device", "cuda") == "cpu"
+        message = f'the default `"{literal}"` is {done} `{subject}`'
     write = f'{verb} `"{literal.replace("cuda", ctx.target.device)}"`' if ctx.target.device else ""
     group = together(site)
     if searched and _PUT_IN_PLACE.match(ctx.source.text, site.end):
