@@ -19,6 +19,7 @@ from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
+from porter.rules.by_name import OWN_CLASS
 from porter.rules.callers import called_behind, led_first, moved_behind, used_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
@@ -41,7 +42,6 @@ _NAME = re.compile(rb"[A-Za-z_]\w*")
 _DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _CHOICES = frozenset({"cuda-stream", "framework-argument"})  # a person decides nothing where the target does not come
 _ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
-_OWN_CLASS = re.compile(r"_*(?:CUDA|Cuda[A-Z_])")  # CUDA's by its name: CUDAPrefetcher
 _HEADERS = frozenset({"If", "While", "Assert"})
 _OPENED = _ARMS | {"after"}
 
@@ -251,7 +251,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if behind is None:
             behind = led_first(result.site, results, _by_flag, ctx)
         if behind is None:
-            blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and _OWN_CLASS.match(s.site.scope))
+            blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
             behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
         if behind is None:
             return result

@@ -14,6 +14,7 @@ from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
+from porter.rules.by_name import ARM
 from porter.rules.data.cuda_map_location import locations
 from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, others, served
@@ -67,15 +68,6 @@ def guarded(site: Site) -> bool:
     What a ``try`` that catches anything holds, but for an import that may fail, runs under none.
     """
     return any(g.kind in _GUARDED and (g.kind != "import" or site.role == "import") for g in site.guards)
-
-
-# Code that means CUDA by its name: an arm of an abstraction, which wants another arm and not another name.
-CUDA_BY_NAME = re.compile(
-    r"(?:^|\.)(?:_*(?:Cuda[A-Z_]\w*|CUDA\w*"
-    r"|(?=[A-Z])(?!\w{0,60}Test)\w{0,60}[a-z0-9](?<!To)_?C(?:uda|UDA)(?:[A-Z]\w{0,60})?"  # bounded: no squares
-    r"|cuda|half|(?:is|has|num|check|get)_cuda\w*|only_cuda\w*|(?:only|with|requires?|needs?)_?CUDA\w*)"
-    r"|\w*cuda_(?:is_)?available)(?:\.|$)"
-)
 
 
 _ROCM = re.compile(r"(?:^|_)(?:hip|rocm)(?:_|$)", re.I)
@@ -143,7 +135,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     scope = _owner(result.site, ctx)
     if (rocm := next(filter(_is_rocm, scope.split(".")), None)) is not None:
         return leave(result, f"by its name `{rocm}` is for AMD's GPUs")
-    named = CUDA_BY_NAME.search(scope)
+    named = ARM.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return result
     name = named.group().strip(".")

@@ -33,7 +33,6 @@ WORDS_ONLY = frozenset(
     {
         "porter.catalog._ARGUMENT",
         "porter.catalog.read._RELEASE",
-        "porter.rules.policy._CUDA_BY_NAME",
         "porter.rules.placement.indices._OWN",
         "porter.sources.kinds._REQUIREMENTS",
     }

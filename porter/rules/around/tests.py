@@ -10,10 +10,10 @@ from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
+from porter.rules.by_name import ARM
 from porter.rules.kernels.known import KERNELS, is_own_kernel
 from porter.rules.placement.flags import flag, statement_of
 from porter.rules.placement.reach import full_name, used
-from porter.rules.policy import CUDA_BY_NAME
 
 _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what marks of tests are made of
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
@@ -168,7 +168,7 @@ def _ported(gate: ast.expr, ctx: Context) -> bool:
         return False
     sites = [s for s in ctx.project.sites(module) if s.role not in ("text", "import")]
     asked = [s for s in sites if s.place == f"g:{qualified}"]  # a mark
-    if not asked and CUDA_BY_NAME.search(qualified[len(module) + 1 :]):
+    if not asked and ARM.search(qualified[len(module) + 1 :]):
         return False
     asked = asked or [s for s in sites if f"{module}.{s.scope}.".startswith(f"{qualified}.")]
     asked = asked or [s for s in sites if not s.scope]

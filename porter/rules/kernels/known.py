@@ -7,6 +7,7 @@ import re
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
+from porter.rules.by_name import OWN_KERNEL
 from porter.rules.uses import may_be_missing
 
 # Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
@@ -14,11 +15,6 @@ KERNELS = frozenset(
     {"attention-implementation", "cuda-extension", "cuda-only-package", "fused-optimizer", "triton-kernel"}
 )
 STAYS = frozenset({Verdict.MANUAL, Verdict.BLOCKED, Verdict.UNKNOWN})
-# What the program has of its own for CUDA, rather than to use CUDA: `dtw_cuda`, `CUDAPrefetcher`, not `move_to_cuda`.
-_OWN_KERNEL = re.compile(
-    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
-    r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
-)
 GENERATOR = "torch.Generator(device)"  # an argument: a device that has generators of its own
 # Plain Python, which runs anywhere: what needs CUDA is what such a number is for.
 _ARITHMETIC = frozenset({"triton.cdiv", "triton.next_power_of_2"})
@@ -61,7 +57,7 @@ def is_own_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site calls what the program has of its own for CUDA, by its name."""
     return (
         site.role == "call"
-        and _OWN_KERNEL.search(site.name) is not None
+        and OWN_KERNEL.search(site.name) is not None
         and not stands_alone(ctx.project.resolve(site.name, ctx.module), ctx)
     )
 

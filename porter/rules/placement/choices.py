@@ -11,13 +11,13 @@ from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
+from porter.rules.by_name import OWN_VALUE
 from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import arms
 from porter.rules.sisters import alike
 from porter.rules.uses import SHOWING
 
-_KEPT = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
 _MEMBER = re.compile(r"\.(?:CUDA|GPU)$")  # of an enumeration of devices
 _FOR_CUDA = re.compile(rb"[\"']([a-z]+-gpu)\b")  # a distribution of another framework
 _COUNT = re.compile(r"(?:n_?|num_)?gpus?")  # a key of settings
@@ -50,7 +50,7 @@ def chosen(site: Site, ctx: Context) -> Hold | None:
         name = dotted(node.func if isinstance(node, ast.Call) else node)
         if name is None or name.startswith("torch."):
             continue
-        if not isinstance(node, ast.Call) and (_KEPT.search(name) or _MEMBER.search(name)):
+        if not isinstance(node, ast.Call) and (OWN_VALUE.search(name) or _MEMBER.search(name)):
             why = "CUDA's by its name"
         elif (other := alike(name, ctx)) is not None:
             why = f"CUDA's, as `{other}` is another device's"
