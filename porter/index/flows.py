@@ -80,7 +80,10 @@ class Flows(Modules):
             self._memo[key] = self._walk(start, kind, forward)
             if self._memo[key] is None and forward and start[:2] in ("k:", "a:") and self._widen(start):
                 self._memo[key] = self._walk(start, kind, forward)
-        return self._memo[key]
+        found = self._memo[key]
+        if kind == "device" and found is not None and not found.certain and found.place == start:
+            return None if self._search(place, "platform", module, forward) is not None else found
+        return found
 
     def _of_each(self, place: str, kind: str) -> Mark | None:
         """The use that a value ends up in which every method of one name takes there, as far as files are known."""

@@ -37,10 +37,10 @@ class FunctionInfo(msgspec.Struct, frozen=True, array_like=True, omit_defaults=T
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A fact about a place: it is used as, or filled with, a device or a backend, looked up as an attribute, or
-    compared with ``"gpu"``, which PyTorch has no device of: a name of the program's own."""
+    compared with ``"gpu"`` or ``"rocm"``, which PyTorch has no device of: a program's own name, or a platform."""
 
     place: str
-    kind: str  # "device", "backend", "attribute" or "gpu"
+    kind: str  # "device", "backend", "attribute", "gpu" or "platform"
     why: str  # "`torch.device()`, line 12"
     sink: bool = True  # True: the place's value goes there; False: the place's value comes from there
     certain: bool = True

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from porter.index.callee import Callee
 
 _DEVICES = frozenset({"mps", "npu", "xpu"})  # what is compared with these is a device
+_PLATFORMS = frozenset({"amd", "hip", "nvidia", "rocm"})  # and with these no device of PyTorch's: ROCm's are `cuda`
 _GETTERS = {"get", "pop", "setdefault", "getenv", "getattr"}
 
 
@@ -64,6 +65,8 @@ class Flow:
         elif use.use == "compare" and use.place is not None and text in _DEVICES:
             why = f'compared with `"{text}"` in line {node.lineno}'
             self.marks.append(Mark(use.place, "device", why, certain=False))
+        elif use.use == "compare" and use.place is not None and text in _PLATFORMS:
+            self.marks.append(Mark(use.place, "platform", f"`{use.detail}`, line {node.lineno}"))
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 self.uses[id(part)] = use
