@@ -34,6 +34,9 @@ if dist.get_rank() == 0:
 dist.destroy_process_group()
 ```
 
+A program that only infers needs no wrapper: each process calls the model itself, with its share of the data. What was
+saved with the wrapper has `module.` before its keys.
+
 A model that is split over `cuda:0` and `cuda:1` of one process needs tensor or pipeline parallelism instead.
 
 Asking `isinstance(model, nn.DataParallel)` does no harm.
@@ -49,6 +52,8 @@ is reported: the launch changes with it, which no rewrite of a line can do.
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
@@ -57,6 +62,9 @@ from porter.rules.counterpart import judge_counterpart
 from porter.rules.placement.flags import counted
 from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
+
+_NO_GRADIENTS = re.compile(rb"\.eval\(\)|\bno_grad\b|\binference_mode\b")
+_TRAINING = re.compile(rb"\.backward\(|\.train\((?!False)|\boptim|\bloss", re.I)
 
 
 @rule("PRT502", "data-parallel")
@@ -67,9 +75,18 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if ctx.target.keeps_cuda and counted(site, ctx):
         advice = "left as it is: it runs only where there are several devices of one process"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
+    if not ctx.target.keeps_cuda and site.name.endswith(".DataParallel") and site.role == "call" and _infers(ctx):
+        advice = "nothing is trained here: call the model itself, and give each process its share of the data"
+        note = "A checkpoint that was saved with the wrapper has `module.` before its keys."
+        return judgement(site, row, ctx, advice=advice, note=note)
     if row.signature is not None and site.role != "import":
         return _started(site, row, ctx)
     return judge_use(site, row, ctx)
+
+
+def _infers(ctx: Context) -> bool:
+    """Whether the file asks for no gradients, and speaks of nothing that training takes."""
+    return _NO_GRADIENTS.search(ctx.source.text) is not None and _TRAINING.search(ctx.source.text) is None
 
 
 def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
