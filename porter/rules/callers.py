@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from porter.index.guards import condition
 from porter.index.outline import Function, Span, dotted
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import STAYS, is_own_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms
+from porter.rules.policy import by_hand
 
 
 def called_behind(tests: Iterable[Site], leads: Callable[[Site, Site], bool], ctx: Context) -> dict[str, int]:
@@ -45,6 +47,45 @@ def used_behind(tests: Iterable[Site], ctx: Context) -> dict[str, int]:
         found |= fresh
         spans |= {outline.span(functions[name]): line for name, line in fresh.items()}
     return found
+
+
+def asked_first(
+    results: list[Judgement], tests: list[Judgement], opens: Callable[[Site, Site], bool], ctx: Context
+) -> list[Judgement]:
+    """A question for the GPU, and then a function that is ported: the test in front of both waits for the answer.
+
+    ``opens`` tells whether a site runs only where a test holds.
+    """
+    asking = [r.site for r in results if asks(r)]
+    kept = [t for t in tests if t.verdict is Verdict.PORTABLE and any(opens(t.site, site) for site in asking)]
+    kept = [t for t in kept if not is_firm(t.site, results, opens)]
+    edited = {r.site.scope.partition(".")[0] for r in results if r.edited} if kept else set()
+    used = used_behind([t.site for t in kept], ctx) if edited else {}
+    ported = {line: name for name, line in used.items() if name in edited}
+
+    def held(result: Judgement) -> Judgement:
+        name = ported.get(result.site.line) if result in kept else None
+        if name is None:
+            return result
+        return by_hand(
+            result, f"it leads to `{name}`, which is ported: answer what is asked before, and port it as well"
+        )
+
+    return [held(r) for r in results] if ported else results
+
+
+def asks(result: Judgement) -> bool:
+    """Whether a person is to answer a question for the GPU."""
+    return result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
+
+
+def is_firm(test: Site, results: list[Judgement], opens: Callable[[Site, Site], bool]) -> bool:
+    """Whether a test keeps the target out of more than a question, or is one of a chain that serves others."""
+    if any(guard.kind in ("handled", "vendors") for guard in test.guards):
+        return True
+    behind = [r for r in results if opens(test, r.site)]
+    asks_only = any(r.rule == "cuda-device-properties" for r in behind)
+    return not asks_only or any(r.verdict is Verdict.BLOCKED for r in behind)
 
 
 def _ensured(test: Site, ctx: Context) -> Iterator[ast.AST]:

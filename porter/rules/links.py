@@ -20,7 +20,7 @@ from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
 from porter.rules.by_name import OWN_CLASS
-from porter.rules.callers import called_behind, led_first, moved_behind, used_behind
+from porter.rules.callers import asked_first, asks, called_behind, is_firm, led_first, moved_behind, used_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
@@ -63,6 +63,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         _refusals,
         _tests,
         lambda results, ctx: made_behind(results, list(filter(_is_test, results)), ctx),
+        lambda results, ctx: asked_first(results, list(filter(_is_test, results)), _opens, ctx),
         _conditions,
         _bodies,
         _orphans,
@@ -223,7 +224,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
     kept = [r.site for r in results if not r.edited and _is_test(r) and r.verdict is Verdict.PORTABLE]
     staying = [r for r in results if not r.edited and r.verdict in STAYS]
-    staying = [r for r in staying if not any(_opens(test, r.site, _OPENED) for test in kept)]
+    staying = [r for r in staying if not any(_opens(test, r.site) for test in kept)]
 
     def held(result: Judgement) -> Judgement:
         of_backend = judges_backend(result) if ctx.target.keeps_cuda else _leads_nowhere(result, results, ctx)
@@ -330,28 +331,30 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 
 def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
-    """Functions that are called only where a test holds that keeps the target out."""
+    """Functions that are called only where a test holds that keeps the target out.
+
+    A question for the GPU is no reason to leave what is ported.
+    """
 
     def leads(test: Site, call: Site) -> bool:
         name = flag(test, ctx)
-        return _opens(test, call, _OPENED) or (name is not None and _by_flag(name, test, call, ctx))
+        return _opens(test, call) or (name is not None and _by_flag(name, test, call, ctx))
 
     tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and _is_test(r)]
-    within = any(_may_be_left(r) and r.site.scope for r in results)
-    lines = used_behind(tests, ctx) | called_behind(tests, leads, ctx) if tests and within else {}
+    if not tests or not any(r.site.scope and (r.edited or asks(r)) for r in results):
+        return results
+    firm = [test for test in tests if is_firm(test, results, _opens)]
+    edits = used_behind(firm, ctx) | called_behind(tests, leads, ctx)
+    asked = used_behind(tests, ctx) if any(map(asks, results)) else edits
 
     def held(result: Judgement) -> Judgement:
+        lines = edits if result.edited else asked if asks(result) else {}
         line = lines.get(result.site.scope.partition(".")[0])
-        if line is None or not _may_be_left(result):
-            return result
-        return leave(result, f"called only where line {line} finds CUDA, and that test stays")
+        return (
+            result if line is None else leave(result, f"called only where line {line} finds CUDA, and that test stays")
+        )
 
-    return [held(r) for r in results] if lines else results
-
-
-def _may_be_left(result: Judgement) -> bool:
-    """Whether nothing is to be done about a use where the target never comes: an edit, or a question for the GPU."""
-    return result.edited or (result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL)
+    return [held(r) for r in results]
 
 
 def _mentions(test: Site, site: Site, ctx: Context) -> bool:
@@ -392,6 +395,6 @@ def _is_test(result: Judgement) -> bool:
     return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
 
 
-def _opens(test: Site, site: Site, kinds: frozenset[str]) -> bool:
+def _opens(test: Site, site: Site, kinds: frozenset[str] = _OPENED) -> bool:
     """Whether ``site`` runs only if ``test`` holds, by a guard of these kinds."""
     return any(g.kind in kinds and g.start <= test.start and test.end <= g.end for g in site.guards)
