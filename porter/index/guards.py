@@ -245,6 +245,7 @@ def arm(conditions: list[Condition], index: int, has_else: bool, start: int, end
         return Guard("old", start, end, (), has_else)
     vendors = frozenset().union(*(c.vendors for c in conditions))
     own = conditions[index].vendors if index < len(conditions) else frozenset()
+    own = own - _AMD if index < len(conditions) and conditions[index].mentions else own  # an arm of CUDA's and AMD's
     others = tuple(sorted(vendors))
     if vendors & _NEURON:
         return Guard("handled", start, end, others, has_else)

@@ -279,7 +279,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
     }
 
     stay = (r.site for r in results if r.site.name == "cuda:{}" and not r.edited and r.verdict in STAYS)
-    numbered = next((site for site in stay if site.kind == "device"), None)
+    numbered = next((site for site in stay if site.kind == "device" and site.use != "compare"), None)
     counted = {
         n: t for t in tests.values() if t.verdict is Verdict.MANUAL for n in _NAME.findall(statement_of(t.site, ctx))
     }
