@@ -40,7 +40,7 @@ from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
 from porter.rules.distributed.backends import goes_with_device, knows_others, not_gloo
-from porter.rules.placement.branches import together
+from porter.rules.placement.behind import together
 from porter.rules.placement.devices import argument_around, torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import beside, function_around

@@ -45,7 +45,8 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
 from porter.rules.kernels.known import FUSED, asks_for_fused
-from porter.rules.placement.branches import hold, together
+from porter.rules.placement.behind import together
+from porter.rules.placement.branches import hold
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import full_name

@@ -46,7 +46,8 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.kernels.known import FUSED, asks_for_fused
 from porter.rules.placement.anywhere import finds_device, is_exact, on_accelerator, others
-from porter.rules.placement.branches import hold, together
+from porter.rules.placement.behind import together
+from porter.rules.placement.branches import hold
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
 from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement

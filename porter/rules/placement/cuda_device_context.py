@@ -40,7 +40,8 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.abroad import handed
-from porter.rules.placement.branches import held_against, opened, vendors
+from porter.rules.placement.behind import opened
+from porter.rules.placement.beside import held_against, vendors
 from porter.rules.placement.devices import argument_around, word_edit
 from porter.rules.placement.flags import flag, reads
 from porter.rules.placement.indices import computed, is_own, with_its_moves

@@ -37,7 +37,8 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.placement.anywhere import others
-from porter.rules.placement.branches import hold, opened, together
+from porter.rules.placement.behind import opened, together
+from porter.rules.placement.branches import hold
 from porter.rules.placement.presumed import presumed_tensor
 from porter.rules.table import by_hand, judgement
 

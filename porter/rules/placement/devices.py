@@ -14,7 +14,8 @@ from porter.index.sinks import FOREIGN
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named
-from porter.rules.placement.branches import knows_neuron, together, vendors
+from porter.rules.placement.behind import together
+from porter.rules.placement.beside import knows_neuron, vendors
 from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.presence import is_present
 from porter.rules.spelling import device_literal, in_place_of

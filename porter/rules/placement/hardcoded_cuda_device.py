@@ -41,7 +41,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import knows_neuron
+from porter.rules.placement.beside import knows_neuron
 from porter.rules.placement.devices import devices_inside, judge_device, one_of_several, word_edit
 from porter.rules.placement.evidence import COMPLETED
 from porter.rules.placement.indices import is_own, second

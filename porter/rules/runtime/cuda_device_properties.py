@@ -38,7 +38,7 @@ from porter.index.outline import Span, dotted
 from porter.index.site import Call, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, TextEdit, rule
-from porter.rules.placement.branches import blocks, together
+from porter.rules.placement.behind import blocks, together
 from porter.rules.placement.evidence import evidence
 from porter.rules.placement.flags import flag, only_denied
 from porter.rules.table import by_hand, judge_by_row, judgement

@@ -35,7 +35,7 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.placement.branches import together
+from porter.rules.placement.behind import together
 from porter.rules.presence import spelled
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement, sentence
 from porter.rules.uses import before

@@ -1,0 +1,168 @@
+"""What the own statement of a test of the device says: of other accelerators, of packages, of whoever asks."""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+
+from porter.index.guards import exits
+from porter.index.outline import blocks_of, dotted
+from porter.index.site import Site
+from porter.model import Verdict
+from porter.rules.base import Context
+from porter.rules.placement.anywhere import has_arm
+from porter.rules.placement.behind import following, rule_of, together
+from porter.rules.placement.flags import statement_of
+from porter.rules.placement.hold import Hold
+
+_NEAR = 2000  # bytes
+_NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
+_VENDORS = re.compile(
+    rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
+    rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
+)
+# An import of PyTorch/XLA that may be missing, by its indentation, and what it is called then.
+_OPTIONAL_XLA = re.compile(rb"^[ \t]+import torch_xla[\w.]*(?: as (\w+))?", re.M)
+_ROCM = re.compile(r"(?:bool\()?torch\.version\.hip(?: is not None)?\)?")
+_MACS = re.compile(r"torch\.(?:backends\.)?mps\.is_available\(\)")
+_HANDED_ON = re.compile(rb"[(,]\s*\w*cuda\w*\s*=(?!=)(?:[^,=]|[=!]=)*\Z")
+_COMMENT = re.compile(rb"(?:[ \t]*#[^\n]*\n)+[ \t]*\Z")
+_ALONE = re.compile(
+    rb"\bonly (?:(?:works?|runs?|supported|available|implemented|possible) )?(?:(?:on|with|for|in|by) )?"
+    rb"(?:CUDA|NCCL|cuDNN)\b"
+    rb"|\b(?:CUDA|NCCL)[- ]only\b"
+)
+# Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
+_OWN_FLAG = re.compile(
+    rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
+)
+_GRAPHS = re.compile(rb"cuda_?graph", re.I)
+
+
+def knows_neuron(site: Site, ctx: Context) -> bool:
+    """Whether the site's own statement speaks of Neuron already, not far from the site."""
+    statement = site.statement
+    if statement is None:
+        return False
+    start, end = max(statement.start, site.start - _NEAR), min(statement.end, site.end + _NEAR)
+    return _NEURON.search(ctx.source.text, start, end) is not None
+
+
+def vendors(site: Site, ctx: Context) -> str:
+    """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
+    found = {name.decode() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
+    return ", ".join(f"`{name}`" for name in sorted(found))
+
+
+def beside(site: Site, ctx: Context) -> Hold | None:
+    """What the test's own statement says of other accelerators, and of whoever asks."""
+    if knows_neuron(site, ctx):
+        return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
+    if _asks_for_rocm(site, ctx):
+        return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
+    if (mac := _for_macs(site, ctx)) is not None:
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{mac}` it asks for a Mac")
+    if others := vendors(site, ctx):
+        return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
+    if ctx.target.module and (name := _served(site, ctx)):
+        return Hold(Verdict.PORTABLE, f"left as it is: the function serves XLA already, by `{name}`")
+    if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
+        advice = f"beside it stands an arm for {other}, which would never be reached: say which devices this is for"
+        return Hold(Verdict.MANUAL, advice)
+    if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
+        return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
+    own = (s for s in following(site, ctx) if together(s) == together(site))  # not what an assert lets run
+    if _is_commented(site, ctx):
+        return Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
+    if (against := held_against(site, ctx)) is not None:
+        return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
+    if flagged := next((s for s in own if _is_backend_flag(s, ctx)), None) or _left_alike(site, ctx):
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
+    if made := _OWN_FLAG.search(statement_of(site, ctx)):
+        name = made.group().decode()
+        return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
+    if _GRAPHS.search(statement_of(site, ctx)):
+        names = (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
+        if (graphs := next((n for n in names if _GRAPHS.search(n.encode())), None)) is not None:
+            return Hold(Verdict.PORTABLE, f"left as it is: with `{graphs}` it asks for CUDA graphs")
+    return None
+
+
+def _served(site: Site, ctx: Context) -> str:
+    """What the function around the test uses of PyTorch/XLA, where the file has that if it is there."""
+    function = ctx.outline().function(site.start)
+    if function is None:
+        return ""
+    names = {found[1].decode() if found[1] else "torch_xla" for found in _OPTIONAL_XLA.finditer(ctx.source.text)}
+    used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} if names else set()
+    return next(iter(sorted(names & used)), "")
+
+
+def _left_alike(site: Site, ctx: Context) -> Site | None:
+    """A flag of CUDA's own libraries that a condition asks for above the test's own, and leaves the function alike."""
+    match ctx.outline().around(site.start)[-1:]:
+        case [ast.If(orelse=[]) as here]:
+            return ctx.once(_flags_of_alike, ctx.outline().parent(site.start)).get(here)
+    return None
+
+
+def _flags_of_alike(ctx: Context, outer: ast.AST) -> dict[ast.AST, Site]:
+    """For the conditions in a block that leave the function as those right above them do: the next flag asked there."""
+    found: dict[ast.AST, Site] = {}
+    for above, here in (pair for block in blocks_of(outer) for pair in pairwise(block)):
+        if (
+            isinstance(above, ast.If)
+            and isinstance(here, ast.If)
+            and exits(here.body)
+            and _alike(above.body, here.body)
+        ):
+            span = ctx.outline().span(above.test)
+            asked = (s for s in ctx.nesting.starting(span.start, span.end) if _is_backend_flag(s, ctx))
+            if (flagged := next(asked, None) or found.get(above)) is not None:
+                found[here] = flagged
+    return found
+
+
+def _alike(one: list[ast.stmt], other: list[ast.stmt]) -> bool:
+    return list(map(ast.dump, one)) == list(map(ast.dump, other))
+
+
+def _is_backend_flag(site: Site, ctx: Context) -> bool:
+    return rule_of(site, ctx) == "cuda-backend-flag"
+
+
+def _asks_for_rocm(site: Site, ctx: Context) -> bool:
+    """``torch.version.hip and torch.cuda.is_available()``."""
+    if b"torch.version.hip" not in ctx.source.text:
+        return False
+    return any(_ROCM.fullmatch(ast.unparse(part)) for part in ctx.outline().joined(site.start, site.end))
+
+
+def _for_macs(site: Site, ctx: Context) -> str | None:
+    """``torch.backends.mps.is_available() and not torch.cuda.is_available()``: what is asked beside a denied test."""
+    if b"mps.is_available" not in statement_of(site, ctx) or not ctx.outline().denies(site.start, site.end):
+        return None
+    parts = (ast.unparse(part) for part in ctx.outline().joined(site.start, site.end))
+    return next((part for part in parts if _MACS.fullmatch(part)), None)
+
+
+def _is_commented(site: Site, ctx: Context) -> bool:
+    """Whether the lines above the test's statement say that only CUDA can do this."""
+    statement, text = site.statement, ctx.source.text
+    above = _COMMENT.search(text, max(0, statement.start - 400), statement.start) if statement is not None else None
+    return above is not None and _ALONE.search(above.group()) is not None
+
+
+def held_against(site: Site, ctx: Context) -> str | None:
+    """``torch.cuda.is_available() == CUDA_IS_AVAILABLE``: what else answers for CUDA, by its name.
+
+    So in ``made.cuda_available == (device.type == "cuda")``, where the site's own comparison is one side.
+    """
+    compared = site.kind == "device" and site.use == "compare"
+    if not compared and not site.name.startswith("torch.cuda."):
+        return None
+    around = [n for n in ctx.outline().expressions(site.start, site.end) if isinstance(n, ast.Compare)]
+    sides = (side for node in around[: -1 if compared else None] for side in (node.left, *node.comparators))
+    names = (name for side in sides if (name := dotted(side)) is not None)
+    return next((name for name in names if "cuda" in name.lower()), None)
