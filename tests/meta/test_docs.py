@@ -9,6 +9,7 @@ import pytest
 
 from porter import catalog, rules
 from porter.catalog.read import read_files
+from porter.cli import main
 from porter.config import check_selectors, load
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,21 @@ def test_the_row_in_contributing_is_accepted(tmp_path: Path) -> None:
     file.write_text('title = "t"\nchecked = {}\n\n' + toml_in("CONTRIBUTING.md", "[[row]]"), encoding="utf-8")
     (built_in,) = read_files([file])
     assert built_in.row[0].rule in rules.load()
+
+
+def test_the_report_and_the_patch_in_the_readme_are_what_porter_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block, command in ((r"```console\n\$ porter scan .*?```", "scan"), (r"```diff\n.*?```", "rewrite --diff")):
+        found = re.search(block, text, re.DOTALL)
+        assert found is not None
+        shown = [line for line in found[0].splitlines()[1:-1] if not line.startswith(("$", "...", "9 files"))]
+        main([*command.split(), "--isolated", "--no-cache", "examples/language-model/original"])
+        said = capsys.readouterr().out.splitlines()
+        assert [line for line in shown if line not in said] == []
 
 
 @pytest.mark.parametrize(
