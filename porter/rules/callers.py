@@ -123,8 +123,13 @@ def led_first(
         return None
     led = outline.arms_of(name.decode(), test.start, outline.denies(test.start, test.end))
     spans = [outline.span(part) for arm in led for part in arm]
-    found = [r for r in results if any(s.holds(r.site.start) for s in spans) or by_flag(name, test, r.site, ctx)]
-    found.sort(key=lambda result: result.site.start)
+
+    def is_led_to(result: Judgement) -> bool:
+        return any(s.holds(result.site.start) for s in spans) or by_flag(name, test, result.site, ctx)
+
+    if not any(is_led_to(r) for r in results if r.verdict in STAYS):
+        return None
+    found = sorted(filter(is_led_to, results), key=lambda result: result.site.start)
     if any(r.edited for r in found):
         found = [r for r in found if r.site.guards[:1] == found[0].site.guards[:1] and r.rule == "cuda-method"]
     return next((r for r in found if r.verdict in STAYS), None)
