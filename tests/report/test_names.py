@@ -99,7 +99,7 @@ def test_what_a_test_needs_is_told_before_what_it_may_depend_on() -> None:
     left = porter.rewrite_source(textwrap.dedent(source), filename="tests/test_it.py").left
     advice = {finding.line: finding.advice for finding in left}
     assert advice[6].startswith("A test of `BitsAndBytesConfig`, which stays CUDA's")
-    assert advice[10] == "The test runs only where line 8 finds flash attention."
+    assert advice[10] == "Line 8 says that the test is for flash attention: port it first."
     assert advice[13].startswith("A test: what it asserts may depend on float16")
 
 

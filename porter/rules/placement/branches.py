@@ -13,6 +13,7 @@ from porter.rules.placement.answers import for_triton
 from porter.rules.placement.behind import behind, following, opened, places, rule_of
 from porter.rules.placement.beside import beside
 from porter.rules.placement.choices import chosen, given_up, granted, installs, numbered, switched_off
+from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
 from porter.rules.placement.settings import tuning
@@ -73,11 +74,17 @@ def _installed(site: Site, ctx: Context) -> Hold | None:
 
 def _told(site: Site, ctx: Context) -> Hold | None:
     """``Trainer(accelerator="gpu" if torch.cuda.is_available() else "cpu")``: what a framework or compiler is to do."""
-    arguments = (s for s in ctx.nesting.around(site) if s.kind == "argument")
-    argument = next((s for s in arguments if rule_of(s, ctx) in _CHOOSING), None)
+    name = (flag(site, ctx) or b"").decode()
+    around = list(ctx.nesting.around(site))
+    argument = next((s for s in ctx.once(_choosing) if s in around or (name and s.detail == name)), None)
     if argument is None:
         return None
     return Hold(Verdict.MANUAL, f"it chooses `{argument.name}`: say what that is to be on {ctx.target.title}")
+
+
+def _choosing(ctx: Context) -> list[Site]:
+    """The arguments of a file that choose what a framework or compiler is to do."""
+    return [s for s in ctx.sites if s.kind == "argument" and rule_of(s, ctx) in _CHOOSING]
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
