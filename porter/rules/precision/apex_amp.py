@@ -80,15 +80,21 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     if ctx.answer(row).verdict is Verdict.MANUAL:
         return judgement(site, row, ctx)
-    try:
-        edits = _without_apex(ctx)
-    except Lost as reason:
-        return by_hand(site, row, ctx, str(reason))
+    edits = ctx.once(_without_apex)
+    if isinstance(edits, Lost):
+        return by_hand(site, row, ctx, str(edits))
     return judgement(site, row, ctx, edits=edits[site.start], group=PACKAGE)
 
 
-def _without_apex(ctx: Context) -> dict[int, Edits]:
-    """The edits of the file's uses, by the start of their sites. Raises Lost where one of them cannot be edited."""
+def _without_apex(ctx: Context) -> dict[int, Edits] | Lost:
+    """The edits of the file's uses, by the start of their sites; or why one of them cannot be edited."""
+    try:
+        return _edits(ctx)
+    except Lost as reason:
+        return reason
+
+
+def _edits(ctx: Context) -> dict[int, Edits]:
     uses = Uses(ctx)
     if not uses.of(INITIALIZE):
         raise Lost("`amp.initialize` is called in another file: port both together")

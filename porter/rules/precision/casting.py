@@ -43,11 +43,14 @@ class Casting:
             _, backward, uses = blocks.setdefault(id(block), (block, {}, []))
             backward.setdefault(place, set()).update(losses)
             uses.append(use)
+        models: dict[ast.AST, set[str]] = {}
         for block, backward, uses in blocks.values():
             home = self._names.function(uses[0].site.start)
             here = [other for other in initialized if self._names.function(other.site.start) is home] or initialized
             header = self._header(uses, block, here, levels[0], home)
-            yield uses[0], self._runs(uses[0], block, backward, self._models(here, home), header)
+            if home not in models:
+                models[home] = self._models(here, home)
+            yield uses[0], self._runs(uses[0], block, backward, models[home], header)
 
     def _runs(
         self, use: Use, block: list[ast.stmt], backward: dict[int, set[str]], models: set[str], header: str
