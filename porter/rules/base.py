@@ -136,7 +136,7 @@ class Context(msgspec.Struct):
 
     def once(self, find: Callable[Concatenate[Context, Of], Found], *of: Of.args, **named: Of.kwargs) -> Found:
         """What ``find`` finds in this file, or ``of`` a part of it: looked for once, however many sites ask."""
-        key = (find, *of)
+        key = (find, *of, *named.items())
         if key not in self._found:
             self._found[key] = find(self, *of, **named)
         return self._found[key]  # type: ignore[no-any-return]

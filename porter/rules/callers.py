@@ -14,6 +14,7 @@ from porter.rules.kernels.known import STAYS, is_own_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms
 from porter.rules.policy import by_hand
+from porter.rules.tested import is_test, opens, opens_by_flag
 
 
 def called_behind(tests: Iterable[Site], leads: Callable[[Site, Site], bool], ctx: Context) -> dict[str, int]:
@@ -49,16 +50,12 @@ def used_behind(tests: Iterable[Site], ctx: Context) -> dict[str, int]:
     return found
 
 
-def asked_first(
-    results: list[Judgement], tests: list[Judgement], opens: Callable[[Site, Site], bool], ctx: Context
-) -> list[Judgement]:
-    """A question for the GPU, and then a function that is ported: the test in front of both waits for the answer.
-
-    ``opens`` tells whether a site runs only where a test holds.
-    """
+def asked_first(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """A question for the GPU, and then a function that is ported: the test in front of both waits for the answer."""
+    tests = filter(is_test, results)
     asking = [r.site for r in results if asks(r)]
     kept = [t for t in tests if t.verdict is Verdict.PORTABLE and any(opens(t.site, site) for site in asking)]
-    kept = [t for t in kept if not is_firm(t.site, results, opens)]
+    kept = [t for t in kept if not is_firm(t.site, results)]
     edited = {r.site.scope.partition(".")[0] for r in results if r.edited} if kept else set()
     used = used_behind([t.site for t in kept], ctx) if edited else {}
     ported = {line: name for name, line in used.items() if name in edited}
@@ -79,7 +76,7 @@ def asks(result: Judgement) -> bool:
     return result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
 
 
-def is_firm(test: Site, results: list[Judgement], opens: Callable[[Site, Site], bool]) -> bool:
+def is_firm(test: Site, results: list[Judgement]) -> bool:
     """Whether a test keeps the target out of more than a question, or is one of a chain that serves others."""
     if any(guard.kind in ("handled", "vendors") for guard in test.guards):
         return True
@@ -110,13 +107,10 @@ def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judg
     return next((moving[name] for call in calls if (name := dotted(call.func)) in moving), None)
 
 
-def led_first(
-    test: Site, results: list[Judgement], by_flag: Callable[[bytes, Site, Site, Context], bool], ctx: Context
-) -> Judgement | None:
+def led_first(test: Site, results: list[Judgement], ctx: Context) -> Judgement | None:
     """What stays CUDA's of what the name of a test's answer leads to, if nothing else of it is ported.
 
-    Where some is, it is a move in the first branch: what fails there keeps Neuron from all the others. ``by_flag``
-    tells whether such a name leads to a site.
+    Where some is, it is a move in the first branch: what fails there keeps Neuron from all the others.
     """
     outline, name = ctx.outline(), flag(test, ctx)
     if name is None:
@@ -125,7 +119,7 @@ def led_first(
     spans = [outline.span(part) for arm in led for part in arm]
 
     def is_led_to(result: Judgement) -> bool:
-        return any(s.holds(result.site.start) for s in spans) or by_flag(name, test, result.site, ctx)
+        return any(s.holds(result.site.start) for s in spans) or opens_by_flag(name, test, result.site, ctx)
 
     if not any(is_led_to(r) for r in results if r.verdict in STAYS):
         return None

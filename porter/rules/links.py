@@ -28,22 +28,18 @@ from porter.rules.loops import loops
 from porter.rules.made import made_behind
 from porter.rules.members import members
 from porter.rules.placement.assertions import asserted_for
-from porter.rules.placement.flags import flag, reads, statement_of
+from porter.rules.placement.flags import flag, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
 from porter.rules.precision.gates import gates
 from porter.rules.takers import owned
+from porter.rules.tested import ARMS, BUILD, OPENED, TESTS, is_test, opens, opens_by_flag
 
-_TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
-_BUILD = "torch.version.cuda"
 _NAME = re.compile(rb"[A-Za-z_]\w*")
-_DENIED = re.compile(rb"\bnot\s+[\w.]+")
 _CHOICES = frozenset({"cuda-stream", "framework-argument"})  # a person decides nothing where the target does not come
-_ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
 _HEADERS = frozenset({"If", "While", "Assert"})
-_OPENED = _ARMS | {"after"}
 
 
 def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
@@ -62,15 +58,15 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         loops,
         _refusals,
         _tests,
-        lambda results, ctx: made_behind(results, list(filter(_is_test, results)), ctx),
-        lambda results, ctx: asked_first(results, list(filter(_is_test, results)), _opens, ctx),
+        made_behind,
+        asked_first,
         _conditions,
         _bodies,
         _orphans,
         _bodies,
         _called,
         all_or_none,
-        lambda results, ctx: gates(results, list(filter(_is_test, results)), ctx),
+        gates,
     ):
         results = hold(results, ctx)
     return results
@@ -86,7 +82,7 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
         and r.verdict is not Verdict.PORTABLE
         and (r.site.name.startswith("torch.cuda.") or r.rule in ("device-generator", "cuda-method"))
     ]
-    tests = [r.site for r in results if r.rule in _TESTS and not r.edited]
+    tests = [r.site for r in results if r.rule in TESTS and not r.edited]
 
     def held(result: Judgement) -> Judgement:
         site = result.site
@@ -201,13 +197,13 @@ def _refuses(test: Judgement, ctx: Context) -> bool:
 def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that lead to what refuses every device but CUDA, and goes on doing so: ``Attention.apply(k, v)``."""
     refusing: dict[str, int] = {}
-    for test in (r for r in results if _is_test(r) and r.verdict is Verdict.PORTABLE and _refuses(r, ctx)):
+    for test in (r for r in results if is_test(r) and r.verdict is Verdict.PORTABLE and _refuses(r, ctx)):
         home, _, method = test.site.scope.rpartition(".")
         calls = {"forward": f"{home}.apply", "__init__": home}  # what calls a method under another name
         refusing = dict.fromkeys((test.site.scope, calls.get(method, test.site.scope)), test.site.line) | refusing
 
     def held(result: Judgement) -> Judgement:
-        if not (_is_test(result) and result.edited):
+        if not (is_test(result) and result.edited):
             return result
         paths = arms(result.site, ctx)
         nodes = (node for arm in paths for part in arm for node in ast.walk(part))
@@ -222,16 +218,16 @@ def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
-    kept = [r.site for r in results if not r.edited and _is_test(r) and r.verdict is Verdict.PORTABLE]
+    kept = [r.site for r in results if not r.edited and is_test(r) and r.verdict is Verdict.PORTABLE]
     staying = [r for r in results if not r.edited and r.verdict in STAYS]
-    staying = [r for r in staying if not any(_opens(test, r.site) for test in kept)]
+    staying = [r for r in staying if not any(opens(test, r.site) for test in kept)]
 
     def held(result: Judgement) -> Judgement:
         of_backend = judges_backend(result) if ctx.target.keeps_cuda else _leads_nowhere(result, results, ctx)
-        if not (_is_test(result) or of_backend) or not result.edited:
+        if not (is_test(result) or of_backend) or not result.edited:
             return result
         name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
-        behind = next((s for s in staying if _opens(result.site, s.site, _ARMS)), None)
+        behind = next((s for s in staying if opens(result.site, s.site, ARMS)), None)
         if behind is None and of_backend:
             behind = next((s for s in staying if leads_to(result.site, s.site, ctx)), None)
         if behind is None and ctx.in_test() and result.site.parent == "Assign":
@@ -240,7 +236,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
             spans = list(helpers_behind(result.site, ctx))
             behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
         if behind is None and name is not None:
-            behind = next((s for s in staying if _by_flag(name, result.site, s.site, ctx)), None)
+            behind = next((s for s in staying if opens_by_flag(name, result.site, s.site, ctx)), None)
         if behind is None:
             devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
             behind = next((s for s in devices if leads_to(result.site, s.site, ctx)), None)
@@ -250,7 +246,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if behind is None:
             behind = moved_behind(result.site, staying, ctx)
         if behind is None:
-            behind = led_first(result.site, results, _by_flag, ctx)
+            behind = led_first(result.site, results, ctx)
         if behind is None:
             blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
             behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
@@ -275,7 +271,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
     tests = {
         r.site.statement.start: r
         for r in results
-        if r.rule in _TESTS and not r.edited and r.site.statement is not None and r.site.statement.kind in _HEADERS
+        if r.rule in TESTS and not r.edited and r.site.statement is not None and r.site.statement.kind in _HEADERS
     }
 
     stay = (r.site for r in results if r.site.name == "cuda:{}" and not r.edited and r.verdict in STAYS)
@@ -304,7 +300,7 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
-    tests = [r for r in results if not r.edited and (_is_test(r) or judges_backend(r))]
+    tests = [r for r in results if not r.edited and (is_test(r) or judges_backend(r))]
     flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
 
     def held(result: Judgement) -> Judgement:
@@ -317,10 +313,10 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
             if asks and test.verdict is Verdict.PORTABLE and only_asked(result, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             name = flags.get(test.site.start)
-            flagged = name is not None and _by_flag(name, test.site, result.site, ctx)
+            flagged = name is not None and opens_by_flag(name, test.site, result.site, ctx)
             asked = ctx.target.keeps_cuda and judges_backend(test) and leads_to(test.site, result.site, ctx)
-            kinds = _ARMS if test.site.name == _BUILD else _OPENED  # once past an error, the program goes on
-            if (result.edited or stays) and (flagged or asked or _opens(test.site, result.site, kinds)):
+            kinds = ARMS if test.site.name == BUILD else OPENED  # once past an error, the program goes on
+            if (result.edited or stays) and (flagged or asked or opens(test.site, result.site, kinds)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 if result.edited:
@@ -338,12 +334,12 @@ def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
     def leads(test: Site, call: Site) -> bool:
         name = flag(test, ctx)
-        return _opens(test, call) or (name is not None and _by_flag(name, test, call, ctx))
+        return opens(test, call) or (name is not None and opens_by_flag(name, test, call, ctx))
 
-    tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and _is_test(r)]
+    tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and is_test(r)]
     if not tests or not any(r.site.scope and (r.edited or asks(r)) for r in results):
         return results
-    firm = [test for test in tests if is_firm(test, results, _opens)]
+    firm = [test for test in tests if is_firm(test, results)]
     edits = used_behind(firm, ctx) | called_behind(tests, leads, ctx)
     asked = used_behind(tests, ctx) if any(map(asks, results)) else edits
 
@@ -366,35 +362,7 @@ def _mentions(test: Site, site: Site, ctx: Context) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name.decode() for n in ast.walk(function))
 
 
-def _by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
-    """Whether the site runs only where a variable is true that holds the test's answer."""
-    around = test.scope.rpartition(".")[0] if name.startswith(b"self.") else test.scope
-    if around and not f"{site.scope}.".startswith(f"{around}."):
-        return False
-    texts = (ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind in _OPENED)
-    return any(reads(name).search(_positive(text)) for text in texts)
-
-
-def _positive(condition: bytes) -> bytes:
-    """A condition without what it denies."""
-    return _DENIED.sub(b"", condition)
-
-
 def _makes(name: str, test: Site, ctx: Context) -> bool:
     """Whether what runs where the test holds uses a class of the file."""
     nodes = (node for arm in ctx.outline().arms(test.start) for part in arm for node in ast.walk(part))
     return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
-
-
-def _is_test(result: Judgement) -> bool:
-    """Whether a judgement is about a test of the device: what or how many there are, a type, or PyTorch's build."""
-    site = result.site
-    asks = site.name in ("torch.cuda.device_count", _BUILD) and site.parent in ("Compare", "BoolOp", "test")
-    asks = asks or (result.rule == "dynamic-cuda-access" and site.parent in ("BoolOp", "test"))
-    asks = asks or (result.rule == "framework-argument" and site.name.endswith("cuda_available"))
-    return result.rule in _TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
-
-
-def _opens(test: Site, site: Site, kinds: frozenset[str] = _OPENED) -> bool:
-    """Whether ``site`` runs only if ``test`` holds, by a guard of these kinds."""
-    return any(g.kind in kinds and g.start <= test.start and test.end <= g.end for g in site.guards)

@@ -11,12 +11,14 @@ from porter.model import Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.placement.reach import arms
 from porter.rules.policy import by_hand, leave
+from porter.rules.tested import is_test
 
 _Attribute = tuple[ast.AST, str]  # the class, and the name as its methods write it: self.generator
 
 
-def made_behind(results: list[Judgement], tests: list[Judgement], ctx: Context) -> list[Judgement]:
+def made_behind(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``if there: self.g = Generator(device)``, which stays: so does every test that leads to a use of `self.g`."""
+    tests = list(filter(is_test, results))
     kept = [t for t in tests if not t.edited]
     edited = {t.site.start for t in tests if t.edited and "." in t.site.scope}
     made = _made(kept, ctx) if kept and edited else {}

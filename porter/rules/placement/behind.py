@@ -101,10 +101,10 @@ def following(site: Site, ctx: Context) -> list[Site]:
         if other.start < site.end or other.statement is None:
             continue
         if other.statement.start == statement.start:
-            behind = _AND.search(ctx.source.text, site.end, other.start) or (
+            joined = _AND.search(ctx.source.text, site.end, other.start) or (
                 rest is not None and rest.holds(other.start)
             )
-            if _raised(other) or (other.kind != "string" and behind):
+            if _raised(other) or (other.kind != "string" and joined):
                 found.append(other)
         elif other.kind != "string" and ctx.outline().rest_of_block(site.start).holds(other.start):
             found.append(other)

@@ -112,8 +112,8 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     if not (returns or site.name.endswith(".is_cuda") or is_build or refuses):
         return None
     kernel, around = kernel_of(ctx), ctx.outline().around(site.start)[-1]
-    behind = [s for s in (*opened(site, ctx), *following(site, ctx)) if s.scope == site.scope]
-    if refuses and any(places(s) and s.use != "compare" and not s.detail.startswith("`torch.cuda.") for s in behind):
+    led = [s for s in (*opened(site, ctx), *following(site, ctx)) if s.scope == site.scope]
+    if refuses and any(places(s) and s.use != "compare" and not s.detail.startswith("`torch.cuda.") for s in led):
         return None  # it is for what is moved behind it
     if kernel is None or (isinstance(around, ast.If) and all(map(_moves, (*around.body, *around.orelse)))):
         return None

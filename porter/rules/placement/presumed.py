@@ -56,7 +56,7 @@ def presumed_tensor(site: Site, ctx: Context) -> str | None:
     function of PyTorch reckons with. Storages have a size, and are on a device as tensors are.
     """
     name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
-    if ctx.project.method_somewhere("is_cuda") or not all(part.isidentifier() for part in name.split(".")):
+    if ctx.project.method_somewhere("is_cuda") or not _is_dotted(name):
         return None
     calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
     method = next((m for m in sorted({"size", *_SHAPING}) if f"{name}.{m}" in calls), None)

@@ -11,17 +11,18 @@ from porter.index.outline import dotted
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Judgement
 from porter.rules.table import sentence
+from porter.rules.tested import is_test
 
 _HALF = re.compile(rb"\bfloat16\b|\bhalf\b")
 
 
-def gates(results: list[Judgement], tests: list[Judgement], ctx: Context) -> list[Judgement]:
+def gates(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``dtype = torch.float16 if x.device.type == "cuda" else torch.float32``, and the like."""
     row = ctx.catalogue.find("symbol", "torch.float16")
     if row is None or ctx.answer(row).verdict is not Verdict.REVIEW or _HALF.search(ctx.source.text) is None:
         return results
     outline = ctx.outline()
-    asking = {test.site.start for test in tests}
+    asking = {test.site.start for test in filter(is_test, results)}
     rewritten = [r.site.start for r in results if r.rule == "half-precision" and r.edited]
 
     def told(result: Judgement) -> Judgement:

@@ -1,0 +1,43 @@
+"""Which judgements are of a test of the device, and what runs only where such a test holds."""
+
+from __future__ import annotations
+
+import re
+
+from porter.index.site import Site
+from porter.rules.base import Context, Judgement
+from porter.rules.placement.flags import reads
+
+TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
+BUILD = "torch.version.cuda"
+_DENIED = re.compile(rb"\bnot\s+[\w.]+")
+ARMS = frozenset({"cuda", "mention", "test"})  # guards that their test opens
+OPENED = ARMS | {"after"}
+
+
+def is_test(result: Judgement) -> bool:
+    """Whether a judgement is about a test of the device: what or how many there are, a type, or PyTorch's build."""
+    site = result.site
+    asks = site.name in ("torch.cuda.device_count", BUILD) and site.parent in ("Compare", "BoolOp", "test")
+    asks = asks or (result.rule == "dynamic-cuda-access" and site.parent in ("BoolOp", "test"))
+    asks = asks or (result.rule == "framework-argument" and site.name.endswith("cuda_available"))
+    return result.rule in TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
+
+
+def opens(test: Site, site: Site, kinds: frozenset[str] = OPENED) -> bool:
+    """Whether ``site`` runs only if ``test`` holds, by a guard of these kinds."""
+    return any(g.kind in kinds and g.start <= test.start and test.end <= g.end for g in site.guards)
+
+
+def opens_by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
+    """Whether the site runs only where a variable is true that holds the test's answer."""
+    around = test.scope.rpartition(".")[0] if name.startswith(b"self.") else test.scope
+    if around and not f"{site.scope}.".startswith(f"{around}."):
+        return False
+    texts = (ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind in OPENED)
+    return any(reads(name).search(_positive(text)) for text in texts)
+
+
+def _positive(condition: bytes) -> bytes:
+    """A condition without what it denies."""
+    return _DENIED.sub(b"", condition)
