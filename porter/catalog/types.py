@@ -6,13 +6,23 @@ more is known than a class, its symbolic forms (``iter:X``, ``tuple:X,Y``, ``=0`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-SYMBOLIC = ("result:", "item:", "iter:", "tuple:", "any:")  # forms that are no class; see `porter.index.infer`
+COMPOUND = ("item:", "iter:", "tuple:", "any:")  # forms of several values, or of a part of one
+SYMBOLIC = ("result:", *COMPOUND)  # forms that are no class; see `porter.index.infer`
 _DATA = Path(__file__).with_name("types.txt")
 _UNKNOWN = "-"
+
+
+def either(classes: Iterable[str]) -> str | None:
+    """What a value is that is of one of some classes, ``any:X,Y``; None where there is none, or one is compound."""
+    several = tuple(dict.fromkeys(classes))
+    if not several or any(name.startswith(COMPOUND) for name in several):
+        return None
+    return several[0] if len(several) == 1 else f"any:{','.join(several)}"
 
 
 class _Table:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from porter.catalog.types import SYMBOLIC
+from porter.catalog.types import SYMBOLIC, either
 from porter.index.names import is_none
 from porter.index.order import Tests
 from porter.index.scope import Scope, instance_class
@@ -125,12 +125,10 @@ class Inference(Variables):
         makers = [self.reference(value, defined.scope) for value in table.values]
         made = [self._called(maker.qualified, node, scope, depth) for maker in makers if maker is not None]
         types = {known.type: known.why for known in made if known is not None}
-        if len(made) < len(makers) or None in made or not types:
+        if len(made) < len(makers) or None in made:
             return None
-        if any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in types):
-            return None
-        name, why = next(iter(types.items()))
-        return Known(name if len(types) == 1 else f"any:{','.join(types)}", why, certain=False)
+        one = either(types)
+        return Known(one, next(iter(types.values())), certain=False) if one is not None else None
 
     def _base(self, scope: Scope) -> Known | None:
         """What ``super()`` is in a class: its base, where it has but one."""

@@ -137,3 +137,7 @@ class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, cac
     sink: str | None = None  # strings: "device" or "backend" where the literal itself stands in such a position
     certain: bool = True  # False where porter followed a name into more than one definition, or only presumes a sink
     editable: bool = True  # False where the offsets are not exact (inside f-strings before Python 3.12)
+
+    def inside(self, scope: str) -> bool:
+        """Whether the site stands in what is called ``scope``, or in something defined there; all stand in ``""``."""
+        return not scope or f"{self.scope}.".startswith(f"{scope}.")

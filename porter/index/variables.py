@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from porter.catalog.types import COMPOUND, either
 from porter.index.names import DEFINITIONS, Names, defines_none, is_none
 from porter.index.scope import Binding, Definition, Scope, argument_value, dotted, spelled
 
@@ -127,15 +128,15 @@ class Variables(Names, ABC):
         several = dict.fromkeys(self.types.canonical(k.type) for k in known)
         first = known[0]
         if len(several) > 1:
-            plain = not any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in several)
-            return Known(f"any:{','.join(several)}", first.why, certain=not unknown) if plain else None
+            one = either(several)
+            return Known(one, first.why, certain=not unknown) if one is not None else None
         return first if not unknown else Known(first.type, first.why, certain=False)
 
     def owner(self, node: ast.expr, scope: Scope) -> str | None:
         """The class of this repository, or one that it may be, whose method is called on ``node``."""
         own = isinstance(node, ast.Name) and node.id in ("self", "cls")
         for candidate in [self.infer(node, scope)] if own else self.given(node, scope):
-            if candidate is not None and not candidate.type.startswith(("torch.", "item:", "iter:", "tuple:", "any:")):
+            if candidate is not None and not candidate.type.startswith(("torch.", *COMPOUND)):
                 return candidate.type.removeprefix("result:")
         return None
 
@@ -241,9 +242,8 @@ class Variables(Names, ABC):
         several = dict.fromkeys(self.types.canonical(k.type) for k in passed)
         if len(several) == 1:
             return Known(passed[0].type, f"what callers pass: {passed[0].why}", passed[0].certain)
-        if several and not any(name.startswith(("item:", "iter:", "tuple:", "any:")) for name in several):
-            return Known(f"any:{','.join(several)}", f"what callers pass: {passed[0].why}", certain=False)
-        return None
+        one = either(several)
+        return Known(one, f"what callers pass: {passed[0].why}", certain=False) if one is not None else None
 
     def _calls_of(self, function: Scope) -> list[tuple[ast.Call, Scope]]:
         """This file's calls of a function, also by a parameter that it is handed for: ``apply(move, batch)``."""

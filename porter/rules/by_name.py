@@ -20,3 +20,10 @@ OWN_KERNEL = re.compile(
 OWN_CLASS = re.compile(r"_*(?:CUDA|Cuda[A-Z_])")
 # A value that a program has for CUDA: `self.cuda_config`, not `use_cuda`.
 OWN_VALUE = re.compile(r"(?:^|[._])cuda_(?!device|available)\w|(?<!use)(?<!is)(?<!has)(?<!to)_cuda$", re.I)
+_ROCM = re.compile(r"(?:^|_)(?:hip|rocm)(?:_|$)", re.I)
+_NOT_ROCM = re.compile(r"cuda|nvidia|skip|not?_", re.I)
+
+
+def is_rocm(name: str) -> bool:
+    """Whether a function or class is ROCm's by its name, and none that tells ROCm from CUDA or skips it."""
+    return _ROCM.search(name) is not None and _NOT_ROCM.search(name) is None

@@ -14,7 +14,7 @@ from porter.index.outline import dotted
 from porter.index.site import Guard, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Judgement
-from porter.rules.by_name import ARM
+from porter.rules.by_name import ARM, is_rocm
 from porter.rules.data.cuda_map_location import locations
 from porter.rules.distributed.order import comes_first
 from porter.rules.environment.alternatives import kept, others, served
@@ -70,8 +70,6 @@ def guarded(site: Site) -> bool:
     return any(g.kind in _GUARDED and (g.kind != "import" or site.role == "import") for g in site.guards)
 
 
-_ROCM = re.compile(r"(?:^|_)(?:hip|rocm)(?:_|$)", re.I)
-_NOT_ROCM = re.compile(r"cuda|nvidia|skip|not?_", re.I)
 _OTHER_DEVICE = re.compile(r"(cpu|mps|xla|sdaa|mthreads|supa)_(\w+)$", re.I)
 _FOR_CUDA = re.compile(r"cuda|gpu|nvidia", re.I)
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
@@ -133,7 +131,7 @@ def temper(result: Judgement | Dismissed, rule: str, ctx: Context) -> Judgement 
     if (members := family(result.site, ctx)) is not None:
         return _member(result, members, ctx)
     scope = _owner(result.site, ctx)
-    if (rocm := next(filter(_is_rocm, scope.split(".")), None)) is not None:
+    if (rocm := next(filter(is_rocm, scope.split(".")), None)) is not None:
         return leave(result, f"by its name `{rocm}` is for AMD's GPUs")
     named = ARM.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
@@ -220,11 +218,6 @@ def _cuda_beside(others: tuple[str, ...], ctx: Context) -> str | None:
 def _opts_out(guard: Guard, ctx: Context) -> bool:
     """``if not SKIP_CUDA_BUILD``: what is built unless somebody says otherwise."""
     return _OPTS_OUT.search(ctx.source.text, guard.start, guard.end) is not None
-
-
-def _is_rocm(name: str) -> bool:
-    """Whether a function or class is ROCm's by its name, and none that tells ROCm from CUDA or skips it."""
-    return _ROCM.search(name) is not None and _NOT_ROCM.search(name) is None
 
 
 def _owner(site: Site, ctx: Context) -> str:

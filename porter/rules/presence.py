@@ -169,14 +169,14 @@ def holds(test: Site, condition: ast.expr, site: Site, ctx: Context) -> bool:
         return False
     match outline.around(test.start):
         case [*_, ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value)] if told(value, dotted).cuda > 0:
-            return name.startswith(b"self.") or f"{site.scope}.".startswith(f"{test.scope}." if test.scope else "")
+            return name.startswith(b"self.") or site.inside(test.scope)
     return False
 
 
 def _asserted(test: Site, site: Site, ctx: Context) -> bool:
     """Whether the program would not come to the site if the test did not hold: ``assert torch.cuda.is_available()``."""
     statement = test.statement
-    if statement is None or statement.kind != "Assert" or not f"{site.scope}.".startswith(f"{test.scope}."):
+    if statement is None or statement.kind != "Assert" or not site.inside(test.scope):
         return False
     asked = ctx.source.text[statement.start : test.start]
     alternatives = b" or " in ctx.source.text[test.end : statement.end]

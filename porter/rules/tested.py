@@ -32,7 +32,7 @@ def opens(test: Site, site: Site, kinds: frozenset[str] = OPENED) -> bool:
 def opens_by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
     """Whether the site runs only where a variable is true that holds the test's answer."""
     around = test.scope.rpartition(".")[0] if name.startswith(b"self.") else test.scope
-    if around and not f"{site.scope}.".startswith(f"{around}."):
+    if not site.inside(around):
         return False
     texts = (ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind in OPENED)
     return any(reads(name).search(_positive(text)) for text in texts)

@@ -167,10 +167,11 @@ def _ported(gate: ast.expr, ctx: Context) -> bool:
     if module in ("", ctx.module):
         return False
     sites = [s for s in ctx.project.sites(module) if s.role not in ("text", "import")]
+    within = qualified[len(module) + 1 :]
     asked = [s for s in sites if s.place == f"g:{qualified}"]  # a mark
-    if not asked and ARM.search(qualified[len(module) + 1 :]):
+    if not asked and ARM.search(within):
         return False
-    asked = asked or [s for s in sites if f"{module}.{s.scope}.".startswith(f"{qualified}.")]
+    asked = asked or [s for s in sites if within and s.inside(within)]
     asked = asked or [s for s in sites if not s.scope]
     imports = (guard.kind == "import" for site in asked for guard in site.guards)
     return bool(asked) and all(imports) and all(s.name in _THERE and s.role == "call" for s in asked)

@@ -90,8 +90,7 @@ def _choosing(ctx: Context) -> list[Site]:
 def _around(site: Site, ctx: Context) -> Hold | None:
     """What the function around the test imports for itself, and not for another block, if that is for CUDA alone."""
     for other in ctx.once(_brought_within):
-        local = f"{site.scope}.".startswith(f"{other.scope}.")
-        if local and ctx.outline().shares_block(other.start, site.start):
+        if site.inside(other.scope) and ctx.outline().shares_block(other.start, site.start):
             return Hold(Verdict.MANUAL, f"`{other.name}`, which line {other.line} imports for this, needs CUDA")
     return None
 

@@ -41,7 +41,7 @@ def asks_again(site: Site, ctx: Context) -> str | None:
         within = qualified[len(module) + 1 :]
         if not module or module == ctx.module or not within:
             continue
-        inside = (s for s in ctx.project.sites(module) if f"{s.scope}.".startswith(f"{within}."))
+        inside = (s for s in ctx.project.sites(module) if s.inside(within))
         if any(s.name == "torch.cuda.is_available" and s.role == "call" for s in inside):
             return written
     return None
@@ -53,7 +53,7 @@ def calls_what(does: Callable[[Site], bool], test: Site, ctx: Context) -> str | 
     for written, qualified in (found for node in nodes for found in _names(node, test.scope, ctx)):
         module = ctx.project.owner(qualified)
         within = qualified[len(module) + 1 :]
-        inside = (s for s in ctx.project.sites(module) if f"{s.scope}.".startswith(f"{within}.")) if within else ()
+        inside = (s for s in ctx.project.sites(module) if within and s.inside(within))
         if any(map(does, inside)):
             return written
     return None
@@ -149,7 +149,7 @@ def _needs(name: str, ctx: Context) -> str | None:
     within = name[len(module) + 1 :]
     if module == ctx.module and (extension := _named_in(within, ctx)) is not None:
         return extension
-    inside = (s for s in ctx.project.sites(module) if within and f"{s.scope}.".startswith(f"{within}."))
+    inside = (s for s in ctx.project.sites(module) if within and s.inside(within))
     return next((s.name for s in inside if not s.guards and (_stays(s, ctx) or _fails(s, within, ctx))), None)
 
 

@@ -12,6 +12,7 @@ from porter.rules.counterpart import Lost
 from porter.rules.lines import wrapped
 from porter.rules.precision.apex import INITIALIZE, SCALE, Use, Uses, is_plain, stores
 from porter.rules.precision.forward import Run, binds, forward_passes, reads
+from porter.rules.precision.to_numpy import handed
 from porter.rules.spelling import device_type
 
 _LEVELS = frozenset({"O0", "O1", "O2", "O3", "O4", "O5"})  # the last two: of ROCm
@@ -79,12 +80,13 @@ class Casting:
             raise Lost(f"what computes the loss of line {use.site.line} stands in several cells")
         inside = block[block.index(run[0]) : block.index(run[1]) + 1]
         outputs = {name for statement in inside for name in binds(statement)} - losses
-        for node in (n for n in ast.walk(self._names.function(use.site.start)) if isinstance(n, ast.Call)):
+        function = self._names.function(use.site.start)
+        if shown := handed(outputs, function):
+            raise Lost(shown)
+        for node in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
             method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             if method == "backward" and spans[0].start <= self._outline.span(node).start < spans[1].end:
                 raise Lost(f"line {node.lineno} has a backward pass, which does not belong under autocast")
-            if method == "numpy" and (shown := reads(node.func) & outputs):
-                raise Lost(f"line {node.lineno} hands `{min(shown)}` to NumPy, which has no bfloat16: `.float()` first")
 
     def _cell(self, offset: int) -> int | None:
         layout = self._ctx.source.layout

@@ -33,7 +33,6 @@ with torch.amp.autocast("neuron", enabled=use_amp, dtype=torch.bfloat16):
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 
 from porter.catalog.schema import Row
 from porter.index.outline import Function, dotted
@@ -42,6 +41,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, rule
 from porter.rules.placement.devices import torch_name
 from porter.rules.precision.forward import binds, reads, variable
+from porter.rules.precision.to_numpy import casts, handed
 from porter.rules.spelling import device_type
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
 from porter.rules.uses import has_uses
@@ -50,11 +50,6 @@ _HALF = frozenset({"torch.float16", "torch.half"})
 _OBJECT = "used as an object: a `functools.partial` of it is called alike"
 _OTHERS = "it may stand for something else, which is called alike"
 _CUDA_AMP = "torch.cuda.amp."
-# Methods and functions whose results are no bfloat16, or not all of them, whatever they are made of.
-_CASTS = frozenset(
-    {"float", "double", "half", "long", "int", "bool", "to", "type", "argmax", "argmin", "argsort"}
-    | {"max", "min", "topk", "sort", "nonzero", "multinomial", "generate"}
-)
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
     "torch.get_autocast_gpu_dtype": ("torch.get_autocast_dtype", 0),
@@ -186,22 +181,14 @@ def _shown(site: Site, ctx: Context) -> str:
     block = ctx.outline().around(site.start)[-1]
     if ctx.target.keeps_cuda or not isinstance(block, ast.With | ast.AsyncWith) or b".numpy(" not in ctx.source.text:
         return ""
-    results = {name for statement in block.body if not _attributes(statement) & _CASTS for name in binds(statement)}
+    results = {name for statement in block.body if not casts(statement) for name in binds(statement)}
     home = ctx.outline().innermost(site.start)
-    if (shown := _handed(results, home or ctx.outline().tree)) or home is None:
+    if (shown := handed(results, home or ctx.outline().tree)) or home is None:
         return shown
     functions = [node for node in ctx.outline().nodes if isinstance(node, Function)]
     returned = [n.value for n in ast.walk(home) if isinstance(n, ast.Return) and n.value and results & reads(n.value)]
     callers = ((_given(home.name, value, results, caller), caller) for value in returned for caller in functions)
-    return next((shown for names, caller in callers if (shown := _handed(names, caller))), "")
-
-
-def _handed(names: set[str], home: ast.AST) -> str:
-    """Which of some names a function hands to NumPy as they are, as people are told."""
-    for method, read in _to_numpy(home) if names else ():
-        if handed := names & read:
-            return f"line {method.lineno} hands `{min(handed)}` to NumPy, which has no bfloat16: `.float()` first"
-    return ""
+    return next((shown for names, caller in callers if (shown := handed(names, caller))), "")
 
 
 def _given(function: str, value: ast.expr, results: set[str], caller: ast.AST) -> set[str]:
@@ -218,18 +205,6 @@ def _given(function: str, value: ast.expr, results: set[str], caller: ast.AST) -
                 else:
                     names.update(binds(node))
     return names
-
-
-@lru_cache(maxsize=4)
-def _to_numpy(home: ast.AST) -> list[tuple[ast.Attribute, set[str]]]:
-    """What a function hands to NumPy as it is, ``out.cpu().numpy``, and the names that it reads."""
-    calls = (node.func for node in ast.walk(home) if isinstance(node, ast.Call))
-    methods = (method for method in calls if isinstance(method, ast.Attribute) and method.attr == "numpy")
-    return [(method, reads(method)) for method in methods if not _attributes(method) & _CASTS]
-
-
-def _attributes(node: ast.AST) -> set[str]:
-    return {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
 
 
 def _unpacked(call: Call, ctx: Context) -> bool:
