@@ -19,7 +19,8 @@ from porter.model import Dismissal, Finding, Problem
 from porter.rules import presence
 from porter.rules.base import Context, Dismissed, Judgement, Rule
 from porter.rules.links import link
-from porter.rules.policy import judged, rule_name, temper
+from porter.rules.policy import judged, rule_name
+from porter.rules.temper import temper
 from porter.sources import decode
 from porter.sources.source import Source
 from porter.sources.suppress import Suppressions, suppressions
