@@ -11,8 +11,9 @@ a saved state is 16 bytes: states from a CUDA checkpoint do not load.
 
 ## When porter rewrites
 
-`torch.random.fork_rng()` saves the generators of the CPU and of CUDA: it gets `device_type="neuron"`, unless it names a
-type already, or no device at all. So does `torch.utils.checkpoint.set_device_states()`.
+`torch.random.fork_rng()` saves the generators of the CPU and of the current accelerator, since torch 2.13: for Neuron it
+stays. `torch.utils.checkpoint.set_device_states()` means CUDA's: it gets `device_type="neuron"`, unless it names a type
+already.
 
 ## Example
 
@@ -47,11 +48,8 @@ from porter.rules.uses import judge_use
 _INTEGERS = frozenset({"torch_xla.core.xla_model.get_rng_state", "torch_xla.core.xla_model.set_rng_state"})
 _MAKES_TENSOR = re.compile(r"^torch\.(?!load$)|\.(?:byte|clone|cpu|cuda|detach|to|type)$")
 _SEEDS = frozenset({"torch.cuda.manual_seed", "torch.cuda.manual_seed_all"})
-# What means CUDA where no `device_type` says otherwise.
-_TYPED = {
-    "torch.random.fork_rng": "forks CUDA's generators",
-    "torch.utils.checkpoint.set_device_states": "sets the states of CUDA's generators",
-}
+# What finds its device by `device_type`.
+_TYPED = frozenset({"torch.random.fork_rng", "torch.utils.checkpoint.set_device_states"})
 
 
 class _Edited(TypedDict, total=False):
@@ -61,7 +59,7 @@ class _Edited(TypedDict, total=False):
 
 @rule("PRT301", "cuda-rng")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
-    """Judge by the catalogue, but for ``fork_rng`` and the like, which mean CUDA where they do not say."""
+    """Judge by the catalogue, but for ``fork_rng`` and the like, which may say which device they mean."""
     if site.name in _TYPED:
         return _typed(site, row, ctx)
     if ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
@@ -175,9 +173,9 @@ def _typed(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     none = devices is not None and ctx.text(devices.start, devices.end) in ("[]", "()")
     if call is None or call.unpacked or call.get("device_type") is not None or none:
         return Dismissed(site, "agnostic")
-    if not ctx.edits or ctx.answer(row).verdict is Verdict.MANUAL:
+    if not ctx.edits or ctx.answer(row).verdict is not Verdict.REVIEW:
         return judge_by_row(site, row, ctx)
     from porter.rewrite.calls import CallEditor
 
     edits = CallEditor(ctx.source.text, call).append(f"device_type={device_type(site, ctx)}").edits()
-    return judgement(site, row, ctx, message=f"`{site.name}()` {_TYPED[site.name]}", edits=edits)
+    return judgement(site, row, ctx, edits=edits)
