@@ -11,9 +11,9 @@ a saved state is 16 bytes: states from a CUDA checkpoint do not load.
 
 ## When porter rewrites
 
-`torch.random.fork_rng()` saves the generators of the CPU and of the current accelerator, since torch 2.13: for Neuron it
-stays. `torch.utils.checkpoint.set_device_states()` means CUDA's: it gets `device_type="neuron"`, unless it names a type
-already.
+`torch.random.fork_rng()` saves the generators of the CPU and of the current accelerator, since torch 2.13: for Neuron
+it stays. `torch.utils.checkpoint.set_device_states()` means CUDA's: it gets `device_type="neuron"`, unless it names a
+type already.
 
 ## Example
 
