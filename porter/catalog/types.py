@@ -40,14 +40,15 @@ class _Table:
             self._exact.setdefault(f"{owner}.{name}", result)
 
     def find(self, qualified: str) -> str | None:
-        """The result for a name: spelled out, else by a glob of its owner, else by one of ``owner.*``."""
+        """The result for a name: spelled out, else by a glob of its owner, of ``owner.*`` or of ``owner.*.*``."""
         if qualified not in self._memo:
             self._memo[qualified] = self._exact.get(qualified) or self._search(qualified)
         return self._memo[qualified]
 
     def _search(self, qualified: str) -> str | None:
         owner, _, name = qualified.rpartition(".")
-        for place in (owner, owner.rpartition(".")[0] + ".*"):
+        above = owner.rpartition(".")[0]
+        for place in (owner, above + ".*", above.rpartition(".")[0] + ".*.*"):
             for glob, result in self._globs.get(place, ()):
                 if fnmatchcase(name, glob):
                     return result

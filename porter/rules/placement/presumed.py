@@ -32,7 +32,8 @@ _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all th
 _ASKED = re.compile(r"\breturn_tensors\s*=\s*[\"']pt[\"'][^()]*\)\Z")  # of a call, by its argument
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
-    rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?) = \1(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
+    rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?)[ \t]*=[ \t]*\1"
+    rb"(?:\.\w+\([^()\n]*\))*\.cuda\([^()\n]*\)(?:\.\w+\([^()\n]*\))*[ \t]*(?:#.*)?"
 )
 _RUN = 10  # lines above and below that are looked at for moves of a variable each
 _NAMED = re.compile(r"\w+")
@@ -162,8 +163,8 @@ def _used(name: str, site: Site, ctx: Context) -> str | None:
     calls = uses.calls
     if name in calls:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
-    if made := sorted(_SHAPING.intersection(maker[1:] for maker in uses.makers.get(name, ()) if maker[0] == ".")):
-        return f"what has a `cuda()` and is made by `{made[0]}()` is a tensor"
+    if made := sorted(maker[1:] for maker in uses.makers.get(name, ()) if maker[0] == "."):
+        return f"what has a `cuda()` and is made by `{made[0]}()` is a tensor or a module"
     if name in uses.shapes:
         return f"what has a `cuda()` and axes, as in line {uses.shapes[name]}, is a tensor"
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
@@ -175,10 +176,13 @@ def _used(name: str, site: Site, ctx: Context) -> str | None:
 
 
 def _taken(name: str, site: Site, ctx: Context) -> str | None:
-    """A function of PyTorch that takes what a name holds, and is none that makes a tensor of anything."""
+    """A function of PyTorch or a module that takes what a name holds, and is none that makes a tensor of anything."""
     for made, what in _MADE.items():
         for call in _takers(name, site, ctx, made):
             return f"what has a `cuda()` and is taken by `{dotted(call.func)}()`, as in line {call.lineno}, is a {what}"
+    for call in ctx.once(_uses, ctx.outline().home(name, site.start)).takers.get(name, ()):
+        if (module := dotted(call.func)) is not None and _is_module(module, site, ctx):
+            return f"of what has a `cuda()`, the module `{module}`, called in line {call.lineno}, takes tensors"
     return None
 
 
@@ -210,9 +214,10 @@ def _uses(ctx: Context, home: ast.AST) -> _Uses:
                 uses.shapes.setdefault(dotted(inner) or "", node.lineno)
             case ast.Subscript(value=inner, slice=ast.Tuple(elts=[*axes])) if any(map(_is_axis, axes)):
                 uses.shapes.setdefault(dotted(inner) or "", node.lineno)
-            case ast.Assign(targets=[target], value=ast.Call(func=function)):
-                maker = dotted(function) or f".{getattr(function, 'attr', '')}"  # .squeeze of load(path).squeeze()
-                uses.makers.setdefault(dotted(target) or "", set()).add(maker)
+            case ast.Assign(targets=[target], value=ast.Call(func=function) as value):
+                method = _chained(value, "")  # squeeze of load(path).squeeze()
+                if (maker := dotted(function) or (method and f".{method}")) is not None:
+                    uses.makers.setdefault(dotted(target) or "", set()).add(maker)
     return uses
 
 
