@@ -27,7 +27,10 @@ def conjuncts(results: list[Judgement], ctx: Context) -> list[Judgement]:
         around = (result.site.scope, "")
         line = next((answers[s, n] for n in _beside(result.site, ctx) for s in around if (s, n) in answers), None)
         line = next((before[span] for span in before if span.holds(result.site.start)), line)
-        return result if line is None else by_hand(result, f"line {line} belongs to it, and stays: port both together")
+        if line is None:
+            return result
+        what = "the rest of its condition" if line == result.site.line else f"line {line} belongs to it, and"
+        return by_hand(result, f"{what} stays: port both together")
 
     return [held(r) for r in results] if answers or before else results
 

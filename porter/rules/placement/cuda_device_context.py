@@ -54,6 +54,8 @@ _OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
 
 _SEVERAL = re.compile(rb"\s*(?:>\s*1|>=\s*2)\b")
 
+_READ = frozenset({"text", "compare"})  # uses of a string that make no device
+
 _TRAINED = "lightning.Trainer(devices)"  # and all that is called so
 
 
@@ -172,14 +174,14 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
             case _:
                 continue
         inside, name = outline.span(node), dotted(loop.target)
-        devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside.holds(s.start))
+        devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start))
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
     home = outline.innermost(site.start)
     if home is None:
         return None
     inside = outline.span(home)
-    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use != "text" and inside.holds(s.start))
+    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start))
     return next((s for s in devices if not is_own(computed(s, ctx), s, ctx)), None)
 
 

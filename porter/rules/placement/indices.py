@@ -18,6 +18,7 @@ from porter.rules.uses import function_around
 _OWN = re.compile(
     r"(?:\w*_)?(?:rank|local_?id|process_index|(?:gpu|device|dev|cuda)_?(?:id|idx|index|num|number|no)|gpu|cuda)", re.I
 )
+_HANDED = rb"\brank\s*=\s*%s\s*[,)]"
 _CURRENT = re.compile(r"\bcurrent_device\(\)|\bdevice\.index\b")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 # Arithmetic, and a choice among several: `rank % n` alone is the rank on this machine, spelled out.
@@ -33,17 +34,18 @@ _OPENING, _CLOSING = "([{", ")]}"
 def is_own(expression: str, site: Site, ctx: Context) -> bool:
     """Whether ``expression`` gives the index of the one device that this process drives.
 
-    What is called a device is a number where a text is made with it: ``f"cuda:{args.device}"``.
+    What is called a device is a number where a text is made with it: ``f"cuda:{args.device}"``. What the function hands
+    on as a ``rank`` is one, whatever it is called.
     """
     if _CHOICE.search(expression):
         return False
     if _CURRENT.search(expression):
         return True
     names = _NAME.findall(expression)
-    given = names[-1:] == ["device"] and site.name == "cuda:{}"
-    return (given or any(_OWN.fullmatch(name) for name in names)) and not any(
-        _counted(name, site, ctx) for name in names
-    )
+    called = any(map(_OWN.fullmatch, names)) or (names[-1:] == ["device"] and site.name == "cuda:{}")
+    if not called and re.search(_HANDED % re.escape(expression).encode(), function_around(site, ctx)) is None:
+        return False
+    return not any(_counted(name, site, ctx) for name in names)
 
 
 def is_counted(site: Site, ctx: Context) -> bool:

@@ -13,11 +13,11 @@ A process in a distributed run owns exactly one core, and the only valid index i
 
 Where a tensor is put on device 0 it goes to the process's own, `"neuron"`: in a distributed run that has the number of
 the local rank, and no process but the first may say `neuron:0`. Elsewhere device 0, and one numbered by what a program
-calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`), keep their number, with verdict `review`. A file that names
-two different numbers, a loop over devices, and an index that is computed or picked from a list choose among devices of
-one process: that wants a new design (DTensor, FSDP2 or pipeline stages, one process per core), and porter leaves it. It
-leaves the one device that a function takes of a list (`ids[0]`), too: only what is in the list tells whether it is the
-process's own.
+calls its own (`rank`, `local_rank`, `gpu`, `LOCAL_RANK`) or passes as a `rank`, keep their number, with verdict
+`review`. A file that names two different numbers, a loop over devices, and an index that is computed or picked from a
+list choose among devices of one process: that wants a new design (DTensor, FSDP2 or pipeline stages, one process per
+core), and porter leaves it. It leaves the one device that a function takes of a list (`ids[0]`), too: only what is in
+the list tells whether it is the process's own.
 
 ## Example
 
