@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from porter.index.facts import PYTHON
 from porter.index.outline import Span, dotted
@@ -226,36 +227,39 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
         of_backend = judges_backend(result) if ctx.target.keeps_cuda else _leads_nowhere(result, results, ctx)
         if not (is_test(result) or of_backend) or not result.edited:
             return result
-        name = flag(result.site, ctx) if ctx.target.keeps_cuda else None
-        behind = next((s for s in staying if opens(result.site, s.site, ARMS)), None)
-        if behind is None and of_backend:
-            behind = next((s for s in staying if leads_to(result.site, s.site, ctx)), None)
-        if behind is None and ctx.in_test() and result.site.parent == "Assign":
-            behind = next((s for s in staying if s.site.kind == "device" and _mentions(result.site, s.site, ctx)), None)
-        if behind is None and ctx.in_test():
-            spans = list(helpers_behind(result.site, ctx))
-            behind = next((s for s in staying if any(span.holds(s.site.start) for span in spans)), None)
-        if behind is None and name is not None:
-            behind = next((s for s in staying if opens_by_flag(name, result.site, s.site, ctx)), None)
-        if behind is None:
-            devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
-            behind = next((s for s in devices if leads_to(result.site, s.site, ctx)), None)
-        if behind is None:
-            next_to = asserted_for(result.site, ctx)
-            behind = next((s for s in staying if next_to is not None and next_to.holds(s.site.start)), None)
-        if behind is None:
-            behind = moved_behind(result.site, staying, ctx)
-        if behind is None:
-            behind = led_first(result.site, results, ctx)
-        if behind is None:
-            blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
-            behind = next((s for s in blocked if _makes(s.site.scope.partition(".")[0], result.site, ctx)), None)
+        behind = next(_behind(result.site, of_backend, staying, results, ctx), None)
         if behind is None:
             return result
         where = f"line {behind.site.line}" if behind.site.line != result.site.line else f"`{behind.site.name}`"
         return by_hand(result, f"it leads to {where}, which stays CUDA: port both together")
 
     return [held(r) for r in results] if staying else results
+
+
+def _behind(
+    test: Site, of_backend: bool, staying: list[Judgement], results: list[Judgement], ctx: Context
+) -> Iterator[Judgement]:
+    """What of a file that stays CUDA a test leads to: what is nearest first."""
+    yield from (s for s in staying if opens(test, s.site, ARMS))
+    if of_backend:
+        yield from (s for s in staying if leads_to(test, s.site, ctx))
+    if ctx.in_test() and test.parent == "Assign":
+        yield from (s for s in staying if s.site.kind == "device" and _mentions(test, s.site, ctx))
+    if ctx.in_test():
+        spans = list(helpers_behind(test, ctx))
+        yield from (s for s in staying if any(span.holds(s.site.start) for span in spans))
+    if ctx.target.keeps_cuda and (name := flag(test, ctx)) is not None:
+        yield from (s for s in staying if opens_by_flag(name, test, s.site, ctx))
+    devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
+    yield from (s for s in devices if leads_to(test, s.site, ctx))
+    if (next_to := asserted_for(test, ctx)) is not None:
+        yield from (s for s in staying if next_to.holds(s.site.start))
+    if (moved := moved_behind(test, staying, ctx)) is not None:
+        yield moved
+    if (first := led_first(test, results, ctx)) is not None:
+        yield first
+    blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
+    yield from (s for s in blocked if _makes(s.site.scope.partition(".")[0], test, ctx))
 
 
 def _leads_nowhere(result: Judgement, results: list[Judgement], ctx: Context) -> bool:

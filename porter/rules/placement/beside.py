@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import chain, pairwise
 
 from porter.index.guards import exits
 from porter.index.outline import blocks_of, dotted
@@ -57,36 +58,44 @@ def vendors(site: Site, ctx: Context) -> str:
 
 def beside(site: Site, ctx: Context) -> Hold | None:
     """What the test's own statement says of other accelerators, and of whoever asks."""
+    return next(chain(_of_others(site, ctx), _of_cuda(site, ctx)), None)
+
+
+def _of_others(site: Site, ctx: Context) -> Iterator[Hold]:
+    """What it says of devices that are not CUDA's."""
     if knows_neuron(site, ctx):
-        return Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
+        yield Hold(Verdict.PORTABLE, "Neuron has a test of its own beside it")
     if _asks_for_rocm(site, ctx):
-        return Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
+        yield Hold(Verdict.PORTABLE, "left as it is: it asks for ROCm, which Neuron is not")
     if (mac := _for_macs(site, ctx)) is not None:
-        return Hold(Verdict.PORTABLE, f"left as it is: with `{mac}` it asks for a Mac")
+        yield Hold(Verdict.PORTABLE, f"left as it is: with `{mac}` it asks for a Mac")
     if others := vendors(site, ctx):
-        return Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
+        yield Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
     if ctx.target.module and (name := _served(site, ctx)):
-        return Hold(Verdict.PORTABLE, f"left as it is: the function serves XLA already, by `{name}`")
+        yield Hold(Verdict.PORTABLE, f"left as it is: the function serves XLA already, by `{name}`")
     if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
         advice = f"beside it stands an arm for {other}, which would never be reached: say which devices this is for"
-        return Hold(Verdict.MANUAL, advice)
+        yield Hold(Verdict.MANUAL, advice)
+
+
+def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
+    """What it says of what is CUDA's alone."""
     if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
-        return Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
-    own = (s for s in following(site, ctx) if together(s) == together(site))  # not what an assert lets run
+        yield Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     if _is_commented(site, ctx):
-        return Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
+        yield Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
     if (against := held_against(site, ctx)) is not None:
-        return Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
+        yield Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
+    own = (s for s in following(site, ctx) if together(s) == together(site))  # not what an assert lets run
     if flagged := next((s for s in own if _is_backend_flag(s, ctx)), None) or _left_alike(site, ctx):
-        return Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
+        yield Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     if made := _OWN_FLAG.search(statement_of(site, ctx)):
         name = made.group().decode()
-        return Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
+        yield Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
     if _GRAPHS.search(statement_of(site, ctx)):
         names = (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
-        if (graphs := next((n for n in names if _GRAPHS.search(n.encode())), None)) is not None:
-            return Hold(Verdict.PORTABLE, f"left as it is: with `{graphs}` it asks for CUDA graphs")
-    return None
+        for graphs in (name for name in names if _GRAPHS.search(name.encode())):
+            yield Hold(Verdict.PORTABLE, f"left as it is: with `{graphs}` it asks for CUDA graphs")
 
 
 def _served(site: Site, ctx: Context) -> str:
