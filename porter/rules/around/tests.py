@@ -167,6 +167,7 @@ def _ported(gate: ast.expr, ctx: Context) -> bool:
     if module in ("", ctx.module):
         return False
     sites = [s for s in ctx.project.sites(module) if s.role not in ("text", "import")]
+    sites = [s for s in sites if not s.name.startswith(f"{qualified}.")]  # what it wraps a test in asks nothing
     within = qualified[len(module) + 1 :]
     asked = [s for s in sites if s.place == f"g:{qualified}"]  # a mark
     if not asked and ARM.search(within):
