@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from porter.index.facts import PYTHON
 from porter.index.guards import condition
-from porter.index.outline import dotted
+from porter.index.outline import Function, dotted
 from porter.index.site import Guard, Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement
@@ -213,12 +213,20 @@ def _by_name(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
     named = ARM.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return None
+    if _is_local(scope[: named.start()], result.site, ctx):
+        return None
     name = named.group().strip(".")
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
         return None
     if ctx.target.keeps_cuda:
         return leave(result, f"`{name}` is CUDA's by its name, and stays beside what other devices have")
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
+
+
+def _is_local(scope: str, site: Site, ctx: Context) -> bool:
+    """Whether what is named stands in a function, in ``scope``: that alone uses it, and is ported as a whole."""
+    owners = [node for node in ctx.outline().around(site.start) if isinstance(node, Function | ast.ClassDef)]
+    return bool(scope) and isinstance(owners[scope.count(".")], Function)
 
 
 def _owner(site: Site, ctx: Context) -> str:

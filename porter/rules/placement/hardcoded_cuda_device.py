@@ -60,7 +60,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.use == "key":
         return _table_key(site, row, ctx)
     if _is_pretended(site, ctx):
-        advice = "a test that runs without CUDA as well: the device may be a mere name here"
+        advice = "a test that may run without CUDA: the device may be a mere name here"
         message = f'device string `"{site.name}"`'
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=None)
     index = second(site, ctx)
