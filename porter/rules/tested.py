@@ -21,7 +21,8 @@ def is_test(result: Judgement) -> bool:
     asks = site.name in ("torch.cuda.device_count", BUILD) and site.parent in ("Compare", "BoolOp", "test")
     asks = asks or (result.rule == "dynamic-cuda-access" and site.parent in ("BoolOp", "test"))
     asks = asks or (result.rule == "framework-argument" and site.name.endswith("cuda_available"))
-    return result.rule in TESTS or asks or (result.rule == "cuda-tensor-type" and site.use == "compare")
+    asks = asks or (result.rule == "cuda-tensor-type" and (site.use == "compare" or site.parent == "Call"))
+    return result.rule in TESTS or asks
 
 
 def opens(test: Site, site: Site, kinds: frozenset[str] = OPENED) -> bool:

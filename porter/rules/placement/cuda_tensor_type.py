@@ -13,8 +13,9 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 
 `torch.cuda.FloatTensor([...])` from a list becomes `torch.tensor`, one made of sizes (`FloatTensor(n, 3)`,
 `FloatTensor(x.size())`) `torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`.
-`x.type() == "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`. Annotations become
-`torch.Tensor`.
+`x.type() == "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`.
+`isinstance(x, torch.cuda.FloatTensor)` becomes a test of dtype and device, together with what runs behind it.
+Annotations become `torch.Tensor`.
 
 A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor`) becomes a device that the
 flag chooses: what is made of the type moves to it. So does what is made of `dtype = torch.cuda.FloatTensor`.
@@ -54,7 +55,7 @@ from porter.rules.placement.devices import torch_name
 from porter.rules.placement.reach import full_name, leads_to
 from porter.rules.spelling import device_type
 from porter.rules.table import by_hand, judge_by_row, judgement
-from porter.rules.uses import is_asked_for
+from porter.rules.uses import asks_class, is_asked_for
 
 _CONVERTS = re.compile(rb"\.\s*(type)\(\s*\Z")
 _COMPARES = re.compile(rb"\.(type\(\))\s*[=!]=\s*\Z")
@@ -110,7 +111,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
-    """What people are told of a constructor that is rewritten; empty for other uses of a type."""
+    """What people are told of a constructor or a test that is rewritten; empty for other uses of a type."""
+    if asks_class(site, ctx):
+        return "ask for dtype and device apart"
     function = _factory(site, site.call, ctx) if site.call is not None else None
     device = f'"{ctx.target.device}"' if ctx.target.device else "device"
     return f"write `{torch}.{function}(..., dtype={torch}.{dtype}, device={device})`" if function is not None else ""
@@ -127,7 +130,7 @@ def _made(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     """The type as what a tensor is made of, or made into."""
     if site.call is not None:
         return _constructed(site, site.call, ctx, torch, dtype)
-    return _converted(site, ctx, torch, dtype)
+    return _converted(site, ctx, torch, dtype) or _instance(site, ctx, torch, dtype)
 
 
 def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -> Edits | None:
@@ -225,6 +228,17 @@ def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None
     device = device_type(site, ctx)
     name = ctx.edit(*method.span(1), "to")
     return (*name, *ctx.edit(site.start, site.end, f"{device}, {torch}.{dtype}"))
+
+
+def _instance(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
+    """``isinstance(x, torch.cuda.FloatTensor)``: a test of class, dtype and device, as ``x`` may be anything."""
+    match ctx.outline().expressions(site.start, site.end):
+        case [*outer, ast.Call(ast.Name("isinstance"), [value, _]) as call, _] if (name := dotted(value)) is not None:
+            device = '!= "cpu"' if ctx.target.keeps_cuda else f'== "{ctx.target.device}"'
+            asked = f"isinstance({name}, {torch}.Tensor) and {name}.dtype == {torch}.{dtype}"
+            text, span = f"{asked} and {name}.device.type {device}", ctx.outline().span(call)
+            return ctx.edit(span.start, span.end, f"({text})" if outer else text)
+    return None
 
 
 def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
