@@ -55,6 +55,23 @@ def cast(net: torch.nn.Module, x):
     return out.float().numpy(), found.numpy()
 """
 
+GATED = """
+import unittest
+import torch
+
+@unittest.skipUnless(torch.cuda.is_available(), "CUDA required")
+class TestGroup(unittest.TestCase):
+    def test_group(self):
+        self.create_group("cuda")
+        torch.cuda.synchronize()
+"""
+
+NAMES = """
+import torch
+
+half = not True in [gpu in torch.cuda.get_device_name(0) for gpu in ("1650", "1660")]
+"""
+
 STEPS = """
 import torch
 
@@ -129,6 +146,10 @@ def host():
         ),
         ("steps.py", STEPS, 17, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
         ("launch.py", LAUNCHES, 14, "Port `_scale` first, where `triton.language` needs CUDA, and this test with it."),
+        ("tests/test_gate.py", GATED, 5, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
+        ("tests/test_gate.py", GATED, 8, 'Write `"neuron"` if it names the device to run on.'),
+        ("tests/test_gate.py", GATED, 9, "Line 5 says that the test is for CUDA: port it first."),
+        ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),

@@ -15,7 +15,7 @@ from porter.index.facts import PYTHON
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.around import surrounded
+from porter.rules.around import gated, surrounded
 from porter.rules.around.tests import helpers_behind
 from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
@@ -62,6 +62,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         made_behind,
         asked_first,
         _conditions,
+        gated,
         _bodies,
         _orphans,
         _bodies,

@@ -40,16 +40,24 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         for looked_at in (tests.exercising, tests.gated, tests.mocked, tests.asserted):
             keepers += looked_at(results, ctx)
     keepers += [*kernels.captures(results, ctx), *_helpers(keepers, ctx), *imports.where_found(results, ctx)]
+    return [_held(r, keepers, ctx) for r in results] if keepers else results
 
-    def held(result: Judgement) -> Judgement:
-        keeper = next((k for k in keepers if k.span.holds(result.site.start) and k.rule in ("", result.rule)), None)
-        if keeper is None or result.site.role == "import" or result.verdict is Verdict.PORTABLE:
-            return result
-        if not keeper.runs:
-            return leave(result, keeper.why)
-        return by_hand(result, keeper.why) if result.edited or _withheld(result, ctx) else result
 
-    return [held(r) for r in results] if keepers else results
+def gated(results: list[Judgement], ctx: Context) -> list[Judgement]:
+    """Take back edits of tests whose gate has turned out to stay, and of what nothing else uses."""
+    keepers = list(tests.gated(results, ctx)) if ctx.in_test() and any(r.edited for r in results) else []
+    keepers += _helpers(keepers, ctx)
+    return [_held(r, keepers, ctx) for r in results] if keepers else results
+
+
+def _held(result: Judgement, keepers: list[Keeper], ctx: Context) -> Judgement:
+    """The judgement where the first of the keepers that holds it has its way."""
+    keeper = next((k for k in keepers if k.span.holds(result.site.start) and k.rule in ("", result.rule)), None)
+    if keeper is None or result.site.role == "import" or result.verdict is Verdict.PORTABLE:
+        return result
+    if not keeper.runs:
+        return leave(result, keeper.why)
+    return by_hand(result, keeper.why) if result.edited or (keeper.first and _withheld(result, ctx)) else result
 
 
 def _withheld(result: Judgement, ctx: Context) -> bool:

@@ -19,6 +19,7 @@ class Keeper(msgspec.Struct, frozen=True):
     why: str
     runs: bool = True
     rule: str = ""  # the one rule whose edits it keeps back; empty for all
+    first: bool = True  # it is to be ported before what has a reason of its own to stay
 
 
 def stays(result: Judgement) -> bool:

@@ -60,9 +60,10 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
                 continue  # a label beside a gate chooses among tests: it looks for nothing
             line = gate.lineno
             why = f"the test runs only where line {line} finds CUDA" if made_of else _FOR.format(line, asked)
-            own = outline.span(gate)  # which has reasons of its own to stay
+            own = outline.span(gate)  # which has reasons of its own to stay, if not what stands behind it
+            first = not any(own.holds(r.site.start) for r in results)
             for start, end in ((outline.span(decorators[0]).start, own.start), (own.end, outline.span(node).end)):
-                yield Keeper(Span(start, end), why)
+                yield Keeper(Span(start, end), why, first=first)
         for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
             if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
                 continue

@@ -13,7 +13,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.placement.anywhere import has_arm
-from porter.rules.placement.behind import following, rule_of, together
+from porter.rules.placement.behind import following, opened, rule_of, together
 from porter.rules.placement.flags import statement_of
 from porter.rules.placement.hold import Hold
 
@@ -38,6 +38,7 @@ _ALONE = re.compile(
 _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
 )
+_FOUND = frozenset({"torch.backends.cudnn.is_available", "torch.backends.cuda.is_built"})  # as good as CUDA itself
 _GRAPHS = re.compile(rb"cuda_?graph", re.I)
 
 
@@ -88,6 +89,8 @@ def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
         yield Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
     own = (s for s in following(site, ctx) if together(s) == together(site))  # not what an assert lets run
     if flagged := next((s for s in own if _is_backend_flag(s, ctx)), None) or _left_alike(site, ctx):
+        if flagged.name in _FOUND and not _sets_flags(site, ctx):
+            yield Hold(Verdict.MANUAL, f"beside it `{flagged.name}` is true of CUDA alone: drop it, and port this")
         yield Hold(Verdict.PORTABLE, f"left as it is: with `{flagged.name}` it asks for CUDA's own libraries")
     if made := _OWN_FLAG.search(statement_of(site, ctx)):
         name = made.group().decode()
@@ -139,6 +142,12 @@ def _alike(one: list[ast.stmt], other: list[ast.stmt]) -> bool:
 
 def _is_backend_flag(site: Site, ctx: Context) -> bool:
     return rule_of(site, ctx) == "cuda-backend-flag"
+
+
+def _sets_flags(test: Site, ctx: Context) -> bool:
+    """Whether nothing stands behind a test but flags of CUDA's own libraries."""
+    led = opened(test, ctx)
+    return bool(led) and all(_is_backend_flag(site, ctx) for site in led)
 
 
 def _asks_for_rocm(site: Site, ctx: Context) -> bool:

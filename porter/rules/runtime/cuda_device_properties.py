@@ -94,6 +94,8 @@ def _looked_for(site: Site, ctx: Context) -> ast.expr | None:
     bound = (flag(site, ctx) or b"").decode()
 
     def asks(node: ast.expr) -> bool:
+        if isinstance(node, ast.ListComp | ast.GeneratorExp):
+            return False  # answers to what is asked within
         return outline.span(node).holds(site.start) or (bool(bound) and _reads(node, bound))
 
     for node in ast.walk(outline.innermost(site.start) or outline.tree):
