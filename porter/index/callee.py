@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _OPTIONS = frozenset({"add_argument", "add_option", "option"})
 _FLAGS = frozenset({"DEFINE_string", "DEFINE_enum"})
 _COMPARING = frozenset({"startswith", "endswith", "__contains__"})
+_ASSERTING = frozenset({"assertEqual", "assertEquals", "assertIn", "assertNotEqual", "assertNotIn"})
 _SEARCHING = frozenset({"partition", "removeprefix", "replace", "rpartition", "rsplit", "split"})  # what comes first
 _COLLECTING = frozenset({"append", "appendleft", "add", "extend"})  # what they are given, the receiver holds
 _NOWHERE = Use("argument")
@@ -53,6 +54,7 @@ class Callee:
         self.backend = sinks.BACKEND.get(self.name)
         self.option: str | None = None
         self.compared: Use | None = None
+        self.sides: tuple[Use, ...] = ()  # what each of the first two arguments is compared with
         self.searching = False
         self.held: Use | None = None
         self.by_name: str | None = None
@@ -64,7 +66,7 @@ class Callee:
                 visitor.inference.calls.setdefault(self.name, []).append((node, visitor.scope))
                 self._hand_on(visitor, node)
         elif isinstance(func, ast.Attribute):
-            self._as_method(visitor, func)
+            self._as_method(visitor, func, node.args)
         elif isinstance(func, ast.Name):
             self._as_choice(visitor, func)
             binding = visitor.scope.lookup(func.id)
@@ -84,7 +86,7 @@ class Callee:
             if given is not None:
                 visitor.inference.handed.setdefault(given.qualified, []).append((self.name, node))
 
-    def _as_method(self, visitor: Collector, func: ast.Attribute) -> None:
+    def _as_method(self, visitor: Collector, func: ast.Attribute, given: list[ast.expr]) -> None:
         self.device = sinks.METHODS.get(func.attr)
         self.method = f".{func.attr}"
         owner = visitor.inference.owner(func.value, visitor.scope)
@@ -97,6 +99,9 @@ class Callee:
         if self.searching or func.attr in _COMPARING:
             place = visitor.flow.place(func.value, visitor.scope)
             self.compared = Use("compare", place, detail=short(func.value))
+        if func.attr in _ASSERTING and len(given) > 1:
+            places = ((other, visitor.flow.place(other, visitor.scope)) for other in (given[1], given[0]))
+            self.sides = tuple(Use("compare", place, detail=short(other)) for other, place in places)
 
     def _as_choice(self, visitor: Collector, func: ast.Name) -> None:
         names = visitor.inference.either(func, visitor.scope)
@@ -113,6 +118,8 @@ class Callee:
         """What positional argument ``index`` (from 0) is used for."""
         if self.compared is not None and (not self.searching or (index == 0 and isinstance(argument, ast.Constant))):
             return self.compared
+        if index < len(self.sides) and isinstance(argument, LITERALS):
+            return self.sides[index]
         if self.held is not None and index == 0:
             return self.held
         if index == 1 and self.short in sinks.BY_NAME and not self.name and not self.method:
