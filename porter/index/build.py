@@ -340,11 +340,13 @@ def summarise(module: str, binder: Binder, visitor: Visitor) -> Summary:
         if isinstance(node, ast.ClassDef):
             bases = [inference.reference(b, scope.parent or scope) for b in node.bases]
             names = tuple(r.qualified if r is not None else "?" for r in bases)
+            own = [name for name in names if "." in name and not name.startswith("torch.")]
             methods = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "def")
             fields = tuple(n for n, b in scope.bindings.items() if b.definitions[-1].kind == "annotation")
             summary.classes[scope.qualified] = ClassInfo(names, methods, fields)
             for name in dict.fromkeys((*scope.attributes, *fields)):
                 edges[f"a:{scope.qualified}.{name}", f"k:{name}"] = None
+                edges |= dict.fromkeys((f"a:{scope.qualified}.{name}", f"a:{base}.{name}") for base in own)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = node.args
             parameters = tuple(a.arg for a in (*arguments.posonlyargs, *arguments.args))

@@ -25,12 +25,12 @@ class Flows(Modules):
         self,
         paths: Iterable[str],
         load: Callable[[str, Depth], Summary | None],
-        mentioning: Callable[[str], list[str]],
+        mentioning: Callable[[str, bool], list[str]],
     ) -> None:
-        """``mentioning`` lists the files that were not analysed, hold a word, and may put it on a device."""
+        """``mentioning`` lists the files not analysed that hold a word, or call it, and may put it on a device."""
         super().__init__(paths, load)
         self._mentioning = mentioning
-        self._channels: set[str] = set()  # names that files which were not analysed have been searched for
+        self._channels: set[tuple[str, bool]] = set()  # names that files which were not analysed have been searched for
         self._waiting: list[Summary] = []  # whose flow of values nobody has asked for yet
         self._edges: dict[str, list[str]] = {}
         self._back: dict[str, list[str]] = {}
@@ -78,7 +78,7 @@ class Flows(Modules):
         key = (start, kind, forward)
         if key not in self._memo:
             self._memo[key] = self._walk(start, kind, forward)
-            if self._memo[key] is None and forward and start[:2] in ("k:", "a:") and self._widen(start):
+            if self._memo[key] is None and forward and start[:2] in ("k:", "a:", "r:") and self._widen(start):
                 self._memo[key] = self._walk(start, kind, forward)
         found = self._memo[key]
         if kind == "device" and found is not None and not found.certain and found.place == start:
@@ -100,12 +100,12 @@ class Flows(Modules):
         return replace(marks[0], certain=False) if marks and marks[0] is not None and all(marks) else None
 
     def _widen(self, place: str) -> bool:
-        """Read files without CUDA that use an attribute or key of this name; whether there were any."""
-        name = place.rpartition(".")[2] if place.startswith("a:") else place[2:]
-        if name in self._channels or not name.isidentifier():
+        """Read files without CUDA that use an attribute or key of this name, or call it; whether there were any."""
+        name, called = place[2:] if place.startswith("k:") else place.rpartition(".")[2], place.startswith("r:")
+        if (name, called) in self._channels or not name.isidentifier():
             return False
-        self._channels.add(name)
-        found = [module_name(path) for path in self._mentioning(name)]
+        self._channels.add((name, called))
+        found = [module_name(path) for path in self._mentioning(name, called)]
         fresh = [module for module in found if module not in self._summaries]
         for module in fresh:
             self.summary(module)
@@ -188,8 +188,11 @@ class Flows(Modules):
     def _canonical(self, place: str, module: str) -> str:
         """Places of other files under the name their own file gives them, as far as files are read."""
         kind, name = place[:2], place[2:]
-        if kind in ("k:", "v:", "a:") or (module and name.startswith(module + ".") and "#" not in name):
+        if kind in ("k:", "v:") or (module and name.startswith(module + ".") and "#" not in name):
             return place
+        if kind == "a:":
+            owner, _, attribute = name.rpartition(".")
+            return f"a:{self.resolve(owner, module, load=False)}.{attribute}"
         if kind == "p:":
             function, _, parameter = name.rpartition(".")
             function = self.resolve(function, module, load=False) if function else function

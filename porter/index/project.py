@@ -16,6 +16,8 @@ from porter.index.noted import Noted
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Summary
 
+_MOVED = frozenset({"torch.Tensor", "torch.nn.Module"})  # of several bases, the one that has a device counts
+
 
 class Project(Flows):
     """The summaries of a repository's files, merged. Files without CUDA are loaded when something asks for them."""
@@ -26,7 +28,7 @@ class Project(Flows):
         paths: Iterable[str],
         types: Types,
         load: Callable[[str, Depth], Summary | None],
-        mentioning: Callable[[str], list[str]],
+        mentioning: Callable[[str, bool], list[str]],
         sites: Callable[[str], tuple[Site, ...]],
         files: Iterable[str] = (),
     ) -> None:
@@ -98,11 +100,15 @@ class Project(Flows):
             return canonical
         name = self.resolve(symbolic, module)
         info = self._class(name)
+        first = ""
         for base in info.bases if info is not None else ():
             found = self.type_of(base, self.owner(name), hops - 1)
-            if found.startswith("torch.") or self.types.canonical(found) != found:
-                return self.types.canonical(found)
-        return self.types.canonical(name)
+            known = self.types.canonical(found)
+            if known in _MOVED:
+                return known
+            if not first and (found.startswith("torch.") or known != found):
+                first = known
+        return first or self.types.canonical(name)
 
     def defines(self, symbolic: str, method: str, module: str, hops: int = HOPS) -> bool:
         """Whether the class, or a base of it in this repository, defines ``method`` itself."""
@@ -138,7 +144,7 @@ class Project(Flows):
 
     def moves_otherwise(self) -> bool:
         """Whether a class of the repository, as far as it is known, has a ``cuda`` and no ``to``: modules have both."""
-        own = (name for name, info in self._classes.items() if "cuda" in info.methods and "to" not in info.methods)
+        own = [name for name, info in self._classes.items() if "cuda" in info.methods and "to" not in info.methods]
         return any(self.type_of(name, self.owner(name)) != "torch.nn.Module" for name in own)
 
     def declared(self, place: str | None) -> str | None:

@@ -62,10 +62,13 @@ class Unseen:
                 found.update((name, display) for name in names if name not in found)
         return found
 
-    def mentioning(self, name: str) -> list[str]:
-        """The files that hold ``name`` as an attribute or key, and may put something on a device; the first few."""
+    def mentioning(self, name: str, called: bool) -> list[str]:
+        """The files with a call of ``name``, or with it as attribute or key, that may put something on a device.
+
+        The first few of them.
+        """
         text = name.encode()
-        word = re.compile(rb"[.\"']" + text + rb"\b")
+        word = re.compile(rb"\b" + text + rb"\(" if called else rb"[.\"']" + text + rb"\b")
         found: list[str] = []
         for task in self._placing:
             raw = task.read()
