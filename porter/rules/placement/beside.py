@@ -39,7 +39,7 @@ _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
 )
 _FOUND = frozenset({"torch.backends.cudnn.is_available", "torch.backends.cuda.is_built"})  # as good as CUDA itself
-_GRAPHS = re.compile(rb"cuda_?graph", re.I)
+_GRAPHS = re.compile("cuda_?graph", re.I)
 
 
 def knows_neuron(site: Site, ctx: Context) -> bool:
@@ -95,10 +95,11 @@ def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
     if made := _OWN_FLAG.search(statement_of(site, ctx)):
         name = made.group().decode()
         yield Hold(Verdict.PORTABLE, f"left as it is: with `{name}` it asks for code that is CUDA's alone")
-    if _GRAPHS.search(statement_of(site, ctx)):
-        names = (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
-        for graphs in (name for name in names if _GRAPHS.search(name.encode())):
-            yield Hold(Verdict.PORTABLE, f"left as it is: with `{graphs}` it asks for CUDA graphs")
+    names = site.scope.split(".")
+    if _GRAPHS.search(statement_of(site, ctx).decode()):
+        names += (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
+    for graphs in filter(_GRAPHS.search, names):
+        yield Hold(Verdict.PORTABLE, f"left as it is: by its name `{graphs}` is for CUDA graphs")
 
 
 def _served(site: Site, ctx: Context) -> str:

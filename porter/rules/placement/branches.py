@@ -12,7 +12,7 @@ from porter.rules.placement.abroad import handed
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.behind import behind, following, opened, places, rule_of
 from porter.rules.placement.beside import beside
-from porter.rules.placement.choices import chosen, given_up, granted, installs, numbered, switched_off
+from porter.rules.placement.choices import chosen, generated, given_up, granted, installs, numbered, switched_off
 from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
@@ -33,6 +33,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         chosen,
         numbered,
         granted,
+        generated,
         given_up,
         switched_off,
         handed,

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 
 from porter.index.guards import condition
-from porter.index.outline import dotted
+from porter.index.outline import dotted, in_scope
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.by_name import OWN_VALUE
+from porter.rules.kernels.known import GENERATOR
 from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import arms
@@ -26,6 +27,7 @@ _SWITCH = re.compile(  # what turns a package or a kernel for CUDA on
     r"(?:^|[._])(?:trt|tensorrt|xformers|flash|apex|triton|nccl|cudnn|bnb|bitsandbytes|deepspeed|vllm|fused|[48]bit"
     r"|cuda_?graphs?|cuda_?kernels?)(?:_|$|att)"
 )
+_OF_GENERATOR = re.compile(r"(?:^|[._])gen(?:erator)?s?(?:\[\w+\])?[._]device(?:[._]type)?$")
 _READ = re.compile(rb"[!=]=\s*[\"']gpu|[\"']gpus?[\"']\s*(?:[!=]=|:)")  # where a file says what the word means
 
 
@@ -101,6 +103,29 @@ def granted(site: Site, ctx: Context) -> Hold | None:
                         advice = f'it says how many there are of `"{name}"`: see what that asks for'
                         return Hold(Verdict.MANUAL, f"{advice} on {ctx.target.title}")
     return None
+
+
+def generated(site: Site, ctx: Context) -> Hold | None:
+    """The device of a random number generator: what it is to be, or ``generator.device.type == "cuda"``."""
+    row = ctx.catalogue.find("argument", GENERATOR) if b"torch.Generator" in ctx.source.text else None
+    if row is None or ctx.answer(row).verdict is Verdict.PORTABLE:
+        return None
+    if site.use == "compare" and _OF_GENERATOR.search(site.detail):
+        advice = f"left as it is: it asks for a random number generator's device, and {ctx.target.title} makes none"
+        return Hold(Verdict.PORTABLE, advice)
+    name, made = (flag(site, ctx) or b"").decode(), [s for s in ctx.once(_generators) if s.scope == site.scope]
+    nodes = (n for n in in_scope(ctx.outline().home(name, site.start), name) if made and isinstance(n, ast.expr))
+    loads = (n for n in nodes if dotted(n) == name and isinstance(getattr(n, "ctx", None), ast.Load))
+    read = [ctx.outline().span(n).start for n in loads]
+    if not read or any(all(s.start != place for s in made) for place in read):
+        return None
+    advice = f"it chooses where line {made[0].line} makes a random number generator, which {ctx.target.title} does not"
+    return Hold(Verdict.MANUAL, f"{advice}: make it on the CPU, draw there, and move the tensors")
+
+
+def _generators(ctx: Context) -> list[Site]:
+    """The devices that generators are given."""
+    return [site for site in ctx.sites if site.name == GENERATOR]
 
 
 def given_up(site: Site, ctx: Context) -> Hold | None:
