@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from porter.rules.base import Judgement
 from porter.rules.environment.alternatives import MADE
+from porter.rules.environment.cuda_container import STAGES
 from porter.rules.policy import by_hand, leave
 from porter.rules.table import sentence
 
 
 def members(results: list[Judgement]) -> list[Judgement]:
     """Take back edits that would leave another member behind."""
-    return _made(_groups(results))
+    return _made(_on_image(_groups(results)))
 
 
 def _groups(results: list[Judgement]) -> list[Judgement]:
@@ -23,6 +24,15 @@ def _groups(results: list[Judgement]) -> list[Judgement]:
         return by_hand(result, f"line {lines[result.group]} belongs to it, and stays: change them together")
 
     return [held(r) for r in results]
+
+
+def _on_image(results: list[Judgement]) -> list[Judgement]:
+    """What a Dockerfile does to an image stays with it."""
+    image = next((r.site for r in results if r.group == STAGES and not r.edited), None)
+    if image is None:
+        return results
+    why = f"line {image.line} starts from an image with CUDA, which stays: port both together"
+    return [by_hand(r, why) if r.edited else r for r in results]
 
 
 def _made(results: list[Judgement]) -> list[Judgement]:

@@ -23,7 +23,7 @@ _MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|
 _CONSTRAINTS = re.compile(_WORDS.format("constraints?"), re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
 _INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
-_PYTHON = re.compile(rb"\bpython3\.(?:[0-9]|1[01])\b")  # older than those of the wheels
+_PYTHON = re.compile(rb"\bpython(?:3\.(?!14\b)\d|\$\{?\w)")  # another than the image's, py314
 _LIST = re.compile(rb"^(?![ \t]*#)[^\n]*?/etc/apt/sources\.list\.d/(?:cuda|nvidia)", re.MULTILINE)  # in its image
 _HEAD = 600  # bytes in which a tool says that it made the file
 MADE = "the file is made by a tool: change what it is made from, and make it again"
@@ -62,9 +62,7 @@ def kept(site: Site, ctx: Context) -> str | None:
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return MADE
     if ctx.source.kind == "docker" and (line := _line_of_python(ctx.source.shown)) is not None:
-        return (
-            f"line {line} installs another Python, which torch-neuronx is not built for: leave that to the image first"
-        )
+        return f"line {line} installs another Python than AWS's image has: leave that to the image first"
     if ctx.source.kind == "docker" and (found := _LIST.search(ctx.source.shown)) is not None:
         return f"line {ctx.source.line(found.end())} changes a file of NVIDIA's image: start from AWS's without it"
     if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):

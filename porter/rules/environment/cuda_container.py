@@ -10,8 +10,8 @@
 AWS publishes images with the Neuron compiler, runtime and torch-neuronx at `public.ecr.aws/neuron`. Devices are handed
 over one by one, `--device=/dev/neuron0`, and no special runtime is involved.
 
-An image brings its own Python. A file that installs an older one on top of it is left to you: torch-neuronx is not
-built for that.
+An image brings its own Python, with torch-neuronx for that. A file that installs another one on top of it is left to
+you, and so is all that a file does to an image that porter knows nothing in the place of.
 
 ## Example
 
@@ -38,6 +38,7 @@ from porter.rules.environment.write import write
 from porter.rules.table import sentence
 
 _REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
+STAGES = "stages"  # the group of a Dockerfile's images
 _UNKNOWN = "image cuda: "  # what the catalogue calls an image whose publisher it does not know
 _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
 
@@ -59,7 +60,7 @@ def _container(site: Site, ctx: Context) -> str | None:
     if site.statement is not None:
         return f"container {site.statement.start}"
     if ctx.source.kind == "docker":
-        return "stages"
+        return STAGES
     service = site.scope.split(".")[:2]
     return ".".join(service) if service[0] == "services" else None
 
