@@ -31,6 +31,8 @@ arguments stand beside them. For the target `portable`, leave the value out and 
 
 from __future__ import annotations
 
+import re
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
@@ -41,7 +43,8 @@ from porter.rules.table import judgement
 _TAKERS = {"device": "device", "backend": "process group"}  # keys that need evidence, and of what
 _UNSEEN = "no {} that porter can see takes this value, so porter does not touch it"
 _OWN_NAME = "left as it is: `gpu` is the program's own name, which it compares the value with"
-_SEVERAL = "it is one of several devices of one process: start one process per core instead"
+_SEVERAL = "it counts on several devices in one process: start one process per core instead"
+_NEXT = re.compile(rb"[\"',\\\s-]+cuda:\d")  # behind a device: another of the list, or of the option's values
 
 
 @rule("PRT802", "cuda-config-value")
@@ -61,7 +64,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     mark = ctx.project.reaches(site.place, key, "")
     if mark is None:
         return write(site, row, ctx, value, message, _UNSEEN.format(_TAKERS[key]))
-    several = key == "device" and ":" in old and not old.endswith(":0")
+    numbered = key == "device" and ":" in old
+    several = numbered and (not old.endswith(":0") or _NEXT.match(ctx.source.text, site.end))
     return write(site, row, ctx, value, f"{message}, taken by {mark.why}", _SEVERAL if several else "")
 
 
