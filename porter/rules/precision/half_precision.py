@@ -17,8 +17,9 @@ The rest of the program must agree. Where the file compares with float16, looks 
 it, offers bfloat16 itself, defines kernels, converts to float16 in other ways or by `.half()` on something that
 porter does not know, all of them stay: float16 works. So do those that a comment explains, and those of a file whose
 only device is the CPU, or that saves models and runs none: it converts what others read. In tests float16 is part of
-what they assert. Tensors follow the model: where a file chooses float16 for none, and a module of the program that it
-imports keeps it, they keep it, too. So does what ends in NumPy, which has no bfloat16.
+what they assert. Tensors follow the model: where a file makes none in float16, they become bfloat16 only with what
+files that it imports, or that import it, choose, and stay where one of those keeps float16. So does what ends in NumPy,
+which has no bfloat16.
 
 ## Example
 
@@ -66,6 +67,7 @@ _CONVERTED = re.compile(
 _PROCESSOR = rb"(?:processor|feature_extractor)\(\s*(?:\w+\s*=\s*)?"  # of images or sounds, as transformers has them
 _TEXT = re.compile(rb"(\"{3}|'{3}).*?\1", re.DOTALL)  # what a function is said to do
 _HALF = ("torch.float16", "torch.half", ".HalfTensor")
+_MODEL_HALF = "torch.nn.Module.half"
 
 
 @rule("PRT305", "half-precision")
@@ -130,7 +132,7 @@ def _settled(site: Site, ctx: Context) -> str:
     autocasts = _autocasts(ctx)
     line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
     if line is None:
-        return _ends_in_numpy(ctx) or _kept_elsewhere(ctx)
+        return _ends_in_numpy(ctx) or ctx.once(_kept_elsewhere)
     return f"line {line} relies on it" if line != site.line else "an option or a comment of the program asks for it"
 
 
@@ -142,18 +144,28 @@ def _ends_in_numpy(ctx: Context) -> str:
 
 
 def _kept_elsewhere(ctx: Context) -> str:
-    """Which module keeps float16 for the models of a file that makes none in float16 itself; empty where none does."""
-    summary, project = ctx.project.summary(ctx.module), ctx.project
-    if summary is None or any(_makes_model(site, ctx) for site in ctx.sites):
+    """Why the float16 of a file that makes no model in float16 stays; empty where a model of the program becomes
+    bfloat16, and all that the program chooses with it.
+    """
+    if any(_makes_model(site, ctx) for site in ctx.sites):
         return ""
-    imported = {project.owner(project.resolve(name, ctx.module)) for name in summary.exports.values()}
-    importing = project.importers.get(ctx.module, set())
-    for modules, relation in ((imported, "is imported here"), (importing, "imports this")):
-        for module in sorted(modules - {"", ctx.module}):
-            kept = next((s for s in project.sites(module) if _is_kept(s)), None)
-            if kept is not None:
-                return f"line {kept.line} of `{module}`, which {relation}, keeps it"
-    return ""
+    known, program = {"", ctx.module}, [ctx.module]
+    for module in program:  # which grows: files that choose float16, and import each other
+        for other in sorted(_beside(module, ctx) - known):
+            known.add(other)
+            sites = [s for s in ctx.project.sites(other) if _is_kept(s) or _is_named(s) or s.name == _MODEL_HALF]
+            if (kept := next(filter(_is_kept, sites), None)) is not None:
+                return f"line {kept.line} of `{other}`, which belongs to the same program, keeps it"
+            if sites:
+                program.append(other)
+    return "tensors follow their model, which porter does not see made in float16" if len(program) == 1 else ""
+
+
+def _beside(module: str, ctx: Context) -> set[str]:
+    """The modules that a module imports, and those that import it."""
+    summary, project = ctx.project.summary(module), ctx.project
+    exports = summary.exports.values() if summary is not None else ()
+    return {project.owner(project.resolve(name, module)) for name in exports} | project.importers.get(module, set())
 
 
 def _makes_model(site: Site, ctx: Context) -> bool:
@@ -161,23 +173,26 @@ def _makes_model(site: Site, ctx: Context) -> bool:
     if _choice(site, ctx) is None or site.statement is None:
         return False
     in_statement = _MODEL.search(ctx.source.text, site.statement.start, site.statement.end)
-    return site.name == "torch.nn.Module.half" or in_statement is not None
+    return site.name == _MODEL_HALF or in_statement is not None
 
 
 def _is_kept(site: Site) -> bool:
     """Whether a site of another file is a float16 that stays there: no argument of a call, and nothing compared."""
     if site.kind == "method":
         return site.name == ".half"
-    named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
-    return named and site.parent not in ("keyword", "Compare")
+    return _is_named(site) and site.parent not in ("keyword", "Compare")
+
+
+def _is_named(site: Site) -> bool:
+    """Whether a site is float16 itself, at work."""
+    return site.name.endswith(_HALF) and site.role not in ("import", "annotation")
 
 
 def _relies(site: Site, ctx: Context) -> bool:
     """Whether the site needs float16, or may: it compares, looks up, is an option, or does what porter cannot edit."""
     called = site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
-    named = site.name.endswith(_HALF) and site.role not in ("import", "annotation")
     asked = _is_option(site, ctx) or _SAID.match(ctx.source.text, site.start) is not None
-    return (called or named) and (asked or _choice(site, ctx) is None)
+    return (called or _is_named(site)) and (asked or _choice(site, ctx) is None)
 
 
 def _autocasts(ctx: Context) -> list[Call]:
