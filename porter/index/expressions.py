@@ -20,6 +20,7 @@ _LEAF_FIELDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "name
 _IMPORTING = ("importlib.import_module", "__import__")
 _LOADING = ".from_pretrained"
 _RUNNERS = re.compile(r"subprocess|popen|system|check_|which|spawn|exec|run|shell|cmd|command", re.I)
+_LABELS = re.compile(rb"\b(?:keywords|classifiers|platforms)[\"']?\s*[=:]\s*[\[(][^\[\]()]*\Z")
 
 
 class Expressions(Collector):
@@ -279,9 +280,14 @@ class Expressions(Collector):
         self.flow.into(node.value, Use("assign", self.flow.place(node.target, self.scope)), self.scope)
         self.expr(node.value, "NamedExpr")
 
+    def _is_label(self, node: ast.expr) -> bool:
+        """Whether a text stands in a list of what a distribution is found by, and needs nothing of it."""
+        start, _ = self.span(node)
+        return _LABELS.search(self.text, self.text.rfind(b"\n\n", 0, start) + 1, start) is not None
+
     def string(self, node: ast.expr, value: str, parent: str) -> None:
         """A text that mentions CUDA, by what kind of text it is."""
-        if self.is_setup and parent in ("List", "Tuple", "Set"):
+        if self.is_setup and parent in ("List", "Tuple", "Set") and not self._is_label(node):
             self.found.append(Found("requirement", value, node, self.moment(parent, "text")))
         kind, name = self.watch.text_kind(value)
         if kind is None:

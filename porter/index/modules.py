@@ -149,10 +149,11 @@ class Modules:
         summary = self._known_of(module)
         return summary is not None and name in summary.names
 
-    def is_own(self, name: str) -> bool:
-        """Whether a qualified name is of a package of this repository."""
+    def is_own(self, name: str, module: str = "") -> bool:
+        """Whether a qualified name is of a package of this repository, or of ``module``, which uses it, by its path."""
         root, _, rest = name.partition(".")
-        return root in self.own or f"{root}.{rest.partition('.')[0]}" in self.own
+        here = bool(rest) and root != "torch" and f"{module}.".startswith(f"{name}.")
+        return here or root in self.own or f"{root}.{rest.partition('.')[0]}" in self.own
 
     def borrowed(self, name: str) -> bool:
         """Whether another file, as far as files are known, imports what has this path-based name."""

@@ -162,7 +162,7 @@ class Project(Flows):
         if site.kind == "config" and not site.certain and self.reaches(site.place, "device", ""):
             return msgspec.structs.replace(site, certain=True)
         if site.receiver is None:
-            if site.kind == "symbol" and self.is_own(site.name):
+            if site.kind == "symbol" and self.is_own(site.name, module):
                 return msgspec.structs.replace(site, kind="own")
             return site
         method = site.name.rpartition(".")[2]

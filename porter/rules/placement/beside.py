@@ -21,7 +21,7 @@ _NEAR = 2000  # bytes
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
 _VENDORS = re.compile(
     rb"torch\.(npu|xpu|hpu|mlu|musa)\.|[\"'](xla|tpu|npu|xpu|hpu|mlu|musa)[\"':]"
-    rb"|is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available|torch\.version\.(hip)\b"
+    rb"|(?i:is_(?:torch_)?(xla|tpu|npu|xpu|hpu|mlu|musa)_available)|\.is_(xla|xpu|hpu|mlu|musa)\b|torch\.version\.(hip)\b"
 )
 # An import of PyTorch/XLA that may be missing, by its indentation, and what it is called then.
 _OPTIONAL_XLA = re.compile(rb"^[ \t]+import torch_xla[\w.]*(?: as (\w+))?", re.M)
@@ -53,7 +53,7 @@ def knows_neuron(site: Site, ctx: Context) -> bool:
 
 def vendors(site: Site, ctx: Context) -> str:
     """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
-    found = {name.decode() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
+    found = {name.decode().lower() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
     return ", ".join(f"`{name}`" for name in sorted(found))
 
 
@@ -87,6 +87,8 @@ def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
         yield Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
     if (against := held_against(site, ctx)) is not None:
         yield Hold(Verdict.MANUAL, f"it is compared with `{against}`, which answers for CUDA: decide both")
+    if (built := _builds(site, ctx)) is not None:
+        yield Hold(Verdict.PORTABLE, f"left as it is: with `{built.name}` it says what is built for CUDA")
     own = (s for s in following(site, ctx) if together(s) == together(site))  # not what an assert lets run
     if flagged := next((s for s in own if _is_backend_flag(s, ctx)), None) or _left_alike(site, ctx):
         if flagged.name in _FOUND and not _sets_flags(site, ctx):
@@ -149,6 +151,12 @@ def _sets_flags(test: Site, ctx: Context) -> bool:
     """Whether nothing stands behind a test but flags of CUDA's own libraries."""
     led = opened(test, ctx)
     return bool(led) and all(_is_backend_flag(site, ctx) for site in led)
+
+
+def _builds(site: Site, ctx: Context) -> Site | None:
+    """``torch.cuda.is_available() or os.getenv("FORCE_CUDA")``: what says beside the test how extensions are built."""
+    start, end = (site.statement.start, site.statement.end) if site.statement is not None else (site.start, site.end)
+    return next((s for s in ctx.nesting.within(start, end) if rule_of(s, ctx) == "cuda-build"), None)
 
 
 def _asks_for_rocm(site: Site, ctx: Context) -> bool:
