@@ -115,5 +115,6 @@ def _uses_device(site: Site, group: Site, ctx: Context) -> bool:
 
 
 def _excluded(site: Site, group: Site) -> bool:
-    """Whether the two stand in different arms: each under a guard of its own, so that perhaps only one runs."""
-    return bool(site.guards) and site.guards != group.guards
+    """Whether perhaps only one of the two runs: in different arms, or where the site leaves the function."""
+    leaves = site.statement is not None and site.statement.kind == "Return"
+    return leaves or (bool(site.guards) and site.guards != group.guards)

@@ -53,6 +53,7 @@ from porter.rules.table import by_hand, judgement
 
 _DOTTED = re.compile(r"[\w.]+(?:\(\))?")  # a name, or a call that is given nothing: `dist.get_rank()`
 _DEVICE = re.compile(r"dev(?:ice)?$", re.I)
+_ASKED = re.compile(r"([\w.]+)\.get_device\(\)")  # the device of a tensor, as an index
 _INDEX = "an index other than the process's own chooses among devices: one process drives one core"
 _PRESUMED = "nothing says what the receiver is, but {}"
 
@@ -77,7 +78,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     named = site.call.get("device", 0)
     device = _device(named, site, ctx) if named is not None else None
     if named is not None and device is None:
-        return by_hand(site, row, ctx, _INDEX, message=message)
+        asked = _ASKED.fullmatch(ctx.text(named.start, named.end))
+        why = f"or `.to({asked[1]}.device)`, if this is the index of a tensor's device" if asked is not None else _INDEX
+        return by_hand(site, row, ctx, why, message=message)
     return judgement(
         site,
         row,
@@ -107,8 +110,10 @@ def _edits(site: Site, named: Argument | None, device: str | None, ctx: Context)
 
     if site.call is None or not site.editable:
         return None
-    keep = named is not None and device == ctx.text(named.start, named.end)
-    value = device + needing(ctx.target.module) if device is not None and not keep else None
+    given = ctx.text(named.start, named.end) if named is not None else ""
+    value = device if device != given else None
+    if value is not None and _ASKED.fullmatch(given) is None:
+        value += needing(ctx.target.module)
     return cuda_to(ctx.source.text, site.call, device_type(site, ctx), value)
 
 
@@ -122,6 +127,8 @@ def _device(named: Argument, site: Site, ctx: Context) -> str | None:
         return text if named.literal is not None else _plain(ctx)  # a device string is a site of its own
     if named.type == "torch.device" or text.endswith("current_device()") or text.startswith("torch.device("):
         return text
+    if any(s.name == "torch.Tensor.get_device" for s in ctx.nesting.within(named.start, named.end)):
+        return f"{text.removesuffix('.get_device()')}.device" if _ASKED.fullmatch(text) else None
     if any(s.kind == "device" and ctx.project.feeds(s.place, named.place, ctx.module) for s in ctx.sites):
         return text
     if _DEVICE.search(text) and ctx.project.holds(named.place, "device", ctx.module):

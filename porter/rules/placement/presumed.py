@@ -29,6 +29,7 @@ _MADE = {"torch.Tensor": "tensor", "torch.nn.Module": "tensor or a module"}  # w
 _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repeat", "squeeze", "unsqueeze"})
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
+_LOADED = "what has a `cuda()` and is read by `torch.load()` is a tensor or a module"
 _ASKED = re.compile(r"\breturn_tensors\s*=\s*[\"']pt[\"'][^()]*\)\Z")  # of a call, by its argument
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
@@ -57,7 +58,7 @@ def presumed_tensor(site: Site, ctx: Context) -> str | None:
     function of PyTorch reckons with. Storages have a size, and are on a device as tensors are.
     """
     name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
-    if ctx.project.method_somewhere("is_cuda") or not _is_dotted(name):
+    if ctx.project.method_somewhere("is_cuda") or _VARIABLE.fullmatch(name) is None:
         return None
     calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
     method = next((m for m in sorted({"size", *_SHAPING}) if f"{name}.{m}" in calls), None)
@@ -90,6 +91,8 @@ def _evidence(ctx: Context, site: Site) -> str | None:
         return f"what has `cuda()` and `{method}()` is a tensor or a module"
     if _origin(moved) in ctx.once(_answered, ctx.outline().innermost(site.start) or ctx.outline().tree):
         return 'what has a `cuda()` and comes of a call with `return_tensors="pt"` is a tensor'
+    if isinstance(moved, ast.Call) and full_name(dotted(moved.func) or "", site.scope, ctx) == "torch.load":
+        return _LOADED
     if (use := _use(site, receiver, ctx)) is not None:
         return use
     if (function := _taker(site, ctx)) is not None:
@@ -149,12 +152,8 @@ def _use(site: Site, receiver: str, ctx: Context) -> str | None:
     if ctx.source.text.startswith(b"(", site.call.end):
         return "what has a `cuda()` and is called is a module"
     moved = (flag(site, ctx) or b"").decode() if _moved_as_a_whole(site, ctx) else receiver
-    names = (name for name in dict.fromkeys((moved, receiver)) if _is_dotted(name))
+    names = (name for name in dict.fromkeys((moved, receiver)) if _VARIABLE.fullmatch(name))
     return next((use for name in names if (use := _used(name, site, ctx)) is not None), None)
-
-
-def _is_dotted(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
 
 
 def _used(name: str, site: Site, ctx: Context) -> str | None:
@@ -165,6 +164,8 @@ def _used(name: str, site: Site, ctx: Context) -> str | None:
         return f"what has a `cuda()` and is called, as in line {calls[name]}, is a module"
     if made := sorted(maker[1:] for maker in uses.makers.get(name, ()) if maker[0] == "."):
         return f"what has a `cuda()` and is made by `{made[0]}()` is a tensor or a module"
+    if any(full_name(maker, site.scope, ctx) == "torch.load" for maker in uses.makers.get(name, ())):
+        return _LOADED
     if name in uses.shapes:
         return f"what has a `cuda()` and axes, as in line {uses.shapes[name]}, is a tensor"
     methods = [*sorted(_HELD | _SHAPING), *(f"{plain}()" for plain in sorted(_PLAIN))]
@@ -208,6 +209,8 @@ def _uses(ctx: Context, home: ast.AST) -> _Uses:
     uses = _Uses()
     for node in ast.walk(home):
         match node:
+            case ast.Call(func=ast.Attribute(value=ast.Subscript() as inner, attr=name)):  # layers[i].cpu()
+                _enter(node, f"{ast.unparse(inner)}.{name}", uses)
             case ast.Call(func=function):
                 _enter(node, dotted(function), uses)
             case ast.Attribute(value=inner, attr="shape" | "ndim", ctx=ast.Load()):
