@@ -108,7 +108,7 @@ def _harmless(site: Site, row: Row, answer: Answer, ctx: Context) -> str | None:
     """
     if site.detail == "None":
         return "agnostic"
-    if not _matches(site.detail, row.values) and not (answer.verdict in _LEFT and _may_match(site, row.values, ctx)):
+    if not (speaks_of(site, row, ctx) if answer.verdict in _LEFT else _matches(site.detail, row.values)):
         return "agnostic"
     if answer.verdict is Verdict.PORTABLE or action_of(answer) == "rule":
         return "part"
@@ -120,11 +120,13 @@ def _matches(text: str, values: tuple[str, ...]) -> bool:
     return not values or any(fnmatchcase(text, value) for value in values)
 
 
-def _may_match(site: Site, values: tuple[str, ...], ctx: Context) -> bool:
-    """Whether a variable, or a choice, may be one of these globs where an argument is given it."""
+def speaks_of(site: Site, row: Row, ctx: Context) -> bool:
+    """Whether a row is about the value of an argument, or about what a variable, or a choice, may be there."""
+    if _matches(site.detail, row.values):
+        return True
     if site.detail and not site.detail.isidentifier():
         return False
-    return any(_matches(repr(c.value), values) for c in ctx.outline().constants(site.start, site.end))
+    return any(_matches(repr(c.value), row.values) for c in ctx.outline().constants(site.start, site.end))
 
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:

@@ -125,7 +125,7 @@ def _wanted(site: Site, name: str, ctx: Context) -> bool:
         return shuts_out(site.detail, ctx.target.torch) or (_has_room(site, ctx) and bool(_beside(site, ctx, _INDEX)))
     if ctx.target.name == "portable" or not pinned(site.detail):
         return False
-    return any("+" in s.name or _wanted(s, "torch", ctx) for s in _builds(site, ctx))
+    return any("+" in s.name or _wanted(s, "torch", ctx) for s in ctx.sites if _is_torch(s))
 
 
 def _release(site: Site, name: str, build: str, ctx: Context) -> str:
@@ -155,9 +155,8 @@ def _beside(site: Site, ctx: Context, name: str) -> list[Site]:
     return [s for s in alike if s.name.startswith(name)]
 
 
-def _builds(site: Site, ctx: Context) -> list[Site]:
-    """The requirements of torch itself among them."""
-    return [s for s in _beside(site, ctx, "torch") if s.name.partition("+")[0] == "torch"]
+def _is_torch(site: Site) -> bool:
+    return site.kind == "requirement" and site.name.partition("+")[0] == "torch"
 
 
 def _has_room(site: Site, ctx: Context) -> bool:
@@ -169,11 +168,16 @@ def _has_room(site: Site, ctx: Context) -> bool:
 
 def _torch(site: Site, packages: str, ctx: Context) -> Edits | None:
     """Write the vendor's packages, and their indexes if no other line does."""
+    return _written(site, packages.split(), _indexes(site, ctx), ctx, marker_of(site.detail))
+
+
+def _indexes(site: Site, ctx: Context) -> list[str]:
+    """The vendor's indexes, where this is the first build of its command or file, and no other line names them."""
     row = ctx.catalogue.find("requirement", _INDEX)
     indexes = ctx.answer(row).replacement.split() if row is not None else []
-    if _builds(site, ctx)[0] != site or _beside(site, ctx, _INDEX) or _has(site, indexes, ctx):
-        indexes = []
-    return _written(site, packages.split(), indexes, ctx, marker_of(site.detail))
+    builds = [s for s in _beside(site, ctx, "torch") if s.name.partition("+")[0] in _BUILDS]
+    first = next(filter(_is_torch, builds), builds[0])
+    return [] if first != site or _beside(site, ctx, _INDEX) or _has(site, indexes, ctx) else indexes
 
 
 def _index(site: Site, addresses: str, ctx: Context) -> Edits | None:
@@ -211,8 +215,8 @@ def _span(site: Site) -> tuple[int, int | None]:
 
 def _unpinned(site: Site, _: str, ctx: Context) -> Edits | None:
     """Leave the release to the installer: each goes with one of torch."""
-    marker = marker_of(site.detail)
-    return _written(site, [site.name.partition("+")[0]], [], ctx, marker)
+    indexes = _indexes(site, ctx) if site.statement is not None else []
+    return _written(site, [site.name.partition("+")[0]], indexes, ctx, marker_of(site.detail))
 
 
 def _renamed(site: Site, new: str, ctx: Context) -> Edits | None:

@@ -10,7 +10,7 @@ from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel, kernel_of
 from porter.rules.placement.abroad import handed
 from porter.rules.placement.answers import for_triton
-from porter.rules.placement.behind import behind, following, opened, places, rule_of
+from porter.rules.placement.behind import behind, following, opened, places
 from porter.rules.placement.beside import beside
 from porter.rules.placement.choices import chosen, generated, given_up, granted, installs, numbered, switched_off
 from porter.rules.placement.flags import flag
@@ -18,6 +18,7 @@ from porter.rules.placement.hold import Hold
 from porter.rules.placement.installed import installed, offered, required
 from porter.rules.placement.settings import tuning
 from porter.rules.placement.ways import ways
+from porter.rules.table import speaks_of
 
 _CHOOSING = ("framework-argument", "compile-backend")  # rules of arguments whose values differ from device to device
 
@@ -84,8 +85,9 @@ def _told(site: Site, ctx: Context) -> Hold | None:
 
 
 def _choosing(ctx: Context) -> list[Site]:
-    """The arguments of a file that choose what a framework or compiler is to do."""
-    return [s for s in ctx.sites if s.kind == "argument" and rule_of(s, ctx) in _CHOOSING]
+    """The arguments of a file that choose what a framework or compiler is to do, by what differs between devices."""
+    rows = ((s, ctx.catalogue.find(s.kind, s.name)) for s in ctx.sites if s.kind == "argument")
+    return [s for s, row in rows if row is not None and row.rule in _CHOOSING and speaks_of(s, row, ctx)]
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
