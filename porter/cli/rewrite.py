@@ -22,6 +22,8 @@ from porter.report.patch import colorize
 from porter.report.words import plural, unreported, visible
 
 if TYPE_CHECKING:
+    from porter.cli.output import Talk
+    from porter.config import Settings
     from porter.engine import FileChange, RewriteReport
     from porter.rewrite.series import Patch
 
@@ -45,8 +47,8 @@ class Wishes(NamedTuple):
     force: bool
     helper: str | None
 
-    def agree(self, stdin: object) -> None:
-        """Raise `click.UsageError` where they contradict one another."""
+    def agree(self, stdin: object, target: str) -> None:
+        """Raise `click.UsageError` where they contradict one another, or what they are for."""
         if self.diff + self.write + (self.patch is not None) > 1:
             raise click.UsageError("--diff, --write and --patch exclude one another")
         if self.check and (self.write or self.patch or self.interactive or self.explain_patch):
@@ -61,6 +63,12 @@ class Wishes(NamedTuple):
             )
         if self.interactive and stdin:
             raise click.UsageError("--interactive asks questions: it cannot be used with `-`")
+        if self.helper and target != "portable":
+            raise click.UsageError("--helper is for --target portable")
+        if self.interactive:
+            from porter.cli.interactive import check_terminal
+
+            check_terminal()
 
     @property
     def writes(self) -> bool:
@@ -109,79 +117,84 @@ def command(common: Common, paths: tuple[str, ...], **given: Any) -> int:
     Exit status: 0; 1 under --check if something would change; 2 wrong usage or settings, or files
     that could not be rewritten.
     """
-    from porter import engine
-
     wishes = Wishes(**given)
     settings = common.settings(paths)
     stdin = common.stdin(paths)
-    wishes.agree(stdin)
-    if wishes.helper and settings.target != "portable":
-        raise click.UsageError("--helper is for --target portable")
-    if wishes.interactive:
-        from porter.cli.interactive import check_terminal
-
-        check_terminal()
+    wishes.agree(stdin, settings.target)
     talk = common.talk()
-    with Progress(talk) as progress:
-        if wishes.strip_annotations:
-            result = engine.strip(paths, settings, stdin=stdin)
-        else:
-            safe_only, annotate = wishes.safe_only, wishes.annotate
-            result = engine.rewrite(
-                paths,
-                settings,
-                stdin=stdin,
-                safe_only=safe_only,
-                annotate=annotate,
-                helper=wishes.helper,
-                progress=progress,
-            )
-    files = _changed(result)
+    result = _rewritten(wishes, paths, settings, stdin, talk)
     problems = unreported(result.report)
     for problem in problems:
         talk.problem(problem)
     failed = bool(problems)
-    tracked = wishes.writes and not stdin and _tracked(files, wishes.force)
+    tracked = wishes.writes and not stdin and _tracked(_changed(result), wishes.force)
     if wishes.interactive:
         from porter.cli.interactive import pick
 
         result.files, refused = pick(result.files, talk)
-        files, failed = _changed(result), failed or refused
-
-    next_: list[Command] = []
-    if files and not stdin and not wishes.strip_annotations:
-        next_ = [*proofs(files, paths, settings.target)]
+        failed |= refused
+    files = _changed(result)
+    proved = files and not stdin and not wishes.strip_annotations
+    following = [*proofs(files, paths, settings.target)] if proved else []
     patches = _patches(wishes, files) if wishes.split_by or wishes.explain_patch else []
     if wishes.explain_patch:
         save_rationale(patches, settings, wishes.explain_patch)
+    done = "Rewrote {}" if wishes.writes else "Would rewrite {}"
     if wishes.writes and stdin:
         emit_bytes(files[0].after if files else stdin[1])
-        done = "Rewrote {}"
     elif wishes.writes:
         failed |= not replace_all(files, talk, within=Path.cwd())
-        done = "Rewrote {}"
-        next_ = [*([Command("git diff", "see what has changed")] if tracked else []), *next_]
+        following[:0] = [Command("git diff", "see what has changed")] if tracked else []
     elif wishes.patch is not None:
-        base = base_of(files, paths)
-        if wishes.split_by:
-            applying = save_series(patches, base, wishes.patch)
-            done = f"Saved the rewrite of {{}} as {plural(len(patches), 'patch', 'patches')} in {wishes.patch}"
-        else:
-            applying = save_single(files, base, wishes.patch)
-            done = f"Saved the rewrite of {{}} as {wishes.patch}"
-        next_ = [Command(applying, "change the files"), *next_]
+        done, applying = _saved(wishes, wishes.patch, patches, files, base_of(files, paths))
+        following.insert(0, Command(applying, "change the files"))
     else:
         if wishes.diff or not wishes.check:
             _show(files, base_of(files, paths), Paint(colored(common.color, sys.stdout)))
-        done = "Would rewrite {}"
-        next_ = [wishes.again(common, paths), *next_]
-    for line in tell(
-        result, talk.paint, talk.width(), done=done, following=next_ if files else (), safe_only=wishes.safe_only
-    ):
+        following.insert(0, wishes.again(common, paths))
+    told = tell(
+        result,
+        talk.paint,
+        talk.width(),
+        done=done,
+        following=following if files else (),
+        safe_only=wishes.safe_only,
+    )
+    for line in told:
         talk.say(line)
     if failed:
         return FAILED
     return FOUND if wishes.check and files else 0
+
+
+def _rewritten(
+    wishes: Wishes, paths: Sequence[str], settings: Settings, stdin: tuple[str, bytes] | None, talk: Talk
+) -> RewriteReport:
+    """What becomes of the files, shown while it goes on."""
+    from porter import engine
+
+    with Progress(talk) as progress:
+        if wishes.strip_annotations:
+            return engine.strip(paths, settings, stdin=stdin)
+        return engine.rewrite(
+            paths,
+            settings,
+            stdin=stdin,
+            safe_only=wishes.safe_only,
+            annotate=wishes.annotate,
+            helper=wishes.helper,
+            progress=progress,
+        )
+
+
+def _saved(
+    wishes: Wishes, place: str, patches: list[tuple[str, Patch]], files: Sequence[FileChange], base: Path
+) -> tuple[str, str]:
+    """Save the patch, or the series: what is said of it, and how it is applied."""
+    if not wishes.split_by:
+        return f"Saved the rewrite of {{}} as {place}", save_single(files, base, place)
+    applying = save_series(patches, base, place)
+    return f"Saved the rewrite of {{}} as {plural(len(patches), 'patch', 'patches')} in {place}", applying
 
 
 def _changed(result: RewriteReport) -> list[FileChange]:
