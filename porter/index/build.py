@@ -29,6 +29,7 @@ from porter.sources.source import Source
 
 _DEPTH = 4000  # frames: deeper expressions are machine-made tables, and are reported instead
 _ASYNC = re.compile(rb"[(,]\s*async\s*=")
+_OTHER_PYTHON = re.compile(rb"(?:\n|    )print |except ")  # Python 2's, or that of a newer one
 _MARKS = frozenset({"skipif", "skipIf", "skipUnless"})
 _FSTRINGS_HAVE_OFFSETS = sys.version_info >= (3, 12)
 
@@ -166,9 +167,7 @@ def is_nested(folder: str) -> bool:
 def _syntax_problem(source: Source, error: SyntaxError) -> Problem:
     if _ASYNC.search(source.text):
         hint = "`async` is a keyword since Python 3.7: PyTorch calls that argument `non_blocking`"
-    elif source.kind == "python" and (
-        b"\nprint " in source.text or b"    print " in source.text or b"except " in source.text
-    ):
+    elif source.kind == "python" and (error.msg.startswith("f-string") or _OTHER_PYTHON.search(source.text)):
         hint = (
             "if it is Python 2, port it first; if its grammar is newer than this Python, run porter under that version"
         )

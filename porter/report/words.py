@@ -25,7 +25,7 @@ MEANINGS = {
     Verdict.REVIEW: "rewritten, but numerics, order or semantics differ",
     Verdict.MANUAL: "a person must decide",
     Verdict.BLOCKED: "no equivalent on the target",
-    Verdict.UNKNOWN: "not in porter's catalogue",
+    Verdict.UNKNOWN: "unknown to porter",
     Verdict.PORTABLE: "works as it is",
 }
 
