@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from porter.index.guards import condition, exits, truth
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Arm = list[ast.stmt] | list[ast.expr]
+Node = TypeVar("Node", bound=ast.AST)
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -39,6 +41,8 @@ class Outline:
         """``text`` is a file that was indexed; one that does not parse has an empty outline."""
         self._around: dict[int, list[ast.AST]] = {}
         self._tests: dict[ast.AST, dict[str, list[ast.If | ast.IfExp]]] = {}
+        self._kinds: dict[tuple[ast.AST, type[ast.AST]], list[ast.AST]] = {}
+        self._names: dict[ast.AST, dict[str, list[ast.Name]]] = {}
         self._starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         try:
             with warnings.catch_warnings():
@@ -51,6 +55,20 @@ class Outline:
     def nodes(self) -> tuple[ast.AST, ...]:
         """All of the tree, outer nodes first."""
         return tuple(ast.walk(self.tree))
+
+    def all_of(self, home: ast.AST, kind: type[Node]) -> list[Node]:
+        """The nodes of a kind in a part of the file, outer ones first: looked for once, however many sites ask."""
+        if (home, kind) not in self._kinds:
+            self._kinds[home, kind] = [node for node in ast.walk(home) if isinstance(node, kind)]
+        return self._kinds[home, kind]  # type: ignore[return-value]
+
+    def named(self, home: ast.AST, name: str) -> list[ast.Name]:
+        """Where a part of the file says a name, outer nodes first."""
+        if home not in self._names:
+            found = self._names[home] = {}
+            for node in self.all_of(home, ast.Name):
+                found.setdefault(node.id, []).append(node)
+        return self._names[home].get(name, [])
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands, decorators excluded."""
@@ -138,6 +156,11 @@ class Outline:
         inner = next((i for i, n in enumerate(around) if isinstance(n, Function)), len(around))
         for outer, statement in zip(around[inner:-1][::-1], around[inner + 1 :][::-1], strict=True):
             yield from (block for block in blocks_of(outer) if statement in block)
+
+    def behind(self, offset: int) -> list[Span]:
+        """What follows a place in the blocks around it, within the outermost function, innermost first."""
+        blocks = ((self._candidates(block, offset)[0], block[-1]) for block in self.blocks(offset))
+        return [Span(self.span(own).end, self.span(last).end) for own, last in blocks]
 
     def block(self, offset: int) -> list[ast.stmt]:
         """The block that the innermost statement at a place stands in; empty where none does."""

@@ -131,7 +131,7 @@ class Context(msgspec.Struct):
     min_torch: str = "2.6"  # the oldest PyTorch that the result is to run with
     borrowing: Borrowing | None = None
     _outline: Outline | None = None
-    _nesting: Nesting | None = None
+    _nesting: Nesting[Site] | None = None
     _found: dict[tuple[Any, ...], Any] = {}
 
     def once(self, find: Callable[Concatenate[Context, Of], Found], *of: Of.args, **named: Of.kwargs) -> Found:
@@ -148,7 +148,7 @@ class Context(msgspec.Struct):
         return self._outline
 
     @property
-    def nesting(self) -> Nesting:
+    def nesting(self) -> Nesting[Site]:
         """Which sites stand inside which."""
         if self._nesting is None:
             self._nesting = Nesting(self.sites)
@@ -162,17 +162,36 @@ class Context(msgspec.Struct):
         """One edit, as the tuple that a `Judgement` takes."""
         return (TextEdit(start, end, text),)
 
+    def where(self, attribute: str, value: object) -> list[Site]:
+        """The sites that have a value for an attribute of `Site`, in order: grouped once, however many ask."""
+        return self.once(_grouped, attribute).get(value, [])
+
     def inside(self, start: int, end: int) -> list[Site]:
         """The sites that run only if the condition at ``start:end`` holds (or fails)."""
         return [s for s in self.sites if any(g.start <= start and end <= g.end for g in s.guards)]
 
     def bound(self, place: str | None) -> list[Site]:
         """The sites whose receiver lives in ``place``: what is done with an object."""
-        return [s for s in self.sites if place is not None and s.receiver is not None and s.receiver.place == place]
+        return self.once(_bound).get(place, []) if place is not None else []
 
     def answer(self, row: Row) -> Answer:
         """The row's answer for the chosen target."""
         return getattr(row, self.target.name)  # type: ignore[no-any-return]
+
+
+def _grouped(ctx: Context, attribute: str) -> dict[object, list[Site]]:
+    found: dict[object, list[Site]] = {}
+    for site in ctx.sites:
+        found.setdefault(getattr(site, attribute), []).append(site)
+    return found
+
+
+def _bound(ctx: Context) -> dict[str | None, list[Site]]:
+    found: dict[str | None, list[Site]] = {}
+    for site in ctx.sites:
+        if site.receiver is not None:
+            found.setdefault(site.receiver.place, []).append(site)
+    return found
 
 
 Check = Callable[["Site", "Row", "Context"], "Judgement | Dismissed"]  # the function of a rule

@@ -26,10 +26,15 @@ def line_behind(statement: Statement, text: str, ctx: Context) -> Edits | None:
 
 def movable(lines: range, ctx: Context) -> bool:
     """Whether lines can be indented: none of them is one that a text begun above goes on in."""
+    inside = ctx.once(_of_texts)
+    return not any(line in inside for line in lines)
+
+
+def _of_texts(ctx: Context) -> set[int]:
+    """The lines that a text begun above goes on in."""
     outline = ctx.outline()
     texts = [outline.span(n) for n in outline.nodes if isinstance(n, ast.JoinedStr) or _is_text(n)]
-    inside = {n for t in texts for n in range(outline.line(t.start) + 1, outline.line(t.end) + 1)}
-    return not inside.intersection(lines)
+    return {n for t in texts for n in range(outline.line(t.start) + 1, outline.line(t.end) + 1)}
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -177,7 +177,7 @@ def _is_chosen(outer: ast.expr, inner: ast.expr, ctx: Context) -> bool:
 def _asked(test: ast.expr, ctx: Context) -> bool:
     """Whether a test asks for CUDA and for nothing else."""
     span = ctx.outline().span(test)
-    calls = (s.call for s in ctx.sites if s.name == "torch.cuda.is_available")
+    calls = (s.call for s in ctx.where("name", "torch.cuda.is_available"))
     return any(call is not None and (call.start, call.end) == (span.start, span.end) for call in calls)
 
 

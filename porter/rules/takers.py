@@ -32,13 +32,17 @@ def taker(site: Site, ctx: Context) -> ast.Call | None:
             home = ctx.outline().innermost(site.start) or ctx.outline().tree
         case _:
             return None
-    calls = [node for node in ast.walk(home) if isinstance(node, ast.Call)]
-    taking = {id(argument): call for call in calls for argument in _arguments(call)}
-    uses = [n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
-    takers = [taking[id(use)] for use in uses if id(use) in taking]
+    taking = ctx.once(_taking, home)
+    uses = [use for use in ctx.outline().named(home, name) if isinstance(use.ctx, ast.Load)]
+    takers = [taking[use] for use in uses if use in taking]
     if len(takers) < len(uses) or not all(_is_kernel(call, site.scope, ctx) for call in takers):
         return None
     return takers[0] if takers else None
+
+
+def _taking(ctx: Context, home: ast.AST) -> dict[ast.expr, ast.Call]:
+    """The arguments in a part of the file, each with the call that takes it."""
+    return {argument: call for call in ctx.outline().all_of(home, ast.Call) for argument in _arguments(call)}
 
 
 def owned(results: list[Judgement], ctx: Context) -> list[Judgement]:
@@ -68,8 +72,7 @@ def _owner(site: Site, ctx: Context) -> str | None:
     match calls[-1:]:
         case [ast.Call(func=ast.Attribute(value=ast.Name(id=name)))]:
             home = ctx.outline().innermost(site.start) or ctx.outline().tree
-            bound = (n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == name)
-            return name if any(isinstance(n.ctx, ast.Store) for n in bound) else None
+            return name if any(isinstance(n.ctx, ast.Store) for n in ctx.outline().named(home, name)) else None
     return None
 
 
@@ -81,7 +84,7 @@ def _goes_to(owner: str, site: Site, rest: Span, ctx: Context) -> bool:
         return True
     match outline.around(site.start)[-1:]:
         case [ast.Assign(targets=[ast.Name(id=name)])]:
-            calls = (n for n in outline.nodes if isinstance(n, ast.Call) and rest.holds(outline.span(n).start))
+            calls = (n for n in outline.all_of(outline.tree, ast.Call) if rest.holds(outline.span(n).start))
             taken = (argument for call in calls if _is_of(owner, call) for argument in _arguments(call))
             return any(isinstance(argument, ast.Name) and argument.id == name for argument in taken)
     return False
@@ -107,7 +110,7 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
 def _is_kernel(call: ast.Call, scope: str, ctx: Context) -> bool:
     """Whether a call is of a package that has no equivalent, or of the program's own in a module that needs Triton."""
     span = ctx.outline().span(call.func)
-    if any(s.start == span.start and s.role == "call" and _needs(s, ctx, Verdict.BLOCKED) for s in ctx.sites):
+    if any(s.role == "call" and _needs(s, ctx, Verdict.BLOCKED) for s in ctx.where("start", span.start)):
         return True
     if isinstance(call.func, ast.Name) and _is_of_star(call.func.id, ctx):
         return True

@@ -126,7 +126,7 @@ def _imported_under(result: Judgement, guard: Guard, ctx: Context) -> int | None
     is_tried = site.role == "call" and site.alias is not None and guard.start == guard.end
     if not is_tried or result.row is None or result.row.on_cpu:
         return None
-    brought = (s for s in ctx.sites if s.start == site.alias and s.role == "import" and s.scope == site.scope)
+    brought = (s for s in ctx.where("start", site.alias) if s.role == "import" and s.scope == site.scope)
     return next((s.line for s in brought if guard in s.guards), None)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from porter.index.nesting import Nesting
 from porter.index.site import Site
 from porter.rules.base import Context, Judgement
-from porter.rules.placement.flags import reads
+from porter.rules.placement.flags import flag, reads, words
 
 TESTS = frozenset({"cuda-device-comparison", "cuda-tensor-test", "cuda-availability"})
 BUILD = "torch.version.cuda"
@@ -37,6 +39,33 @@ def opens_by_flag(name: bytes, test: Site, site: Site, ctx: Context) -> bool:
         return False
     texts = (ctx.source.text[guard.start : guard.end] for guard in site.guards if guard.kind in OPENED)
     return any(reads(name).search(_positive(text)) for text in texts)
+
+
+class Tests:
+    """Some tests of a file, asked which of them a site runs under."""
+
+    def __init__(self, tests: Iterable[Site], ctx: Context) -> None:
+        self._ctx, self._places = ctx, Nesting(tests)
+        self._named: dict[bytes, list[tuple[bytes, Site]]] = {}  # by the last word of what their answers are called
+        for test in self._places:
+            if (name := flag(test, ctx)) is not None:
+                self._named.setdefault(words(name)[-1], []).append((name, test))
+
+    def opening(self, site: Site, kinds: frozenset[str] = OPENED) -> set[Site]:
+        """Those that `opens` holds for."""
+        guards = (guard for guard in site.guards if guard.kind in kinds)
+        return {test for guard in guards for test in self._places.within(guard.start, guard.end)}
+
+    def flagging(self, site: Site) -> set[Site]:
+        """Those that `opens_by_flag` holds for."""
+        guards = (guard for guard in site.guards if guard.kind in OPENED) if self._named else ()
+        said = {word for guard in guards for word in self._ctx.once(_words, guard.start, guard.end)}
+        named = (found for word in said for found in self._named.get(word, ()))
+        return {test for name, test in named if opens_by_flag(name, test, site, self._ctx)}
+
+
+def _words(ctx: Context, start: int, end: int) -> set[bytes]:
+    return set(words(ctx.source.text[start:end]))
 
 
 def _positive(condition: bytes) -> bytes:

@@ -46,9 +46,14 @@ def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def handle_beside(site: Site, ctx: Context) -> Site | None:
     """The raw handle that the function around a site gives to another library, whose stream the site is about."""
-    home = ctx.outline().innermost(site.start) if site.role == "call" else None
-    handles = (s for s in ctx.sites if s.name.endswith(HANDLES)) if home is not None else ()
-    return next((s for s in handles if ctx.outline().innermost(s.start) is home), None)
+    handles = ctx.once(handles_of) if site.role == "call" else []
+    home = ctx.outline().innermost(site.start) if handles else None
+    return next((s for s in handles if home is not None and ctx.outline().innermost(s.start) is home), None)
+
+
+def handles_of(ctx: Context) -> list[Site]:
+    """The raw handles of the file."""
+    return [site for site in ctx.sites if site.name.endswith(HANDLES)]
 
 
 def _is_in_type(site: Site, ctx: Context) -> bool:
@@ -74,13 +79,13 @@ def has_uses(site: Site, ctx: Context) -> bool:
     """Whether the site imports a part of torch whose uses in this file are sites of their own."""
     if site.role != "import" or not site.name.startswith("torch."):
         return False
-    return any(other.alias == site.start and other.role != "import" for other in ctx.sites)
+    return any(other.role != "import" for other in ctx.where("alias", site.start))
 
 
 def may_be_missing(site: Site, ctx: Context) -> bool:
     """Whether what the site names is imported where the import may fail: the program can do without it."""
     root = site.name.partition(".")[0]
-    brought = [s for s in (site, *ctx.sites) if s.role == "import" and s.name.partition(".")[0] == root]
+    brought = [s for s in ctx.where("role", "import") if s.name.partition(".")[0] == root]
     mine = [s for s in brought if s.start == site.alias] or brought
     missing = any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
     return missing or asked_whether_there(site, ctx)
@@ -104,7 +109,7 @@ def through_choice(site: Site, ctx: Context) -> bool:
     """Whether the site goes through a name that is given ``torch.cuda`` or another vendor's module: `device_module`."""
     if site.alias is None:
         return False
-    chosen = next((s for s in ctx.sites if s.start == site.alias and s.role != "import"), None)
+    chosen = next((s for s in ctx.where("start", site.alias) if s.role != "import"), None)
     return chosen is not None and any(guard.kind in ("vendors", "handled") for guard in chosen.guards)
 
 

@@ -91,7 +91,7 @@ def _infers(ctx: Context) -> bool:
 
 def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """``mp.spawn`` as the target has it; there only the processes themselves know how many they are."""
-    counted = next((s for s in ctx.sites if s.name == "torch.cuda.device_count" and not _within(s, site)), None)
+    counted = next((s for s in ctx.where("name", "torch.cuda.device_count") if not _within(s, site)), None)
     result = judge_counterpart(site, row, ctx)
     if isinstance(result, Judgement) and result.edited and counted is not None:
         why = (

@@ -90,7 +90,7 @@ def _is_default(site: Site, ctx: Context) -> bool:
     if chosen.literal == 0 and not isinstance(chosen.literal, bool):
         return True
     name = ctx.text(chosen.start, chosen.end).encode()
-    above = (s for s in ctx.sites if s.kind == "device" and s.end < site.start and s.scope == site.scope)
+    above = (s for s in ctx.where("scope", site.scope) if s.kind == "device" and s.end < site.start)
     made = [s for s in above if s.guards == site.guards and flag(s, ctx) == name]
     return bool(made) and all(s.name in ("cuda", "cuda:0") and second(s, ctx) in ("", "0") for s in made)
 
@@ -188,7 +188,7 @@ def _renamed(site: Site, end: int, ctx: Context) -> str | None:
     None where anything else in it would change.
     """
     text, at = "", site.end
-    for inner in (s for s in ctx.sites if site.end <= s.start < end):
+    for inner in ctx.nesting.starting(site.end, end):
         row = ctx.catalogue.find(inner.kind, inner.name)
         if inner.kind == "device" and is_own(computed(inner, ctx), inner, ctx):
             for edit in sorted(device_literal(inner, ctx) or ()):

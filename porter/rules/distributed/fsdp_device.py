@@ -89,9 +89,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _holds_device(site: Site, ctx: Context) -> bool:
-    return any(s is not site and site.start <= s.start and s.end <= site.end for s in ctx.sites)
+    return any(s is not site for s in ctx.nesting.within(site.start, site.end))
 
 
 def _is_told(argument: Site, ctx: Context) -> bool:
     """Whether the call that takes the argument is a finding itself."""
-    return any(s.kind == "symbol" and s.call == argument.call and argument.name.startswith(s.name) for s in ctx.sites)
+    return any(s.kind == "symbol" and argument.name.startswith(s.name) for s in ctx.where("call", argument.call))

@@ -26,8 +26,13 @@ def is_start(site: Site) -> bool:
 
 def group_behind(site: Site, ctx: Context) -> Site | None:
     """The first call that creates the process group after the site, in the same function."""
-    behind = (s for s in ctx.sites if is_start(s) and s.scope == site.scope and s.start > site.start)
+    behind = (s for s in ctx.once(_starts) if s.scope == site.scope and s.start > site.start)
     return min(behind, key=lambda s: s.start, default=None)
+
+
+def _starts(ctx: Context) -> list[Site]:
+    """The calls of the file that create the process group."""
+    return list(filter(is_start, ctx.sites))
 
 
 def helper_behind(site: Site, ctx: Context) -> tuple[str, str] | None:
@@ -35,22 +40,32 @@ def helper_behind(site: Site, ctx: Context) -> tuple[str, str] | None:
 
     It is one of the program's, or of a package that has one of its own.
     """
-    helpers = {s.scope.rpartition(".")[2]: s for s in ctx.sites if is_start(s) and s.scope and s.scope != site.scope}
-    rest = rest_of_function(site, ctx)
+    starts = (s for s in ctx.once(_starts) if s.scope and s.scope != site.scope)
+    helpers = {s.scope.rpartition(".")[2]: s for s in starts}
+    rest = rest_of_function(site, ctx) if helpers else b""
     for name, start in helpers.items():
         if re.search(rb"\b%s\(" % name.encode(), rest):
             return start.scope, f"line {start.line}"
-    outline = ctx.outline()
-    behind = [node for block in outline.blocks(site.start) for node in block if outline.span(node).start > site.start]
-    spans = [outline.span(node) for node in behind]
-    for join in (s for s in ctx.sites if s.name == _JOIN and s.call is not None and s.scope == site.scope):
-        if any(span.start <= join.start < span.end for span in spans):
+    behind = ctx.outline().behind(site.start)
+    for join in ctx.once(_joins, site.scope):
+        if any(span.holds(join.start) for span in behind):
             return join.name, f"line {join.line}"
-    for call in (inner for node in behind for inner in ast.walk(node) if isinstance(inner, ast.Call)):
-        module, inside = _inside(call, site.scope, ctx)
-        if module != ctx.module and any(is_start(s) for s in inside):
+    home = ctx.outline().function(site.start)
+    for call, module in ctx.once(_starting_elsewhere, home, site.scope) if home is not None else ():
+        if any(span.holds(ctx.outline().span(call).start) for span in behind):
             return dotted(call.func) or "", f"`{module}`"
     return None
+
+
+def _joins(ctx: Context, scope: str) -> list[Site]:
+    """The calls in a scope of what creates the process group as well."""
+    return [s for s in ctx.where("name", _JOIN) if s.call is not None and s.scope == scope]
+
+
+def _starting_elsewhere(ctx: Context, home: Function, scope: str) -> list[tuple[ast.Call, str]]:
+    """The calls in a function of what creates the process group in another file, each with the module of that."""
+    calls = ((call, *_inside(call, scope, ctx)) for call in ctx.outline().all_of(home, ast.Call))
+    return [(call, module) for call, module, inside in calls if module != ctx.module and any(map(is_start, inside))]
 
 
 def comes_first(site: Site, ctx: Context) -> bool:
@@ -60,7 +75,7 @@ def comes_first(site: Site, ctx: Context) -> bool:
 
 def uses_before(group: Site, ctx: Context) -> list[Site]:
     """The sites that put the device to use before the process group is created, in the same function."""
-    before = (s for s in ctx.sites if s.scope == group.scope and s.end <= group.start)
+    before = (s for s in ctx.where("scope", group.scope) if s.end <= group.start)
     return [s for s in before if _uses_device(s, group, ctx) and not _excluded(s, group)]
 
 
@@ -68,21 +83,21 @@ def helper_before(group: Site, ctx: Context) -> tuple[str, int, str] | None:
     """A function of the program that runs before the process group is created: its name, the line, what it uses."""
     for owner, above in ctx.outline().before(group.start):
         simple = (node for node in above if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr))
-        for call in (node for statement in simple for node in ast.walk(statement) if isinstance(node, ast.Call)):
-            if (used := _used_by(call, group, ctx)) is not None:
+        for call in (node for statement in simple for node in ctx.outline().all_of(statement, ast.Call)):
+            if (used := ctx.once(_used_by, call, group.scope)) is not None:
                 return dotted(call.func) or "", call.lineno, used
         if isinstance(owner, Function):
             return None
     return None
 
 
-def _used_by(call: ast.Call, group: Site, ctx: Context) -> str | None:
+def _used_by(ctx: Context, call: ast.Call, scope: str) -> str | None:
     """What starts the runtime of all that the function called does, unless that creates a process group as well."""
-    _, inside = _inside(call, group.scope, ctx)
+    _, inside = _inside(call, scope, ctx)
     if any(is_start(s) for s in inside):
         return None
     direct = (s.name for s in inside if s.name.startswith("torch.cuda.") and s.name.count(".") == 2)
-    return next((name for name in direct if _starts(name.rpartition(".")[2])), None)
+    return next((name for name in direct if _starts_runtime(name.rpartition(".")[2])), None)
 
 
 def _inside(call: ast.Call, scope: str, ctx: Context) -> tuple[str, list[Site]]:
@@ -96,7 +111,7 @@ def _inside(call: ast.Call, scope: str, ctx: Context) -> tuple[str, list[Site]]:
     return module, [s for s in inside if s.role == "call"]
 
 
-def _starts(name: str) -> bool:
+def _starts_runtime(name: str) -> bool:
     """Whether a function of ``torch.cuda`` starts the runtime."""
     return (name not in _IDLE or name == "set_device") and not name.startswith(_SEEDS)
 

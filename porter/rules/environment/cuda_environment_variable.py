@@ -80,7 +80,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Rename the variable, or delete it with what sets it; what sets and what reads it change together."""
     answer = ctx.answer(row)
     if not in_python(site, ctx):
-        read = next((s for s in ctx.sites if s.kind == site.kind and s.name == site.name and s.role == "load"), None)
+        read = next((s for s in ctx.where("name", site.name) if s.kind == site.kind and s.role == "load"), None)
         why = _stays(site, answer.replacement, ctx)
         if why == _HIDDEN:
             return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why, note=None)

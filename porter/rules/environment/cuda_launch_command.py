@@ -46,7 +46,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     package = in_python(site, ctx) and ctx.catalogue.find("symbol", site.name) is not None
     if package and f"{site.name} -" not in ctx.text(site.start, site.end):
         return Dismissed(site, "user-name")
-    if any(s.name.startswith(f"{_PROCESSES}$") and s.start < site.start < s.end for s in ctx.sites):
+    if any(s.start < site.start < s.end for s in ctx.once(_launches)):
         return Dismissed(site, "part")
     if site.name.startswith(_PROCESSES):  # which launchers before torchrun take, too
         message = f"`{site.name.removeprefix('torchrun ')}` {row.summary}"
@@ -57,6 +57,11 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     return msgspec.structs.replace(result, group=count) if count and isinstance(result, Judgement) else result
 
 
+def _launches(ctx: Context) -> list[Site]:
+    """The launches of as many processes as a variable says."""
+    return [site for site in ctx.sites if site.name.startswith(f"{_PROCESSES}$")]
+
+
 def _count(site: Site, ctx: Context) -> str | None:
     """The variable for a number of GPUs that the site counts or uses, where nothing but launchers use it."""
     text = ctx.source.shown
@@ -64,7 +69,7 @@ def _count(site: Site, ctx: Context) -> str | None:
         if not _COUNTS.search(counted[2]):
             continue
         uses = [m.start() for m in _VARIABLE.finditer(text) if m[1] == counted[1]]
-        launches = [s for s in ctx.sites if s.name.startswith(f"{_PROCESSES}$")]
+        launches = ctx.once(_launches)
         if not uses or not all(any(s.start <= use < s.end for s in launches) for use in uses):
             continue
         if any(counted.start() <= s.start < counted.end() and s.kind != "command" for s in ctx.sites):

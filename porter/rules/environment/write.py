@@ -50,7 +50,7 @@ def write(
 
 
 def _seen(site: Site, ctx: Context) -> bool:
-    return any(s.kind == site.kind and s.name == site.name and s.start < site.start for s in ctx.sites)
+    return any(s.kind == site.kind and s.start < site.start for s in ctx.where("name", site.name))
 
 
 def instead(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

@@ -44,7 +44,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, but for what is plainly C++."""
     if _is_plain(site, ctx):
         return Dismissed(site, "agnostic")
-    if site.role == "call" and any(s.start == site.alias and s.role == "load" for s in ctx.sites):
+    if site.role == "call" and any(s.role == "load" for s in ctx.where("start", site.alias)):
         return Dismissed(site, "part")  # `extension("pkg._C", ...)`: reported where the variable gets its class
     if site.name.endswith(".CUDA_HOME") and _is_answered(site, ctx):
         advice = "left as it is: the program asks whether it is there"
@@ -61,7 +61,7 @@ def _is_answered(site: Site, ctx: Context) -> bool:
     if site.parent in TESTS:
         asking = [site]
     elif site.statement is not None and site.statement.kind == "Assign":
-        asking = [s for s in ctx.sites if s.parent in TESTS and s.alias == site.start]
+        asking = [s for s in ctx.where("alias", site.start) if s.parent in TESTS]
     else:
         return False
     return bool(asking) and not any(_ENDS.search(_where_missing(s, ctx)) for s in asking)

@@ -47,7 +47,7 @@ from porter.rules.uses import asks_class, is_asked_for, may_be_missing
 @rule("PRT605", "fused-optimizer")
 def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge where an optimizer is made, or asked for by its class; its import stands for itself only where none is."""
-    if site.role == "import" and any(s.alias == site.start and s.call is not None for s in ctx.sites):
+    if site.role == "import" and any(s.call is not None for s in ctx.where("alias", site.start)):
         return Dismissed(site, "part")
     moves = row.signature is not None and not may_be_missing(site, ctx)
     if is_asked_for(site, ctx) and not (moves and (asks_class(site, ctx) or site.role == "annotation")):
@@ -59,4 +59,4 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _engine(ctx: Context) -> Site | None:
     """Where the file hands a model to DeepSpeed."""
-    return next((s for s in ctx.sites if s.name == "deepspeed.initialize" and s.role == "call"), None)
+    return next((s for s in ctx.where("name", "deepspeed.initialize") if s.role == "call"), None)

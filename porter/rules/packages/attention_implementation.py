@@ -150,7 +150,7 @@ def _asked(site: Site, ctx: Context) -> str | None:
     """
     if site.statement is None or site.statement.kind not in ("Assign", "AnnAssign") or not site.statement.alone:
         return None
-    compared = next((s for s in ctx.sites if s.name == site.name and s.parent == "Compare"), None)
+    compared = next((s for s in ctx.where("name", site.name) if s.parent == "Compare"), None)
     if compared is not None:
         return f"line {compared.line}"
     return "the test before it" if any(_BEGUN.search(test) for test in tests_around(site, ctx)) else None

@@ -151,7 +151,7 @@ def _with_python(result: Judgement, ctx: Context) -> Judgement:
 
 def _beside(site: Site, ctx: Context, name: str) -> list[Site]:
     """What is required by the same command, or by the same file."""
-    alike = (s for s in ctx.sites if s.kind == "requirement" and s.statement == site.statement)
+    alike = (s for s in ctx.where("statement", site.statement) if s.kind == "requirement")
     return [s for s in alike if s.name.startswith(name)]
 
 
@@ -237,7 +237,7 @@ def _environment(site: Site, ctx: Context) -> str | None:
 
 def _conda_torch(site: Site, ctx: Context) -> str:
     """What conda installs from a channel of NVIDIA's: without the channel it is PyTorch still, and not Neuron's."""
-    alike = (s for s in ctx.sites if s.name == "pytorch" and s.kind == "requirement" and s.statement == site.statement)
+    alike = (s for s in ctx.where("name", "pytorch") if s.kind == "requirement" and s.statement == site.statement)
     if not site.name.startswith("channel ") or not any(alike):
         return ""
     return "conda has no Neuron packages: leave its `pytorch` out, and have pip install torch-neuronx"

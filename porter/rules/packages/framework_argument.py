@@ -70,7 +70,7 @@ def _chooses(site: Site, row: Row, ctx: Context) -> bool:
     accelerator = site.call.get("accelerator", 0 if site.name.endswith("Fabric") else None)
     if accelerator is not None and accelerator.literal != "auto":
         return False
-    arguments = (s for s in ctx.sites if s.kind == "argument" and s.call == site.call)
+    arguments = (s for s in ctx.where("call", site.call) if s.kind == "argument")
     rows = ((s, ctx.catalogue.find(s.kind, s.name)) for s in arguments)
     told = (judge_by_row(s, found, ctx) for s, found in rows if found is not None and found.rule == row.rule)
     return not any(isinstance(t, Judgement) and t.verdict is ctx.answer(row).verdict for t in told)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from porter.index.nesting import Nesting
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import GENERATOR, KERNELS, STAYS, is_arithmetic, is_kernel, is_own_kernel
 from porter.rules.placement.assertions import asserted, refused, spared
 from porter.rules.placement.evidence import evidence, is_text
-from porter.rules.placement.flags import counted, flag, reads, statement_of, unless
+from porter.rules.placement.flags import counted, flag, naming, statement_of, unless
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import asks_again, has_sister, reached
 
@@ -70,25 +72,24 @@ def _needs(blocker: Site) -> str:
 
 def opened(site: Site, ctx: Context) -> list[Site]:
     """The sites of the branches that the test opens, itself or as a flag, and the errors of those that it closes."""
-    name = flag(site, ctx)
-    named = reads(name) if name is not None else None
-
-    found: set[int] = set()
-    for (start, end), inside in ctx.once(_conditions).items():
-        asked = start <= site.start and site.end <= end
-        if asked or (named is not None and named.search(ctx.source.text, start, end) is not None):
-            found.update(inside)
-    return [ctx.sites[number] for number in sorted(found)]
+    name, conditions = flag(site, ctx), ctx.once(_conditions)
+    asked = {*ctx.once(_places).around(site), *(ctx.once(naming, name) if name is not None else ())}
+    return [ctx.sites[number] for number in sorted({number for span in asked for number in conditions.get(span, ())})]
 
 
-def _conditions(ctx: Context) -> dict[tuple[int, int], list[int]]:
+def _conditions(ctx: Context) -> dict[Span, list[int]]:
     """The sites that each condition opens, by number, and the errors of those that it closes."""
-    found: dict[tuple[int, int], list[int]] = {}
+    found: dict[Span, list[int]] = {}
     for number, inner in enumerate(ctx.sites):
         for guard in inner.guards:
             if guard.kind != "else" or _raised(inner):
-                found.setdefault((guard.start, guard.end), []).append(number)
+                found.setdefault(Span(guard.start, guard.end), []).append(number)
     return found
+
+
+def _places(ctx: Context) -> Nesting[Span]:
+    """The places of the conditions."""
+    return Nesting(ctx.once(_conditions))
 
 
 def following(site: Site, ctx: Context) -> list[Site]:
@@ -97,7 +98,10 @@ def following(site: Site, ctx: Context) -> list[Site]:
     if statement is None:
         return []
     found, rest = [], unless(site, ctx)
-    for other in ctx.sites if asserted(site) else ctx.once(_of_statements).get(statement.start, ()):
+    beside = ctx.once(_of_statements).get(statement.start, ())
+    if asserted(site):
+        beside = ctx.nesting.starting(site.end, ctx.outline().rest_of_block(site.start).end)
+    for other in beside:
         if other.start < site.end or other.statement is None:
             continue
         if other.statement.start == statement.start:
@@ -106,7 +110,7 @@ def following(site: Site, ctx: Context) -> list[Site]:
             )
             if _raised(other) or (other.kind != "string" and joined):
                 found.append(other)
-        elif other.kind != "string" and ctx.outline().rest_of_block(site.start).holds(other.start):
+        elif other.kind != "string":
             found.append(other)
     return found
 
@@ -145,7 +149,7 @@ def _blocks(ctx: Context, site: Site) -> bool:
     product = _PRODUCTS.search(site.name) if told else None
     if product is not None and not ctx.project.has(product.group().lower()):
         return True
-    if site.name == "torch.cuda" and any(o.role == "dynamic" and o.start <= site.start < o.end for o in ctx.sites):
+    if site.name == "torch.cuda" and any(o.start <= site.start < o.end for o in ctx.where("role", "dynamic")):
         return False  # `hasattr(torch.cuda, "x")` is about `x`
     if is_arithmetic(site):
         return False

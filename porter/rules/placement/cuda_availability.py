@@ -172,5 +172,5 @@ def _chosen(site: Site, ctx: Context) -> Site | None:
     """The device that the question chooses, where the target has one in any case: then the choice goes."""
     if not ctx.target.current or site.call is None or site.parent != "test":
         return None
-    devices = (s for s in ctx.sites if s.kind == "device" and s.parent == "IfExp")
+    devices = (s for s in ctx.where("parent", "IfExp") if s.kind == "device")
     return next((s for s in devices if any(g.start == site.call.start for g in s.guards[:1])), None)

@@ -113,7 +113,7 @@ def _is_default(site: Site, ctx: Context) -> bool:
 
 def _in_device(site: Site, ctx: Context) -> bool:
     """Whether the number is a part of a device that is written anew: ``f"cuda:{torch.cuda.current_device()}"``."""
-    devices = (s for s in ctx.sites if s.kind == "device" and s.statement == site.statement and ":" in s.name)
+    devices = (s for s in ctx.where("statement", site.statement) if s.kind == "device" and ":" in s.name)
     edits = (edit for device in devices for edit in word_edit(device, ctx) or ())
     return any(edit.start < site.start and site.end < edit.end for edit in edits)
 
@@ -174,14 +174,14 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
             case _:
                 continue
         inside, name = outline.span(node), dotted(loop.target)
-        devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start))
+        devices = (s for s in ctx.where("name", "cuda:{}") if s.use not in _READ and inside.holds(s.start))
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
     home = outline.innermost(site.start)
     if home is None:
         return None
     inside = outline.span(home)
-    devices = (s for s in ctx.sites if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start))
+    devices = (s for s in ctx.where("name", "cuda:{}") if s.use not in _READ and inside.holds(s.start))
     return next((s for s in devices if not is_own(computed(s, ctx), s, ctx)), None)
 
 

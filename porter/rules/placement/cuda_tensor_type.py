@@ -82,7 +82,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=together, group=group)
     if site.parent == "Assign" and site.call is None and (changes := named_type(site, ctx)) is not None:
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=changes)
-    definition = next((s for s in ctx.sites if s.start == site.alias and s.parent == "Assign"), None)
+    definition = next((s for s in ctx.where("start", site.alias) if s.parent == "Assign"), None)
     if definition is not None and named_type(definition, ctx) is not None:
         return Dismissed(site, "part")
     torch = _torch(site, ctx)
@@ -254,25 +254,25 @@ def _beside_half(site: Site, ctx: Context) -> bool:
     """Whether the test is an arm of a chain that has another for halves: both ask for the dtype."""
     outline = ctx.outline()
     chain = [outline.span(node.test) for node in outline.around(site.start) if isinstance(node, ast.If)]
-    halves = (s for s in ctx.sites if s.parent == "Compare" and s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
+    halves = (s for s in ctx.where("parent", "Compare") if s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
     return len(chain) > 1 and any(test.holds(half.start) for half in halves for test in chain)
 
 
 def _stays_short(site: Site, ctx: Context) -> bool:
     """Whether a half stays one: on a target that keeps CUDA's numbers, and behind a test for halves."""
-    tests = (s for s in ctx.sites if s.kind == "string" and s.name == site.name and s.parent == "Compare")
+    tests = (s for s in ctx.where("name", site.name) if s.kind == "string" and s.parent == "Compare")
     return ctx.target.keeps_cuda or any(leads_to(test, site, ctx) for test in tests)
 
 
 def _is_default(site: Site, ctx: Context) -> bool:
     """Whether the type is what `torch.set_default_tensor_type` is given."""
-    calls = [s.call for s in ctx.sites if s.name == _DEFAULT and s.call is not None]
+    calls = [s.call for s in ctx.where("name", _DEFAULT) if s.call is not None]
     return any(call.start <= site.start and site.end <= call.end for call in calls)
 
 
 def _default(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     call = site.call
-    inner = [s for s in ctx.sites if call is not None and call.start <= s.start and s.end <= call.end]
+    inner = ctx.nesting.within(call.start, call.end) if call is not None else []
     if all(s.name == _DEFAULT for s in inner):
         return Dismissed(site, "agnostic")
     return by_hand(site, row, ctx, message="CUDA tensors become the default of all factories")

@@ -12,6 +12,7 @@ from porter.rules.base import Context
 
 _ASSIGNED = re.compile(rb"([A-Za-z_][\w.]*)\s*(?::[^=\n]*)?=(?!=)")
 _SEVERAL = re.compile(rb"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
+_WORD = re.compile(rb"[A-Za-z_]\w*")
 _AND = re.compile(rb"\band\b")
 _COUNTS = re.compile(rb"\bcuda\.device_count\(\)|\bn_?(?:gpu|device)s?\b", re.I)
 
@@ -33,6 +34,26 @@ def flag(site: Site, ctx: Context) -> bytes | None:
 def reads(flag: bytes) -> re.Pattern[bytes]:
     """What finds a variable of this name in a condition."""
     return re.compile(rb"(?<![\w.])" + re.escape(flag) + rb"(?![\w(])")
+
+
+def naming(ctx: Context, name: bytes) -> list[Span]:
+    """The conditions of the file that read a variable."""
+    found = ctx.once(_by_word).get(words(name)[-1], ())
+    return [span for span in found if reads(name).search(ctx.source.text, span.start, span.end)]
+
+
+def _by_word(ctx: Context) -> dict[bytes, list[Span]]:
+    """The conditions of the file by the words in them."""
+    found: dict[bytes, list[Span]] = {}
+    for span in {Span(guard.start, guard.end) for site in ctx.sites for guard in site.guards}:
+        for word in set(words(ctx.source.text[span.start : span.end])):
+            found.setdefault(word, []).append(span)
+    return found
+
+
+def words(text: bytes) -> list[bytes]:
+    """The words of a piece of code, in order."""
+    return _WORD.findall(text)
 
 
 def only_denied(name: str, test: Site, ctx: Context) -> bool:

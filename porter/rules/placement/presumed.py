@@ -342,8 +342,8 @@ def _by_movers(site: Site, receiver: str, home: ast.AST, ctx: Context) -> str | 
 def _movers(ctx: Context, scope: str) -> dict[tuple[str, object], list[Mover]]:
     """The calls of ``.cuda()`` in a scope on what is a tensor or unknown, by what several may have in common."""
     found: dict[tuple[str, object], list[Mover]] = {}
-    for number, site in enumerate(ctx.sites):
-        if site.scope == scope and site.name in _MOVERS and site.receiver is not None:
+    for number, site in enumerate(ctx.where("scope", scope)):
+        if site.name in _MOVERS and site.receiver is not None:
             places = [("place", place) for place in ctx.once(_places, site)]
             for key in ("line", site.line), ("statement", site.statement), ("root", _root(site, ctx)), *places:
                 found.setdefault(key, []).append((number, site))

@@ -74,7 +74,7 @@ def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
     if name is None:
         return None
     home = ctx.outline().innermost(ctx.outline().span(call).start)
-    imports = (node for node in ast.walk(home) if isinstance(node, ast.ImportFrom)) if home is not None else ()
+    imports = ctx.outline().all_of(home, ast.ImportFrom) if home is not None else ()
     local = {alias.asname or alias.name: f"{_base(node, ctx)}.{alias.name}" for node in imports for alias in node.names}
     root, _, rest = name.partition(".")
     qualified = ".".join(filter(None, (local[root], rest))) if root in local else full_name(name, scope, ctx)

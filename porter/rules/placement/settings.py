@@ -38,7 +38,7 @@ def _is_variable_or_flag(node: ast.AST, ctx: Context) -> bool:
     if not isinstance(node, ast.Assign | ast.Expr):
         return False
     span = ctx.outline().span(node)
-    found = [site for site in ctx.sites if span.holds(site.start)]
+    found = ctx.nesting.starting(span.start, span.end)
     stored = [ctx.outline().span(target) for target in getattr(node, "targets", ())]
     set_here = [s for s in found if s.kind == "environment" and any(target.holds(s.start) for target in stored)]
     return bool(found) and all(_is_unread(s, ctx) if s in set_here else _is_setting(s, ctx) for s in found)

@@ -65,4 +65,4 @@ def _is_own(name: str, site: Site, ctx: Context) -> bool:
 def _is_ported(arm: Arm, ctx: Context) -> bool:
     """Whether something of CUDA stands in an arm, which shows what the test is for."""
     spans = [ctx.outline().span(part) for part in arm]
-    return any(span.holds(other.start) for other in ctx.sites if other.kind != "own" for span in spans)
+    return any(other.kind != "own" for span in spans for other in ctx.nesting.starting(span.start, span.end))

@@ -154,5 +154,10 @@ def is_plain(test: ast.expr) -> bool:
 
 def stores(block: list[ast.stmt], text: str) -> bool:
     """Whether statements give a variable a value."""
+    return text in stored(block)
+
+
+def stored(block: list[ast.stmt]) -> set[str | None]:
+    """The variables that statements give a value; None stands for what is more than names."""
     nodes = (n for statement in block for n in ast.walk(statement) if isinstance(n, ast.Name | ast.Attribute))
-    return any(isinstance(n.ctx, ast.Store) and dotted(n) == text for n in nodes)
+    return {dotted(n) for n in nodes if isinstance(n.ctx, ast.Store)}

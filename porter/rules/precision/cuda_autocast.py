@@ -110,7 +110,7 @@ def _device_bound(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _is_called(site: Site, ctx: Context) -> bool:
     """Whether a name stands for the class alone, and is called wherever it is used."""
-    uses = [s for s in ctx.sites if s.alias == site.start]
+    uses = ctx.where("alias", site.start)
     return bool(uses) and all(use.certain and use.call is not None for use in uses)
 
 
@@ -119,7 +119,7 @@ def _partial(site: Site, ctx: Context) -> str | None:
     if site.parent == "IfExp":
         alike = _chosen_alike(site, ctx)
     else:
-        uses = [s for s in ctx.sites if s.alias == site.start]
+        uses = ctx.where("alias", site.start)
         calls = [s.call for s in uses if s.call is not None]
         named_so = all(a.keyword == "enabled" for call in calls for a in call.arguments)
         alike = site.parent == "Assign" and bool(calls) and len(calls) == len(uses) and named_so
@@ -152,7 +152,7 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
     """``torch.cuda.amp.autocast(enabled, dtype, cache_enabled)``."""
     if call.unpacked and not _unpacked(call, ctx):
         return by_hand(site, row, ctx, "its arguments cannot be seen")
-    bound = next((s for s in ctx.sites if s.start == site.alias and s.role == "load"), None)
+    bound = next((s for s in ctx.where("start", site.alias) if s.role == "load"), None)
     if bound is not None and not site.certain:
         if _partial(bound, ctx) is not None:
             return Dismissed(site, "part")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import copy
 import re
+from functools import cached_property
 
 from porter.index.outline import dotted
 from porter.rules.base import Edits, TextEdit
 from porter.rules.counterpart import Lost
 from porter.rules.lines import bared
 from porter.rules.precision import apex
-from porter.rules.precision.apex import Use, Uses, is_plain, stores
+from porter.rules.precision.apex import Use, Uses, is_plain, stored
 
 _OF_AN_OPTIMIZER = "\ue000"  # no name of a program
 _CAST = ("addmm", "baddbmm", "bmm", "conv1d", "conv2d", "einsum", "matmul", "mm")
@@ -100,14 +101,24 @@ class Unscaled:
 
     def _needs_name(self, scaled: str, loss: ast.expr) -> bool:
         """Whether the scaled loss is more than another name for the loss: used behind its block, or set anew in it."""
-        blocks = [block for use in self._uses.of(apex.SCALE) for block, _, name in [use.scaled()] if name == scaled]
-        bodies = [statement for block in blocks for statement in block.body]
-        inside = {n for statement in bodies for n in ast.walk(statement)}
-        named = (n for n in self._outline.nodes if isinstance(n, ast.Name) and n.id == scaled and n not in inside)
         if ast.unparse(loss) == scaled:
             return False
-        changed = stores(bodies, scaled) or stores(bodies, ast.unparse(loss))
-        return changed or any(isinstance(n.ctx, ast.Load) for n in named)
+        changed, is_used = self._names[scaled]
+        return is_used or not changed.isdisjoint((scaled, ast.unparse(loss)))
+
+    @cached_property
+    def _names(self) -> dict[str, tuple[set[str | None], bool]]:
+        """By each name of a scaled loss what its blocks set, and whether it is used behind them. Raises Lost."""
+        bodies: dict[str, list[ast.stmt]] = {}
+        for block, _, name in (use.scaled() for use in self._uses.of(apex.SCALE)):
+            bodies.setdefault(name, []).extend(block.body)
+        found = {}
+        for name, body in bodies.items():
+            inside = {node for statement in body for node in ast.walk(statement)}
+            named = self._outline.named(self._outline.tree, name)
+            used = any(isinstance(node.ctx, ast.Load) and node not in inside for node in named)
+            found[name] = stored(body), used
+        return found
 
     def _merged(self, use: Use) -> Edits | None:
         """Of a switch whose arms come to the same without Apex, the one that does without; None where it is none."""

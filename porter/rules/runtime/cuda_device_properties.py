@@ -116,7 +116,7 @@ def _reads(node: ast.expr, name: str) -> bool:
 
 def _version(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """None on Neuron: harmless where it is shown, but not where it is parsed or tested, by whatever name."""
-    if any(other.alias == site.start for other in ctx.sites):
+    if ctx.where("alias", site.start):
         return Dismissed(site, "part")
     if is_shown(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="it is None on Neuron, and only shown here")
@@ -168,7 +168,7 @@ def _needed(use: ast.Name, ctx: Context) -> Site | None:
                 spans += map(outline.span, body)
             case ast.IfExp(test=test, body=value) if outline.span(test).holds(place.start):
                 spans.append(outline.span(value))
-    inside = [s for s in ctx.sites if any(span.holds(s.start) for span in spans)]
+    inside = [s for span in spans for s in ctx.nesting.starting(span.start, span.end)]
     if any(s.name.endswith(".cuda") or (s.kind == "device" and evidence(s, ctx) is not None) for s in inside):
         return None
     return next((s for s in inside if s.kind != "device" and blocks(s, ctx)), None)

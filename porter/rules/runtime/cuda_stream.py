@@ -42,7 +42,7 @@ from porter.rules.base import Context, Dismissed, Judgement, rule
 from porter.rules.presence import behind, is_present, or_else, replaced
 from porter.rules.runtime.timing import clocked
 from porter.rules.table import action_of, by_hand, judgement
-from porter.rules.uses import HANDLES, asks_class, handle_beside, judge_use, through_choice
+from porter.rules.uses import HANDLES, asks_class, handle_beside, handles_of, judge_use, through_choice
 
 # What the constructors take by position on CUDA, and what they do not take on Neuron.
 _PARAMETERS = {"Stream": ("device", "priority"), "Event": ("enable_timing", "blocking", "interprocess")}
@@ -81,7 +81,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _only_for_its_handle(site: Site, ctx: Context) -> bool:
     """Whether the site is the stream in ``torch.cuda.current_stream().cuda_stream``, which has no equivalent."""
-    handles = (s.receiver for s in ctx.sites if s.name.endswith(HANDLES))
+    handles = (s.receiver for s in ctx.once(handles_of))
     return any(r is not None and r.start <= site.start and site.end < r.end for r in handles)
 
 
@@ -124,8 +124,8 @@ def _timed_with(place: str | None, ctx: Context) -> str | None:
     """The group of events that an event is timed with: those that ``elapsed_time`` leads to, by their places."""
     pairs = [
         {s.receiver.place, *(a.place for a in s.call.arguments)}
-        for s in ctx.sites
-        if s.name == _ELAPSED and s.receiver is not None and s.call is not None
+        for s in ctx.where("name", _ELAPSED)
+        if s.receiver is not None and s.call is not None
     ]
     together = {place}
     for _ in pairs:

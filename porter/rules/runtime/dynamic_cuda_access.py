@@ -70,7 +70,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _patched(site, row, ctx, f"torch.cuda.{named[2].decode()}")
     if _DEFAULT.search(text):
         return Dismissed(site, "default-object")
-    if _ENTRY.search(text) or any(s.start == site.alias and s.role != "import" for s in ctx.sites):
+    if _ENTRY.search(text) or any(s.role != "import" for s in ctx.where("start", site.alias)):
         return Dismissed(site, "part")
     return judge_by_row(site, row, ctx)
 
@@ -123,7 +123,7 @@ def _there(site: Site, ctx: Context) -> tuple[int, int] | None:
     if asked is None or not ctx.target.runtime.startswith("torch.") or not site.editable:
         return None
     spans = [ctx.outline().span(part) for part in ctx.outline().joined(site.start, site.end)]
-    tests = (s for s in ctx.sites if s.name == "torch.cuda.is_available" and s.role == "call" and s.start > site.start)
+    tests = (s for s in ctx.where("name", "torch.cuda.is_available") if s.role == "call" and s.start > site.start)
     return asked.span(2) if any(span.holds(test.start) for test in tests for span in spans) else None
 
 
