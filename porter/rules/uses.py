@@ -85,7 +85,8 @@ def has_uses(site: Site, ctx: Context) -> bool:
 def may_be_missing(site: Site, ctx: Context) -> bool:
     """Whether what the site names is imported where the import may fail: the program can do without it."""
     root = site.name.partition(".")[0]
-    brought = [s for s in ctx.where("role", "import") if s.name.partition(".")[0] == root]
+    imports = (s for s in (site, *ctx.where("role", "import")) if s.role == "import")  # the site may be another file's
+    brought = [s for s in imports if s.name.partition(".")[0] == root]
     mine = [s for s in brought if s.start == site.alias] or brought
     missing = any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
     return missing or asked_whether_there(site, ctx)
