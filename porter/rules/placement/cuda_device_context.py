@@ -154,6 +154,11 @@ def _launch(site: Site, ctx: Context) -> Site | None:
     return None
 
 
+def _computed(ctx: Context) -> list[Site]:
+    """The devices of the file whose number is computed, and that something is put on."""
+    return [s for s in ctx.where("kind", "device") if s.name == "cuda:{}" and s.use not in _READ]
+
+
 def _numbered(site: Site, ctx: Context) -> Site | None:
     """The device that a loop over the count numbers: ``[f"cuda:{i}" for i in range(torch.cuda.device_count())]``.
 
@@ -174,20 +179,14 @@ def _numbered(site: Site, ctx: Context) -> Site | None:
             case _:
                 continue
         inside, name = outline.span(node), dotted(loop.target)
-        devices = (
-            s
-            for s in ctx.where("kind", "device")
-            if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start)
-        )
+        devices = (s for s in ctx.once(_computed) if inside.holds(s.start))
         if outline.span(loop.iter).holds(site.start):
             return next((s for s in devices if computed(s, ctx) == name), None)
     home = outline.innermost(site.start)
     if home is None:
         return None
     inside = outline.span(home)
-    devices = (
-        s for s in ctx.where("kind", "device") if s.name == "cuda:{}" and s.use not in _READ and inside.holds(s.start)
-    )
+    devices = (s for s in ctx.once(_computed) if inside.holds(s.start))
     return next((s for s in devices if not is_own(computed(s, ctx), s, ctx)), None)
 
 
