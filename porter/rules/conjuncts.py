@@ -1,4 +1,4 @@
-"""Questions of one condition: beside an answer that stays CUDA's they are never asked, before such a call they fail."""
+"""Questions of one condition: beside an answer that stays CUDA's they are never asked, beside such a call they fail."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ _NAMED = re.compile(rb"\w+\s*(?::[^=\n]*)?=\s*\Z")
 def conjuncts(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``bad_fork is None and torch.cuda.is_initialized()``: parts of one condition change together, or stay."""
     answers = {(r.site.scope, name): r.site.line for r in results if (name := _name(r, ctx)) is not None}
-    before = {span: r.site.line for r in results if _fails(r) for span in _parts_before(r.site, ctx)}
+    failing = {span: r.site.line for r in results if _fails(r) for span in _other_parts(r.site, ctx)}
 
     def held(result: Judgement) -> Judgement:
-        if not result.edited or result.site.kind not in ("symbol", "method"):
+        asks = result.site.kind in ("symbol", "method") or result.rule == "cuda-device-comparison"
+        if not result.edited or not asks:
             return result
         around = (result.site.scope, "")
         line = next((answers[s, n] for n in _beside(result.site, ctx) for s in around if (s, n) in answers), None)
-        line = next((before[span] for span in before if span.holds(result.site.start)), line)
+        line = next((failing[span] for span in failing if span.holds(result.site.start)), line)
         if line is None:
             return result
         what = "the rest of its condition" if line == result.site.line else f"line {line} belongs to it, and"
         return by_hand(result, f"{what} stays: port both together")
 
-    return [held(r) for r in results] if answers or before else results
+    return [held(r) for r in results] if answers or failing else results
 
 
 def _fails(result: Judgement) -> bool:
@@ -41,12 +42,12 @@ def _fails(result: Judgement) -> bool:
     return stays(result) and site.role == "call" and site.name.startswith("torch.cuda.")
 
 
-def _parts_before(site: Site, ctx: Context) -> Iterator[Span]:
-    """The parts of an ``and`` or ``or`` that decide whether a site behind them is evaluated."""
+def _other_parts(site: Site, ctx: Context) -> Iterator[Span]:
+    """The other parts of an ``and`` or ``or``: they decide whether a site is evaluated, or are evaluated behind it."""
     outline = ctx.outline()
     for node in outline.expressions(site.start, site.end):
         if isinstance(node, ast.BoolOp):
-            yield from (span for span in map(outline.span, node.values) if span.end <= site.start)
+            yield from (span for span in map(outline.span, node.values) if not span.holds(site.start))
 
 
 def _name(result: Judgement, ctx: Context) -> str | None:

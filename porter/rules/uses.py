@@ -45,15 +45,25 @@ def judge_use(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def handle_beside(site: Site, ctx: Context) -> Site | None:
-    """The raw handle that the function around a site gives to another library, whose stream the site is about."""
-    handles = ctx.once(handles_of) if site.role == "call" else []
-    home = ctx.outline().innermost(site.start) if handles else None
-    return next((s for s in handles if home is not None and ctx.outline().innermost(s.start) is home), None)
+    """The raw handle that another library is given in the function around a site, or of a stream that it hands on."""
+    home = ctx.outline().innermost(site.start) if site.role == "call" and ctx.once(handles_of) else None
+    return ctx.once(_handle_in, home) if home is not None else None
 
 
 def handles_of(ctx: Context) -> list[Site]:
     """The raw handles of the file."""
     return [site for site in ctx.sites if site.name.endswith(HANDLES)]
+
+
+def _handle_in(ctx: Context, home: ast.AST) -> Site | None:
+    inside = [s for s in ctx.sites if ctx.outline().innermost(s.start) is home]
+    given = {a.place for s in inside if s.call is not None for a in s.call.arguments}
+    for handle in ctx.once(handles_of):
+        place = handle.receiver.place if handle.receiver is not None else None
+        attribute = f"k:{place.rpartition('.')[2]}" if place is not None and place.startswith("a:") else place
+        if handle in inside or (place is not None and not given.isdisjoint((place, attribute))):
+            return handle
+    return None
 
 
 def _is_in_type(site: Site, ctx: Context) -> bool:
