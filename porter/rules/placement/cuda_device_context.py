@@ -53,6 +53,7 @@ from porter.rules.uses import asks_class, handle_beside, judge_use
 _OF_NUMBERS = frozenset({"BinOp", "Compare", "Slice", "Subscript", "UnaryOp"})
 
 _SEVERAL = re.compile(rb"\s*(?:>\s*1|>=\s*2)\b")
+_DRIVING = "from driving several devices"
 
 _READ = frozenset({"text", "compare"})  # uses of a string that make no device
 
@@ -64,14 +65,14 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, where the name is used."""
     if argument_around(site, ctx) is not None or _in_device(site, ctx):
         return Dismissed(site, "part")
-    if (split := _split(site, ctx) or _splitter(site, ctx)) is not None:
-        where, tested = split
+    if (split := _split(site, ctx) or _splitter(site, ctx) or _unwraps(site, ctx)) is not None:
+        what, tested = split
         return judgement(
             site,
             row,
             ctx,
             verdict=Verdict.PORTABLE if tested else Verdict.MANUAL,
-            advice=f"left as it is: without CUDA it is 0, which keeps {where} from driving several devices",
+            advice=f"left as it is: without CUDA it is 0, which keeps {what}",
             note=None if tested else "see what else the number decides",
         )
     if not ctx.target.keeps_cuda and (taker := _divided(site, ctx)) is not None:
@@ -200,7 +201,7 @@ def _split(site: Site, ctx: Context) -> tuple[str, bool] | None:
     split = next((o for o in opened(site, ctx) if _splits(o, ctx) and not asks_class(o, ctx)), None)
     if split is None:
         return None
-    return f"line {split.line}", any(g.start <= site.start and site.end <= g.end for g in split.guards)
+    return f"line {split.line} {_DRIVING}", any(g.start <= site.start and site.end <= g.end for g in split.guards)
 
 
 def _splitter(site: Site, ctx: Context) -> tuple[str, bool] | None:
@@ -212,7 +213,24 @@ def _splitter(site: Site, ctx: Context) -> tuple[str, bool] | None:
     if not tested and (name is None or re.search(reads(name).pattern + _SEVERAL.pattern, text) is None):
         return None
     found = calls_what(lambda inner: not inner.guards and _splits(inner, ctx), site, ctx)
-    return (f"`{found}`", tested) if found is not None else None
+    return (f"`{found}` {_DRIVING}", tested) if found is not None else None
+
+
+def _unwraps(site: Site, ctx: Context) -> tuple[str, bool] | None:
+    """Likewise what asks for the `.module` of a model, which the file wraps for several devices."""
+    if site.name != "torch.cuda.device_count" or site.call is None or ctx.target.keeps_cuda:
+        return None
+    split = next((s for s in ctx.sites if _splits(s, ctx)), None)
+    if split is None or _SEVERAL.match(ctx.source.text, site.call.end) is None:
+        return None
+    outline = ctx.outline()
+    for node in (*outline.around(site.start), *outline.expressions(site.start, site.end)):
+        if not isinstance(node, ast.If | ast.IfExp) or not outline.span(node.test).holds(site.start):
+            continue
+        arm = node.body if isinstance(node, ast.If) else [node.body]
+        if any(isinstance(n, ast.Attribute) and n.attr == "module" for part in arm for n in ast.walk(part)):
+            return f"`.module` from a model that line {split.line} leaves unwrapped", True
+    return None
 
 
 def _divided(site: Site, ctx: Context) -> Site | None:
