@@ -89,7 +89,10 @@ class Expressions(Collector):
             self._dynamic(node, func.id, parent)
         else:
             self.expr(func, "Call")
-        for argument in node.args:
+        casts = reference is not None and reference.qualified == "typing.cast"
+        for annotation in node.args[:casts]:
+            self.annotation(annotation)
+        for argument in node.args[casts:]:
             self.expr(argument, "Call")
         for keyword in node.keywords:
             self.expr(keyword.value, "keyword")

@@ -82,6 +82,7 @@ METHODS: dict[str, tuple[str, int | None]] = {
     "new_full": ("device", None),
     "new_tensor": ("device", None),
     "get_rng_state": ("device", 0),
+    "create_pg": ("device", 0),  # PyTorch's DistributedTestBase
 }
 
 # Parameter names that mean a device in any callable under torch.

@@ -23,6 +23,7 @@ _KERNEL = re.compile(r"_cuda(?:\.\w+)?$")
 _GRAPH = re.compile(r"cuda_?graph", re.IGNORECASE)
 _SYMMETRIC = "torch.distributed._symmetric_memory."
 _PACKAGES = frozenset({"cuda-only-package", "framework-argument"})
+_TESTS_OF_FSDP = "torch.testing._internal.common_fsdp."
 _PRIVATE = re.compile(r"torch\._C\._cuda_|torch\.cuda\._lazy_call$")
 _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
@@ -82,7 +83,7 @@ def _class(home: ast.ClassDef, base: str, ctx: Context) -> Keeper:
 
 def _is_test_elsewhere(site: Site, ctx: Context) -> bool:
     """Whether a site is a class of PyTorch's tests that takes the CPU where it does not know the device."""
-    row = ctx.catalogue.find(site.kind, site.name) if site.name.startswith("torch.testing.") else None
+    row = ctx.catalogue.find(site.kind, site.name) if site.name.startswith(_TESTS_OF_FSDP) else None
     return row is not None and ctx.answer(row).verdict in STAYS
 
 
