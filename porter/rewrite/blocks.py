@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -17,6 +18,9 @@ from porter.sources.source import Source
 _VALUES = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)
 _ASKS = (*_VALUES, ast.expr_context, ast.cmpop, ast.boolop, ast.unaryop)
 _QUESTIONS = frozenset({"is_available", "is_initialized", "startswith", "device_count", "str", "isinstance", "hasattr"})
+_NEAR = 2000  # bytes
+_BLANK = re.compile(rb"[ \t]*\r?\n")
+_ABOVE = re.compile(rb"^[ \t]*\r?\n((?:[ \t]*#[^\n]*\n)*)\Z", re.M)  # a blank line, and comments
 
 
 class _Block(msgspec.Struct, frozen=True):
@@ -52,10 +56,18 @@ def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
 
 
 def _whole(source: Source, block: _Block) -> TextEdit | None:
-    """The deletion of an `if` or `try` and its block; None where a comment stands in it."""
+    """The deletion of an `if` or `try` and its block; None where a comment stands in it.
+
+    If it is a paragraph of its own, between blank lines, the comment above and one of these lines go with it.
+    """
     assert block.test is not None
     start, end, siblings = block.test
-    return None if b"#" in source.text[start:end] else delete_statement(source.text, start, end, siblings)
+    gone = None if b"#" in source.text[start:end] else delete_statement(source.text, start, end, siblings)
+    if gone is None or gone.text:
+        return gone
+    above = _ABOVE.search(source.text, max(0, gone.start - _NEAR), gone.start)
+    below = _BLANK.match(source.text, gone.end)
+    return gone if above is None or below is None else TextEdit(above.start(1), below.end(), "")
 
 
 def _with_the_test(judgement: Judgement, gone: TextEdit, covering: set[TextEdit]) -> Judgement:
