@@ -14,7 +14,7 @@ from porter.rules.kernels.known import STAYS, is_own_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import arms
 from porter.rules.policy import by_hand
-from porter.rules.tested import is_test, opens, opens_by_flag
+from porter.rules.tested import Led, Tests, is_test, opens
 
 
 def called_behind(tests: Iterable[Site], leads: Callable[[Site, Site], bool], ctx: Context) -> dict[str, int]:
@@ -55,7 +55,8 @@ def asked_first(results: list[Judgement], ctx: Context) -> list[Judgement]:
     tests = filter(is_test, results)
     asking = [r.site for r in results if asks(r)]
     kept = [t for t in tests if t.verdict is Verdict.PORTABLE and any(opens(t.site, site) for site in asking)]
-    kept = [t for t in kept if not is_firm(t.site, results)]
+    standing = set(firm([t.site for t in kept], results, ctx))
+    kept = [t for t in kept if t.site not in standing]
     edited = {r.site.scope.partition(".")[0] for r in results if r.edited} if kept else set()
     used = used_behind([t.site for t in kept], ctx) if edited else {}
     ported = {line: name for name, line in used.items() if name in edited}
@@ -76,13 +77,13 @@ def asks(result: Judgement) -> bool:
     return result.rule == "cuda-device-properties" and result.verdict is Verdict.MANUAL
 
 
-def is_firm(test: Site, results: list[Judgement]) -> bool:
-    """Whether a test keeps the target out of more than a question, or is one of a chain that serves others."""
-    if any(guard.kind in ("handled", "vendors") for guard in test.guards):
-        return True
-    behind = [r for r in results if opens(test, r.site)]
-    asks_only = any(r.rule == "cuda-device-properties" for r in behind)
-    return not asks_only or any(r.verdict is Verdict.BLOCKED for r in behind)
+def firm(tests: list[Site], results: list[Judgement], ctx: Context) -> list[Site]:
+    """The tests that keep the target out of more than a question, or are of a chain that serves others."""
+    around = Tests(tests, ctx)
+    asking = {test for r in results if r.rule == "cuda-device-properties" for test in around.opening(r.site)}
+    blocked = {test for r in results if r.verdict is Verdict.BLOCKED for test in around.opening(r.site)}
+    chained = {test for test in tests if any(guard.kind in ("handled", "vendors") for guard in test.guards)}
+    return [test for test in tests if test in chained or test in blocked or test not in asking]
 
 
 def _ensured(test: Site, ctx: Context) -> Iterator[ast.AST]:
@@ -98,16 +99,20 @@ def _line_of_all(places: list[int], spans: dict[Span, int]) -> int | None:
     return None if None in lines else lines[0]
 
 
-def moved_behind(test: Site, staying: Iterable[Judgement], ctx: Context) -> Judgement | None:
-    """What a function still moves to CUDA that is called where ``test`` holds: ``if there: model = to_gpu(model)``."""
+def moving(staying: Iterable[Judgement]) -> dict[str, Judgement]:
+    """The functions that still move something to CUDA, whatever is there, each with the last that does."""
     moves = (r for r in staying if r.rule == "cuda-method" and not r.site.guards)
-    moving = {r.site.scope: r for r in moves if r.site.scope}
+    return {r.site.scope: r for r in moves if r.site.scope}
+
+
+def moved_behind(test: Site, moving: dict[str, Judgement], ctx: Context) -> Judgement | None:
+    """What a function still moves to CUDA that is called where ``test`` holds: ``if there: model = to_gpu(model)``."""
     nodes = (node for arm in (arms(test, ctx) if moving else ()) for node in arm)
-    calls = (inner for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    calls = (call for node in nodes for call in ctx.outline().all_of(node, ast.Call))
     return next((moving[name] for call in calls if (name := dotted(call.func)) in moving), None)
 
 
-def led_first(test: Site, results: list[Judgement], ctx: Context) -> Judgement | None:
+def led_first(test: Site, led: Led, ctx: Context) -> Judgement | None:
     """What stays CUDA's of what the name of a test's answer leads to, if nothing else of it is ported.
 
     Where some is, it is a move in the first branch: what fails there keeps Neuron from all the others.
@@ -115,15 +120,9 @@ def led_first(test: Site, results: list[Judgement], ctx: Context) -> Judgement |
     outline, name = ctx.outline(), flag(test, ctx)
     if name is None:
         return None
-    led = outline.arms_of(name.decode(), test.start, outline.denies(test.start, test.end))
-    spans = [outline.span(part) for arm in led for part in arm]
-
-    def is_led_to(result: Judgement) -> bool:
-        return any(s.holds(result.site.start) for s in spans) or opens_by_flag(name, test, result.site, ctx)
-
-    if not any(is_led_to(r) for r in results if r.verdict in STAYS):
-        return None
-    found = sorted(filter(is_led_to, results), key=lambda result: result.site.start)
+    named = outline.arms_of(name.decode(), test.start, outline.denies(test.start, test.end))
+    inside = led.within(outline.span(part) for arm in named for part in arm)
+    found = sorted((*inside, *led.flagged(test)), key=lambda result: result.site.start)
     if any(r.edited for r in found):
         found = [r for r in found if r.site.guards[:1] == found[0].site.guards[:1] and r.rule == "cuda-method"]
     return next((r for r in found if r.verdict in STAYS), None)

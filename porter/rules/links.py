@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from porter.index.facts import PYTHON
+from porter.index.nesting import Nesting
 from porter.index.outline import Span, dotted
-from porter.index.site import Site
+from porter.index.site import Site, Statement
 from porter.model import Verdict
 from porter.rules.around import gated, surrounded
 from porter.rules.around.tests import helpers_behind
@@ -21,7 +22,7 @@ from porter.rules.asked import ASKING, only_asked
 from porter.rules.barriers import barriers, judges_backend
 from porter.rules.base import Context, Judgement
 from porter.rules.by_name import OWN_CLASS
-from porter.rules.callers import asked_first, asks, called_behind, is_firm, led_first, moved_behind, used_behind
+from porter.rules.callers import asked_first, asks, called_behind, firm, led_first, moved_behind, moving, used_behind
 from porter.rules.conjuncts import conjuncts
 from porter.rules.kernels.known import STAYS
 from porter.rules.listed import annotated, listed
@@ -35,7 +36,7 @@ from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
 from porter.rules.precision.gates import gates
 from porter.rules.takers import owned
-from porter.rules.tested import ARMS, BUILD, OPENED, TESTS, is_test, opens, opens_by_flag
+from porter.rules.tested import ARMS, BUILD, OPENED, TESTS, Led, Tests, is_test, opens, opens_by_flag
 
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
 _NAME = re.compile(rb"[A-Za-z_]\w*")
@@ -85,15 +86,16 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
         and (r.site.name.startswith("torch.cuda.") or r.rule in ("device-generator", "cuda-method"))
     ]
     tests = [r.site for r in results if r.rule in TESTS and not r.edited]
+    taking, asking = _taking(calls), Nesting(tests)
 
     def held(result: Judgement) -> Judgement:
         site = result.site
         if not result.edited or not (site.kind == "device" or site.name.startswith("torch.cuda.")):
             return result
-        test = next((t for t in tests if result.rule in _ENABLED and site.call and _is_argument(t, result)), None)
-        if test is not None:
-            return by_hand(result, f"the test in line {test.line}, which turns it on, stays: port both together")
-        call = next((c for c in calls if _is_argument(site, c)), None) or _reader(site, calls, ctx)
+        given = asking.within(site.call.start, site.call.end) if result.rule in _ENABLED and site.call else []
+        if given:
+            return by_hand(result, f"the test in line {given[0].line}, which turns it on, stays: port both together")
+        call = taking(site) or _reader(site, calls, ctx)
         if call is not None:
             return by_hand(result, f"it goes with `{call.site.name}` in line {call.site.line}, which stays")
         return result
@@ -101,13 +103,24 @@ def _arguments(results: list[Judgement], ctx: Context) -> list[Judgement]:
     return [held(r) for r in results] if calls or tests else results
 
 
-def _is_argument(site: Site, call: Judgement) -> bool:
-    """Whether a string is an argument of a call, or stands beside a generator in one."""
-    assert call.site.call is not None
-    if call.site.call.start <= site.start and site.end <= call.site.call.end:
-        return True
-    same = site.statement is not None and site.statement == call.site.statement
-    return call.rule == "device-generator" and same and site.use in ("argument", "keyword")
+def _taking(calls: list[Judgement]) -> Callable[[Site], Judgement | None]:
+    """What tells the first of the calls that a string is an argument of, or in which it stands beside a generator."""
+    spans: dict[Span, int] = {}
+    statements: dict[Statement, int] = {}
+    for number, made in enumerate(calls):
+        if made.site.call is not None:
+            spans.setdefault(Span(made.site.call.start, made.site.call.end), number)
+        if made.rule == "device-generator" and made.site.statement is not None:
+            statements.setdefault(made.site.statement, number)
+    places = Nesting(spans)
+
+    def first(site: Site) -> Judgement | None:
+        found = [spans[place] for place in places.around(site)]
+        if site.statement in statements and site.use in ("argument", "keyword"):
+            found.append(statements[site.statement])
+        return calls[min(found)] if found else None
+
+    return first
 
 
 def _reader(site: Site, calls: list[Judgement], ctx: Context) -> Judgement | None:
@@ -220,47 +233,50 @@ def _refusals(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
-    kept = [r.site for r in results if not r.edited and is_test(r) and r.verdict is Verdict.PORTABLE]
-    staying = [r for r in results if not r.edited and r.verdict in STAYS]
-    staying = [r for r in staying if not any(opens(test, r.site) for test in kept)]
+    kept = Tests((r.site for r in results if not r.edited and is_test(r) and r.verdict is Verdict.PORTABLE), ctx)
+    staying = [r for r in results if not r.edited and r.verdict in STAYS and not kept.opening(r.site)]
+    if not staying:
+        return results
+    tests = Tests((r.site for r in results if r.edited and (is_test(r) or judges_backend(r))), ctx)
+    stays, led, moves = Led(staying, tests, ctx), Led(results, tests, ctx), moving(staying)
+
+    def behind_of(test: Site, of_backend: bool) -> Iterator[Judgement]:
+        yield from _behind(test, of_backend, stays, ctx)
+        if (moved := moved_behind(test, moves, ctx)) is not None:
+            yield moved
+        if (first := led_first(test, led, ctx)) is not None:
+            yield first
+        blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
+        yield from (s for s in blocked if _makes(s.site.scope.partition(".")[0], test, ctx))
 
     def held(result: Judgement) -> Judgement:
         of_backend = judges_backend(result) if ctx.target.keeps_cuda else _leads_nowhere(result, results, ctx)
         if not (is_test(result) or of_backend) or not result.edited:
             return result
-        behind = next(_behind(result.site, of_backend, staying, results, ctx), None)
+        behind = next(behind_of(result.site, of_backend), None)
         if behind is None:
             return result
         where = f"line {behind.site.line}" if behind.site.line != result.site.line else f"`{behind.site.name}`"
         return by_hand(result, f"it leads to {where}, which stays CUDA: port both together")
 
-    return [held(r) for r in results] if staying else results
+    return [held(r) for r in results]
 
 
-def _behind(
-    test: Site, of_backend: bool, staying: list[Judgement], results: list[Judgement], ctx: Context
-) -> Iterator[Judgement]:
+def _behind(test: Site, of_backend: bool, stays: Led, ctx: Context) -> Iterator[Judgement]:
     """What of a file that stays CUDA a test leads to: what is nearest first."""
-    yield from (s for s in staying if opens(test, s.site, ARMS))
+    yield from stays.opened(test)
+    spans = [ctx.outline().span(node) for arm in arms(test, ctx) for node in arm]
     if of_backend:
-        yield from (s for s in staying if leads_to(test, s.site, ctx))
+        yield from stays.within(spans)
     if ctx.in_test() and test.parent == "Assign":
-        yield from (s for s in staying if s.site.kind == "device" and _mentions(test, s.site, ctx))
+        yield from (s for s in stays if s.site.kind == "device" and _mentions(test, s.site, ctx))
     if ctx.in_test():
-        spans = list(helpers_behind(test, ctx))
-        yield from (s for s in staying if any(span.holds(s.site.start) for span in spans))
-    if ctx.target.keeps_cuda and (name := flag(test, ctx)) is not None:
-        yield from (s for s in staying if opens_by_flag(name, test, s.site, ctx))
-    devices = (s for s in staying if s.site.kind == "device" and s.site.parent == "IfExp")
-    yield from (s for s in devices if leads_to(test, s.site, ctx))
+        yield from stays.within(helpers_behind(test, ctx))
+    if ctx.target.keeps_cuda:
+        yield from stays.flagged(test)
+    yield from (s for s in stays.within(spans) if s.site.kind == "device" and s.site.parent == "IfExp")
     if (next_to := asserted_for(test, ctx)) is not None:
-        yield from (s for s in staying if next_to.holds(s.site.start))
-    if (moved := moved_behind(test, staying, ctx)) is not None:
-        yield moved
-    if (first := led_first(test, results, ctx)) is not None:
-        yield first
-    blocked = (s for s in staying if s.verdict is Verdict.BLOCKED and OWN_CLASS.match(s.site.scope))
-    yield from (s for s in blocked if _makes(s.site.scope.partition(".")[0], test, ctx))
+        yield from stays.within([next_to])
 
 
 def _leads_nowhere(result: Judgement, results: list[Judgement], ctx: Context) -> bool:
@@ -306,22 +322,25 @@ def _conditions(results: list[Judgement], ctx: Context) -> list[Judgement]:
 def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """What runs only where a test holds that stays CUDA's."""
     tests = [r for r in results if not r.edited and (is_test(r) or judges_backend(r))]
-    flags = {r.site.start: name for r in tests if (name := flag(r.site, ctx)) is not None}
+    staying = {r.site for r in tests}
+    near, by_site = Tests(staying, ctx), {r.site: n for n, r in enumerate(tests)}
+    backends = [n for n, test in enumerate(tests) if ctx.target.keeps_cuda and judges_backend(test)]
 
     def held(result: Judgement) -> Judgement:
         asks = result.rule in ASKING and result.verdict is Verdict.MANUAL
-        stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result not in tests
+        stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result.site not in staying
         stays = stays or (result.rule in _CHOICES and result.verdict is Verdict.MANUAL)
         if not (result.edited or asks or stays):
             return result
-        for test in tests:
+        flagged = near.flagging(result.site)
+        opening = near.opening(result.site)
+        for number in range(len(tests)) if asks else sorted({*backends, *(by_site[t] for t in flagged | opening)}):
+            test = tests[number]
             if asks and test.verdict is Verdict.PORTABLE and only_asked(result, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
-            name = flags.get(test.site.start)
-            flagged = name is not None and opens_by_flag(name, test.site, result.site, ctx)
             asked = ctx.target.keeps_cuda and judges_backend(test) and leads_to(test.site, result.site, ctx)
             kinds = ARMS if test.site.name == BUILD else OPENED  # once past an error, the program goes on
-            if (result.edited or stays) and (flagged or asked or opens(test.site, result.site, kinds)):
+            if (result.edited or stays) and (test.site in flagged or asked or opens(test.site, result.site, kinds)):
                 if test.verdict is Verdict.PORTABLE:
                     return leave(result, f"runs only where line {test.site.line} finds CUDA, and that test stays")
                 if result.edited:
@@ -344,8 +363,7 @@ def _called(results: list[Judgement], ctx: Context) -> list[Judgement]:
     tests = [r.site for r in results if r.verdict is Verdict.PORTABLE and is_test(r)]
     if not tests or not any(r.site.scope and (r.edited or asks(r)) for r in results):
         return results
-    firm = [test for test in tests if is_firm(test, results)]
-    edits = used_behind(firm, ctx) | called_behind(tests, leads, ctx)
+    edits = used_behind(firm(tests, results, ctx), ctx) | called_behind(tests, leads, ctx)
     asked = used_behind(tests, ctx) if any(map(asks, results)) else edits
 
     def held(result: Judgement) -> Judgement:

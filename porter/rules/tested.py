@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from porter.index.nesting import Nesting
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rules.base import Context, Judgement
 from porter.rules.placement.flags import flag, reads, words
@@ -62,6 +63,38 @@ class Tests:
         said = {word for guard in guards for word in self._ctx.once(_words, guard.start, guard.end)}
         named = (found for word in said for found in self._named.get(word, ()))
         return {test for name, test in named if opens_by_flag(name, test, site, self._ctx)}
+
+
+class Led:
+    """Some judgements of a file, asked for those that a test leads to."""
+
+    def __init__(self, results: list[Judgement], tests: Tests, ctx: Context) -> None:
+        self._ctx, self._all = ctx, results
+        self._opened: dict[Site, list[int]] = {}
+        self._flagged: dict[Site, list[int]] = {}
+        self._starts: dict[int, list[int]] = {}
+        for number, result in enumerate(results):
+            self._starts.setdefault(result.site.start, []).append(number)
+            for test in tests.opening(result.site, ARMS):
+                self._opened.setdefault(test, []).append(number)
+            for test in tests.flagging(result.site):
+                self._flagged.setdefault(test, []).append(number)
+
+    def __iter__(self) -> Iterator[Judgement]:
+        return iter(self._all)
+
+    def opened(self, test: Site) -> list[Judgement]:
+        """What stands in the arms of the test."""
+        return [self._all[number] for number in self._opened.get(test, ())]
+
+    def flagged(self, test: Site) -> list[Judgement]:
+        """What stands in the arms of what the test's answer is called."""
+        return [self._all[number] for number in self._flagged.get(test, ())]
+
+    def within(self, spans: Iterable[Span]) -> list[Judgement]:
+        """What starts in one of some places."""
+        starts = {site.start for span in spans for site in self._ctx.nesting.starting(span.start, span.end)}
+        return [self._all[number] for number in sorted(n for start in starts for n in self._starts.get(start, ()))]
 
 
 def _words(ctx: Context, start: int, end: int) -> set[bytes]:
