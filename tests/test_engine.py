@@ -328,6 +328,15 @@ def test_a_switch_that_the_program_declares_has_no_twin_but_its_own(options: str
     assert ("declared in `train.py`" in found.message) == told.startswith("Turn it off")
 
 
+@pytest.mark.parametrize(("script", "named"), [("train.py", True), ("src/val.py", False)])
+def test_a_switch_is_declared_by_the_program_that_the_command_runs(script: str, named: bool) -> None:
+    program = 'import argparse\nimport torch\n\nargparse.ArgumentParser().add_argument("--fp16")\n'
+    write({"train.py": program})
+    write({"run.sh": f"python {script} --fp16\n"})
+    (found,) = by_path(check(), "run.sh")
+    assert ("declared in `train.py`" in found.message) == named
+
+
 @pytest.mark.parametrize(
     ("package", "line"), [("python3.9 curl", 3), ("python3.14", None), ("curl \\\n  python3.10", 4)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ def judge_by_row(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if answer.verdict not in _EDITED or not ctx.edits:
         return judgement(site, row, ctx)
     action = action_of(answer)
+    if site.kind == "argument" and not _matches(site.detail, row.values):
+        return by_hand(site, row, ctx, "a name or a condition chooses it: change that")
     if action == "argument" and _matches(site.detail, answer.fits):
         return _argument_judged(site, row, answer, ctx)
     if action in ("rename", "callee"):
@@ -104,11 +107,9 @@ def _constant(site: Site, call: Call, answer: Answer, ctx: Context) -> Edits:
 def _harmless(site: Site, row: Row, answer: Answer, ctx: Context) -> str | None:
     """Why an argument is no finding, if so. What its value says of CUDA is a site of its own.
 
-    A variable, or a choice, is what it may be: but for a person only, for an edit would be in another place.
+    A variable, or a choice, is what it may be for a person; what porter would write, it has to be in any case.
     """
-    if site.detail == "None":
-        return "agnostic"
-    if not (speaks_of(site, row, ctx) if answer.verdict in _LEFT else _matches(site.detail, row.values)):
+    if site.detail == "None" or not speaks_of(site, row, ctx, any if answer.verdict in _LEFT else all):
         return "agnostic"
     if answer.verdict is Verdict.PORTABLE or action_of(answer) == "rule":
         return "part"
@@ -120,13 +121,14 @@ def _matches(text: str, values: tuple[str, ...]) -> bool:
     return not values or any(fnmatchcase(text, value) for value in values)
 
 
-def speaks_of(site: Site, row: Row, ctx: Context) -> bool:
-    """Whether a row is about the value of an argument, or about what a variable, or a choice, may be there."""
+def speaks_of(site: Site, row: Row, ctx: Context, among: Callable[[Iterable[bool]], bool] = any) -> bool:
+    """Whether a row is about the value of an argument; of a variable or a choice, about any or all that it may be."""
     if _matches(site.detail, row.values):
         return True
     if site.detail and not site.detail.isidentifier():
         return False
-    return any(_matches(repr(c.value), row.values) for c in ctx.outline().constants(site.start, site.end))
+    constants = [repr(c.value) for c in ctx.outline().constants(site.start, site.end)]
+    return bool(constants) and among(_matches(constant, row.values) for constant in constants)
 
 
 def _told_elsewhere(site: Site, row: Row, ctx: Context) -> bool:
@@ -173,7 +175,8 @@ def _changes(site: Site, row: Row, ctx: Context) -> bool:
     answer = ctx.answer(row)
     if answer.verdict not in _EDITED or action_of(answer) != "argument":
         return False
-    return _harmless(site, row, answer, ctx) is None and _matches(site.detail, answer.fits)
+    is_told = _harmless(site, row, answer, ctx) is None and _matches(site.detail, row.values)
+    return is_told and _matches(site.detail, answer.fits)
 
 
 def _argument(site: Site, call: Call, replacement: str, editor: CallEditor) -> bool:

@@ -44,6 +44,7 @@ _TAKERS = {"device": "device", "backend": "process group"}  # keys that need evi
 _UNSEEN = "no {} that porter can see takes this value, so porter does not touch it"
 _OWN_NAME = "left as it is: `gpu` is the program's own name, which it compares the value with"
 _SEVERAL = "it counts on several devices in one process: start one process per core instead"
+_SCRIPT = re.compile(rb"\w[\w/-]*\.py\b")  # that a command runs
 _NEXT = re.compile(rb"[\"',\\\s-]+cuda:\d")  # behind a device: another of the list, or of the option's values
 
 
@@ -84,4 +85,8 @@ def _declared(site: Site, row: Row, ctx: Context) -> tuple[Row, str]:
     path = ctx.project.declared(site.place) if own is not None else None
     if own is None or path is None or (site.name == "fp16: true" and ctx.project.declared("k:bf16") is not None):
         return row, ""
+    command = site.statement
+    script = _SCRIPT.search(ctx.source.shown, command.start, command.end) if command is not None else None
+    if script is not None and not f"/{path}".endswith(f"/{script[0].decode()}"):
+        return own, ""  # another program declares it, too
     return own, f", declared in `{path}`"
