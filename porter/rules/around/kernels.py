@@ -41,7 +41,7 @@ def launches(ctx: Context) -> Iterator[Keeper]:
         compiler, defined = site.name.partition(".")[0], _DEFINED.search(text, site.end)
         if defined is None:
             continue
-        name, opened = defined[1], rb"\[" if compiler == "triton" else rb"[\[(]"
+        name, opened = defined[1], rb"\)?\[" if compiler == "triton" else rb"[\[(]"  # as `wrap_triton(kernel)[grid]()`
         is_one = f"`{name.decode()}` is a kernel of `{compiler}`: port both together"
         yield from whole_function(defined.start(1), is_one, ctx)
         for launch in re.finditer(rb"(?<![\w.])(?<!def )" + name + opened, text):

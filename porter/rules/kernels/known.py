@@ -76,6 +76,10 @@ def stands_alone(name: str, ctx: Context) -> bool:
 
 
 def kernel_of(ctx: Context) -> Site | None:
-    """A kernel that the file defines, or imports for all of its code."""
-    top = (s for s in ctx.sites if s.role == "decorator" or (s.role == "import" and not s.scope))
+    """A kernel that the file defines, registers for CUDA, or imports for all of its code."""
+    top = (
+        s
+        for s in ctx.sites
+        if s.role == "decorator" or (s.role == "import" and not s.scope) or s.name.startswith("torch.library.")
+    )
     return next((s for s in top if is_kernel(s, ctx) and not s.name.endswith(".CUDA_HOME")), None)  # that is a folder

@@ -37,6 +37,7 @@ _ALONE = re.compile(
 # Flags for what a program has for CUDA alone: `WITH_CUDA_HASH_MAP and x.is_cuda`.
 _OWN_FLAG = re.compile(
     rb"\b(?:WITH|HAS|HAVE)_CUDA_(?!DEVICE|GPU|AVAIL)\w+(?=\s+and\b)|(?<=\band )isinstance\([\w.]+, \w*CUDA\w+\)"
+    rb"|(?<=\band )(?!torch\.cuda)\w[\w.()]*\.get_device_capability(?=\()"  # of a module that may be any device's
 )
 _FOUND = frozenset({"torch.backends.cudnn.is_available", "torch.backends.cuda.is_built"})  # as good as CUDA itself
 _GRAPHS = re.compile("cuda_?graph", re.I)
