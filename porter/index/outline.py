@@ -42,7 +42,8 @@ class Outline:
         self._around: dict[int, list[ast.AST]] = {}
         self._tests: dict[ast.AST, dict[str, list[ast.If | ast.IfExp]]] = {}
         self._kinds: dict[tuple[ast.AST, type[ast.AST]], list[ast.AST]] = {}
-        self._names: dict[ast.AST, dict[str, list[ast.Name]]] = {}
+        self._names: dict[ast.AST, dict[str | None, list[ast.Name | ast.Attribute]]] = {}
+        self._own: dict[Function, set[str]] = {}
         self._starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
         try:
             with warnings.catch_warnings():
@@ -62,13 +63,26 @@ class Outline:
             self._kinds[home, kind] = [node for node in ast.walk(home) if isinstance(node, kind)]
         return self._kinds[home, kind]  # type: ignore[return-value]
 
-    def named(self, home: ast.AST, name: str) -> list[ast.Name]:
-        """Where a part of the file says a name, outer nodes first."""
+    def named(self, home: ast.AST, name: str) -> list[ast.Name | ast.Attribute]:
+        """Where a part of the file says a name, which may be dotted, outer nodes first."""
         if home not in self._names:
             found = self._names[home] = {}
-            for node in self.all_of(home, ast.Name):
-                found.setdefault(node.id, []).append(node)
+            for node in ast.walk(home):
+                if isinstance(node, ast.Name | ast.Attribute):
+                    found.setdefault(dotted(node), []).append(node)
         return self._names[home].get(name, [])
+
+    def is_of(self, home: ast.AST, name: str, node: ast.AST) -> bool:
+        """Whether a name is ``home``'s at a node of it: no function in between has it as a variable of its own."""
+        around = self.around(self.span(node).start)
+        inner = around[around.index(home) + 1 :] if home in around else around
+        return not any(isinstance(function, Function) and name in self.own(function) for function in inner)
+
+    def own(self, function: Function) -> set[str]:
+        """The variables and parameters of a function."""
+        if function not in self._own:
+            self._own[function] = own_names(function)
+        return self._own[function]
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands, decorators excluded."""

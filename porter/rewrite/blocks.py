@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 from msgspec.structs import replace
 
+from porter.index.nesting import Nesting
+from porter.index.outline import Span
 from porter.rewrite.calls import delete_statement
 from porter.rewrite.imports import bodies
 from porter.rules.base import Judgement, TextEdit
@@ -40,19 +44,31 @@ def refill(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
     if not removed:
         return list(judgements)
     found = list(judgements)
+    places = sorted((edit.start, number) for number, j in enumerate(found) for edit in j.edits)
+    deletions, whole = Nesting(removed), dict[tuple[int, int], TextEdit]()
     for block in reversed(list(_blocks(source))):  # inner ones first
-        covering = [next((d for d in removed if d.start <= s and e <= d.end), None) for s, e in block.statements]
+        covering = [whole.get(place) or next(deletions.around(Span(*place)), None) for place in block.statements]
         last = covering[-1]
         if last is None or None in covering or last.start <= block.owner:
             continue
         gone = _whole(source, block) if block.test is not None else None
         if gone is not None:
-            found = [_with_the_test(j, gone, {e for e in covering if e is not None}) for j in found]
-            removed.add(gone)
+            assert block.test is not None
+            whole[block.test[:2]] = gone
+            for number in _within(gone, places):
+                found[number] = _with_the_test(found[number], gone, {e for e in covering if e is not None})
         elif last.text != "pass":
             instead = {last: TextEdit(*block.statements[-1], "pass")}
-            found = [replace(j, edits=tuple(instead.get(edit, edit) for edit in j.edits)) for j in found]
+            for number in _within(last, places):
+                edits = tuple(instead.get(edit, edit) for edit in found[number].edits)
+                found[number] = replace(found[number], edits=edits)
     return found
+
+
+def _within(edit: TextEdit, places: list[tuple[int, int]]) -> set[int]:
+    """The numbers of what has edits where one is, by where each starts."""
+    first, last = bisect_left(places, edit.start, key=itemgetter(0)), bisect_right(places, edit.end, key=itemgetter(0))
+    return {number for _, number in places[first:last]}
 
 
 def _whole(source: Source, block: _Block) -> TextEdit | None:

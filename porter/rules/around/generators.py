@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from porter.index.outline import dotted, in_scope
+from porter.index.outline import dotted
 from porter.rules.around.keeper import Keeper, stays
 from porter.rules.base import Context, Judgement
 
@@ -16,12 +16,16 @@ def drawing(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         match ctx.outline().around(site.start)[-1:]:
             case [ast.Assign(targets=[target])] if (name := dotted(target)) is not None:
                 why = f"it draws from the generator of line {site.line}, which stays: change them together"
-                for call in _takers(name, ctx.outline().home(name, site.start)):
-                    yield Keeper(ctx.outline().span(call), why, rule="hardcoded-cuda-device")
+                home = ctx.outline().home(name, site.start)
+                for call in ctx.once(_takers, home).get(name, ()):
+                    if ctx.outline().is_of(home, name, call):
+                        yield Keeper(ctx.outline().span(call), why, rule="hardcoded-cuda-device")
 
 
-def _takers(name: str, home: ast.AST) -> Iterator[ast.Call]:
-    for node in in_scope(home, name):
-        match node:
-            case ast.Call(keywords=given) if any(k.arg == "generator" and dotted(k.value) == name for k in given):
-                yield node
+def _takers(ctx: Context, home: ast.AST) -> dict[str | None, list[ast.Call]]:
+    """The calls in a part of the file that are given a generator, by what it is called."""
+    found: dict[str | None, list[ast.Call]] = {}
+    for call in ctx.outline().all_of(home, ast.Call):
+        for name in {dotted(given.value) for given in call.keywords if given.arg == "generator"}:
+            found.setdefault(name, []).append(call)
+    return found

@@ -77,19 +77,25 @@ def _bound(tried: ast.Try) -> set[str]:
 def _asked_for(names: set[str], ctx: Context) -> Iterator[Span]:
     """What runs only where one of the names is there: behind ``if bnb and fast:``, and ``if bnb is None: return``."""
     outline = ctx.outline()
-    there = {*names, *(f"{name} is not None" for name in names)}
-    absent = {text for name in names for text in (f"not {name}", f"{name} is None")}
-    for node in (n for n in outline.nodes if isinstance(n, ast.If)):
-        if _says(there, node.test, ast.And):
-            yield Span(outline.span(node.test).end, outline.span(node.body[-1]).end)
-        elif exits(node.body) and not node.orelse and _says(absent, node.test, ast.Or):
+    there = (text for name in sorted(names) for text in (name, f"{name} is not None"))
+    absent = (text for name in sorted(names) for text in (f"not {name}", f"{name} is None"))
+    held = dict.fromkeys(node for text in there for node in ctx.once(_asking, ast.And).get(text, ()))
+    failed = dict.fromkeys(node for text in absent for node in ctx.once(_asking, ast.Or).get(text, ()))
+    for node in held:
+        yield Span(outline.span(node.test).end, outline.span(node.body[-1]).end)
+    for node in failed:
+        if node not in held and exits(node.body) and not node.orelse:
             yield Span(outline.span(node).end, outline.rest_of_block(outline.span(node).start).end)
 
 
-def _says(texts: set[str], test: ast.expr, joined: type[ast.boolop]) -> bool:
-    """Whether a test is one of some texts, or joins it with others."""
-    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, joined) else [test]
-    return any(ast.unparse(part) in texts for part in parts)
+def _asking(ctx: Context, joined: type[ast.boolop]) -> dict[str, list[ast.If]]:
+    """The branches of the file by the texts of their tests, or of what these join."""
+    found: dict[str, list[ast.If]] = {}
+    for node in ctx.outline().all_of(ctx.outline().tree, ast.If):
+        test = node.test
+        for part in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, joined) else [test]:
+            found.setdefault(ast.unparse(part), []).append(node)
+    return found
 
 
 def ended(ctx: Context) -> Iterator[Keeper]:

@@ -29,6 +29,7 @@ import re
 import msgspec
 
 from porter.catalog.schema import Row
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.rewrite.lines import drop_line, line_start, stands_alone
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
@@ -64,7 +65,15 @@ def _launches(ctx: Context) -> list[Site]:
 
 def _count(site: Site, ctx: Context) -> str | None:
     """The variable for a number of GPUs that the site counts or uses, where nothing but launchers use it."""
-    text = ctx.source.shown
+    for name, span, uses in ctx.once(_counts):
+        if span.holds(site.start) or any(site.start <= use < site.end for use in uses):
+            return name
+    return None
+
+
+def _counts(ctx: Context) -> list[tuple[str, Span, list[int]]]:
+    """The variables for numbers of GPUs that nothing but launchers use: where they are set, and used."""
+    text, found = ctx.source.shown, []
     for counted in _ASSIGNED.finditer(text):
         if not _COUNTS.search(counted[2]):
             continue
@@ -74,9 +83,8 @@ def _count(site: Site, ctx: Context) -> str | None:
             continue
         if any(counted.start() <= s.start < counted.end() and s.kind != "command" for s in ctx.sites):
             continue
-        if counted.start() <= site.start < counted.end() or any(site.start <= use < site.end for use in uses):
-            return counted[1].decode()
-    return None
+        found.append((counted[1].decode(), Span(counted.start(), counted.end()), uses))
+    return found
 
 
 def _program(site: Site, program: str, ctx: Context) -> Edits | None:

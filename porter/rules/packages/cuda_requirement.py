@@ -46,6 +46,7 @@ import msgspec
 
 from porter.catalog.schema import Row
 from porter.index.build import module_name
+from porter.index.outline import Span
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rewrite import lines
@@ -96,7 +97,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if row.name in _FRAMEWORKS:
         message = f"`{site.detail}` keeps out the releases that know {ctx.target.title}: {first} and newer"
         return judgement(site, row, ctx, message=message)
-    why = _importer(row, ctx) or _mentioned(site, ctx) or _conda_torch(site, ctx)
+    why = _importer(row, ctx) or (ctx.once(_mentioned, site.name) if site.statement else "") or _conda_torch(site, ctx)
     result = write(site, row, ctx, _renamed, why=why)
     return msgspec.structs.replace(result, group=_environment(site, ctx)) if isinstance(result, Judgement) else result
 
@@ -243,15 +244,13 @@ def _conda_torch(site: Site, ctx: Context) -> str:
     return "conda has no Neuron packages: leave its `pytorch` out, and have pip install torch-neuronx"
 
 
-def _mentioned(site: Site, ctx: Context) -> str:
-    """What else in a script speaks of what the command installs, and would not find it."""
-    if site.statement is None:
-        return ""
-    word = _AFFIXES.sub("", site.name)
+def _mentioned(ctx: Context, name: str) -> str:
+    """What else in a script speaks of what a command installs, and would not find it."""
+    word = _AFFIXES.sub("", name)
     text = ctx.source.shown
     spelled = re.escape(word).replace(r"\-", "[-_]").encode()
     for match in re.finditer(rb"^(?![ \t]*#)[^\n]*?\b" + spelled + rb"\b", text, re.MULTILINE | re.IGNORECASE):
-        if not any(s.kind == "requirement" and s.start <= match.end() <= s.end for s in ctx.sites):
+        if not any(s.kind == "requirement" for s in ctx.nesting.around(Span(match.end(), match.end()))):
             return f"line {ctx.source.line(match.end())} speaks of `{word}`, too: change both together"
     return ""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from porter.index.outline import Function, Span, dotted, own_names
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit
 from porter.rules.placement.devices import torch_name
@@ -106,7 +106,7 @@ def _is_taken(name: str, ctx: Context) -> bool:
 def _made(name: str, home: ast.AST, dtype: str, device: str, ctx: Context) -> list[TextEdit] | None:
     """The edits of what the type is used for: calls of it, and `x.type(Tensor)`. None for anything else."""
     outline = ctx.outline()
-    uses = [use for use in ctx.once(_named, home).get(name, ()) if not _is_another(use[0], home, ctx)]
+    uses = [use for use in ctx.once(_named, home).get(name, ()) if outline.is_of(home, name, use[0])]
     edits: list[TextEdit] = []
     for node, around in uses:
         if isinstance(node.ctx, ast.Store):
@@ -132,14 +132,3 @@ def _named(ctx: Context, home: ast.AST) -> dict[str, list[tuple[ast.Name, ast.AS
             if isinstance(inner, ast.Name):
                 found.setdefault(inner.id, []).append((inner, node))
     return found
-
-
-def _is_another(use: ast.Name, home: ast.AST, ctx: Context) -> bool:
-    """Whether a name is a variable of a function within ``home``."""
-    around = ctx.outline().around(ctx.outline().span(use).start)
-    inner = around[around.index(home) + 1 :] if home in around else around
-    return any(isinstance(node, Function) and use.id in ctx.once(_own, node) for node in inner)
-
-
-def _own(ctx: Context, function: Function) -> set[str]:
-    return own_names(function)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import dotted, own_names
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel
@@ -145,7 +145,7 @@ def _only_in(tried: ast.Try, name: str, test: Site, ctx: Context) -> bool:
     """Whether a name beside a test is made true where the import of a ``try`` has succeeded, and nowhere else."""
     outline = ctx.outline()
     function = outline.function(test.start)
-    if function not in (None, outline.function(outline.span(tried).start)) and name in own_names(function):
+    if function not in (None, outline.function(outline.span(tried).start)) and name in outline.own(function):
         return False
     spans = [outline.span(statement) for statement in (*tried.body, *tried.orelse)]
     makers = [outline.span(n).start for n in outline.nodes if isinstance(n, ast.stmt) and name in _made_true(n)]

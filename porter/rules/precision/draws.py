@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from porter.index.outline import dotted, in_scope
+from porter.index.outline import dotted
 from porter.index.site import Site
 from porter.rules.base import Context, Edits, TextEdit
 from porter.rules.placement.devices import torch_name
@@ -53,7 +53,7 @@ def _draws(around: list[ast.expr], offset: int, ctx: Context) -> Iterator[ast.Ca
         return
     match outline.around(offset)[-1]:
         case ast.Assign(targets=[target], value=value) if value is generator and (name := dotted(target)):
-            yield from _uses(name, outline.home(name, offset))
+            yield from _uses(name, outline.home(name, offset), ctx)
         case _:
             raise _OutOfSight
 
@@ -67,22 +67,26 @@ def _keeps(outer: ast.expr, inner: ast.expr) -> bool:
     )
 
 
-def _uses(name: str, home: ast.AST) -> Iterator[ast.Call]:
-    nodes = list(in_scope(home, name))
-    stored = [n for n in nodes if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Store)]
-    if sum(dotted(node) == name for node in stored) != 1:
+def _uses(name: str, home: ast.AST, ctx: Context) -> Iterator[ast.Call]:
+    nodes = [node for node in ctx.outline().named(home, name) if ctx.outline().is_of(home, name, node)]
+    if sum(isinstance(node.ctx, ast.Store) for node in nodes) != 1:
         raise _OutOfSight
-    parents = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
+    parents = ctx.once(_parents, home)
     for node in nodes:
-        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load) or dotted(node) != name:
+        if not isinstance(node.ctx, ast.Load):
             continue
-        match parents.get(id(node)):
+        match parents.get(node):
             case ast.keyword() as keyword:
-                yield _taker(node, parents[id(keyword)])
+                yield _taker(node, parents[keyword])
             case ast.Attribute(attr=attr) if attr in _SEEDS:
                 pass
             case _:
                 raise _OutOfSight
+
+
+def _parents(ctx: Context, home: ast.AST) -> dict[ast.AST, ast.AST]:
+    """What each node of a part of the file is a part of."""
+    return {child: node for node in ast.walk(home) for child in ast.iter_child_nodes(node)}
 
 
 def _taker(generator: ast.expr, parent: ast.AST) -> ast.Call:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from porter.index.outline import Function, Outline, dotted, own_names
+from porter.index.outline import Function, Outline, dotted
 from porter.rules.precision.forward import binds, reads, variable
 
 _FLAG = r"""--{0}["'][^)]*action=["']store_(?:true|false)|\b{1}\s*:\s*bool\b"""
@@ -108,7 +108,7 @@ class Names:
         """The variables and parameters of a function."""
         if function not in self._own:
             declared = {name for n in ast.walk(function) if isinstance(n, ast.Global) for name in n.names}
-            self._own[function] = own_names(function) - declared
+            self._own[function] = self._outline.own(function) - declared
         return self._own[function]
 
     def _inside(self, home: ast.AST) -> int:
