@@ -95,9 +95,10 @@ LIKELY_KEYWORDS = frozenset(
 
 # Packages that do not compute with PyTorch: words for devices are their own, and mean nothing to torch.
 _FOREIGN = """
-    av brax catboost chainer ctranslate2 ctransformers cudf cuml cupy cv2 decord faiss faster_whisper gpt4all isaacgym
-    jax jaxlib jittor keras lightgbm llama_cpp mindspore mlc_llm mxnet numba nvidia onnxruntime oneflow open3d
-    openvino paddle pycuda rapidocr_onnxruntime spacy taichi tensorflow tensorrt thinc tinygrad tvm warp xgboost
+    av brax catboost chainer ctransformers ctranslate2 cudf cuml cupy cv2 decord faiss faster_whisper gpt4all
+    isaacgym isaacgymenvs isaaclab isaacsim jax jaxlib jittor keras lightgbm llama_cpp mindspore mlc_llm mxnet numba
+    nvidia oneflow onnxruntime open3d openvino paddle pycuda rapidocr_onnxruntime spacy taichi tensorflow tensorrt
+    thinc tinygrad tvm warp xgboost
 """
 FOREIGN = frozenset(_FOREIGN.split())
 

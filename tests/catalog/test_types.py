@@ -37,6 +37,7 @@ TYPES = load_types()
         ("timm.create_model", "torch.nn.Module"),
         ("whisper.load_model", "torch.nn.Module"),
         ("clip.load", "tuple:torch.nn.Module,-"),
+        ("torchaudio.load", "tuple:torch.Tensor,-"),
         ("sentence_transformers.SentenceTransformer", "torch.nn.Module"),
         ("transformers.AutoModelForCausalLM.from_pretrained", "torch.nn.Module"),
         ("transformers.BertModel.from_pretrained", "torch.nn.Module"),

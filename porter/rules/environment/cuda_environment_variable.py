@@ -65,6 +65,9 @@ _PATCHED = re.compile(rb"\b(?:setenv|delenv)\(\s*\Z|patch\.dict\([^)]*\Z")
 _RANGES = (
     "takes the list apart, where cores may be a range (`0-3`): port it first, and all that sets the variable with it"
 )
+_TAKES_OPTION = re.compile(rb"[\"']\s*\]\s*=\s*(?:str\()?\w+\.(\w+)\)?\s*(?:#|\n|;|\Z)")
+_NONE = rb"--%b[\"'][^)]*\bdefault\s*=\s*[\"']?-1\b"
+_NO_DEVICE = "the option's default `-1` is no device of CUDA's, and no core: leave the variable alone where it is given"
 _HIDDEN = "it is set so that the process sees no GPU: to keep a program off Neuron, do not ask for the device"
 _LAUNCHER = re.compile(
     rb"\b(?:torchrun|accelerate\s+launch|deepspeed|mpirun|mpiexec|horovodrun|srun|torch\.distributed\.\w+)\b"
@@ -96,6 +99,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _HIDES_ALL.match(text, site.end) and not _READS.search(text, max(0, site.start - 12), site.start):
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=_HIDDEN, note=None)
     if answer.replacement.endswith("_VISIBLE_CORES"):
+        option = _TAKES_OPTION.match(text, site.end - 1)
+        if option is not None and re.search(_NONE % option[1], text):
+            return by_hand(site, row, ctx, _NO_DEVICE)
         if (line := next((s.line for s in ctx.sites if _alike(s, site) and takes_apart(s, ctx)), None)) is not None:
             where = "this" if line == site.line else f"line {line}"
             return by_hand(site, row, ctx, f"{where} {_RANGES}")
