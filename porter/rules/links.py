@@ -40,7 +40,8 @@ from porter.rules.tested import ARMS, BUILD, OPENED, TESTS, Led, Tests, is_test,
 
 _ENABLED = frozenset({"cuda-autocast", "grad-scaler"})
 _NAME = re.compile(rb"[A-Za-z_]\w*")
-_CHOICES = frozenset({"cuda-stream", "framework-argument"})  # a person decides nothing where the target does not come
+# Of these a person decides nothing where the target does not come.
+_CHOICES = frozenset({"cuda-stream", "framework-argument", "cuda-only-package"})
 _HEADERS = frozenset({"If", "While", "Assert"})
 
 
@@ -235,6 +236,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Tests that would lead Neuron to what stays CUDA: without them the program goes another way, and works."""
     kept = Tests((r.site for r in results if not r.edited and is_test(r) and r.verdict is Verdict.PORTABLE), ctx)
     staying = [r for r in results if not r.edited and r.verdict in STAYS and not kept.opening(r.site)]
+    staying = [r for r in staying if r.rule != "cuda-out-of-memory"]  # which is looked for on any device
     if not staying:
         return results
     tests = Tests((r.site for r in results if r.edited and (is_test(r) or judges_backend(r))), ctx)
