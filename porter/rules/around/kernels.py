@@ -29,8 +29,9 @@ _STATE = re.compile(r"generator|rng", re.IGNORECASE)
 
 
 def launches(ctx: Context) -> Iterator[Keeper]:
-    """The kernels of this file, and functions that launch one: ``kernel[grid]()``, ``kernel()`` as TileLang has it."""
-    text = ctx.source.text
+    """The kernels of this file, and functions that use one, as all do that launch it: ``kernel[grid]()``."""
+    text, outline = ctx.source.text, ctx.outline
+    kernels: dict[str, str] = {}  # by name: the package that compiles it
     for site in ctx.sites:
         if site.name == "triton.Config" and site.role == "call":
             yield from whole_function(
@@ -39,14 +40,15 @@ def launches(ctx: Context) -> Iterator[Keeper]:
         if _COMPILED.match(text, site.start) is None or not is_kernel(site, ctx):
             continue
         compiler, defined = site.name.partition(".")[0], _DEFINED.search(text, site.end)
-        if defined is None:
-            continue
-        name, opened = defined[1], rb"\)?\[" if compiler == "triton" else rb"[\[(]"  # as `wrap_triton(kernel)[grid]()`
-        is_one = f"`{name.decode()}` is a kernel of `{compiler}`: port both together"
-        yield from whole_function(defined.start(1), is_one, ctx)
-        for launch in re.finditer(rb"(?<![\w.])(?<!def )" + name + opened, text):
-            what = f"`{name.decode()}`, which line {ctx.outline().line(launch.start())} launches, is a kernel"
-            yield from whole_function(launch.start(), f"{what} of `{compiler}`: port both together", ctx)
+        if defined is not None:
+            name = defined[1].decode()
+            kernels[name] = compiler
+            is_one = f"`{name}` is a kernel of `{compiler}`: port both together"
+            yield from whole_function(defined.start(1), is_one, ctx)
+    for node in outline().nodes if kernels else ():
+        if isinstance(node, ast.Name) and node.id in kernels and isinstance(node.ctx, ast.Load):
+            what = f"`{node.id}`, which line {node.lineno} uses, is a kernel of `{kernels[node.id]}`"
+            yield from whole_function(outline().span(node).start, f"{what}: port both together", ctx)
 
 
 def asking(ctx: Context) -> Iterator[Keeper]:
