@@ -98,16 +98,30 @@ def helpers_behind(test: Site, ctx: Context) -> Iterator[Span]:
     outline, mark = ctx.outline(), flag(test, ctx)
     skipped: list[ast.AST] = [n for n in outline.around(test.start) if outline.span(n).start > test.start][:1]
     if mark is not None:
-        marked = (n for n in ast.walk(outline.tree) if isinstance(n, ast.FunctionDef | ast.ClassDef))
-        skipped += [n for n in marked if any(dotted(d) == mark.decode() for d in n.decorator_list)]
+        skipped += ctx.once(_marked).get(mark.decode(), ())
         yield from map(outline.span, skipped)
-    own = (n for n in outline.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n not in skipped)
-    defined, pending = {n.name: n for n in own}, skipped
-    while pending:
-        names = {n.id for n in ast.walk(pending.pop()) if isinstance(n, ast.Name)} & defined.keys()
-        for found in [defined.pop(name) for name in sorted(names)]:
-            pending.append(found)
+    defined, seen = ctx.once(_defined), set(skipped)
+    while skipped:
+        names = {n.id for n in outline.all_of(skipped.pop(), ast.Name)} & defined.keys()
+        for found in [defined[name] for name in sorted(names) if defined[name] not in seen]:
+            seen.add(found)
+            skipped.append(found)
             yield outline.span(found)
+
+
+def _marked(ctx: Context) -> dict[str | None, list[ast.AST]]:
+    """The functions and classes of the file by the names that decorate them."""
+    found: dict[str | None, list[ast.AST]] = {}
+    for node in ctx.outline().nodes:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            for name in {dotted(decorator) for decorator in node.decorator_list}:
+                found.setdefault(name, []).append(node)
+    return found
+
+
+def _defined(ctx: Context) -> dict[str, ast.AST]:
+    """The functions and classes that the file defines for all of it, by their names."""
+    return {n.name: n for n in ctx.outline().tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
 
 
 def _asserts(site: Site, ctx: Context) -> bool:

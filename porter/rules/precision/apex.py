@@ -74,11 +74,14 @@ class Uses:
             if site.call is None or node is None or row.name == PACKAGE or not site.certain:
                 raise Lost(f"nothing takes the place of `{site.name}` in line {site.line}")
             self.all.append(Use(row.name, site, site.call, node, self.outline.around(site.start)))
+        self._of: dict[str, list[Use]] = {}
+        for use in self.all:
+            self._of.setdefault(use.name, []).append(use)
         self._check_imports()
 
     def of(self, name: str) -> list[Use]:
         """The uses of one function."""
-        return [use for use in self.all if use.name == name]
+        return self._of.get(name, [])
 
     def _check_imports(self) -> None:
         """Raises Lost where porter does not know all uses of what is imported, or some ask whether it is there."""
@@ -150,11 +153,6 @@ def elsewhere(ctx: Context) -> str | None:
 def is_plain(test: ast.expr) -> bool:
     """Whether a condition has no effect but its answer."""
     return all(isinstance(node, _PLAIN) for node in ast.walk(test))
-
-
-def stores(block: list[ast.stmt], text: str) -> bool:
-    """Whether statements give a variable a value."""
-    return text in stored(block)
 
 
 def stored(block: list[ast.stmt]) -> set[str | None]:

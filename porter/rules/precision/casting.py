@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from itertools import product
+from typing import NamedTuple
 
+from porter.index.nesting import Nesting
 from porter.index.outline import Function, dotted
 from porter.rules.base import Edits, TextEdit, named
 from porter.rules.counterpart import Lost
 from porter.rules.lines import wrapped
-from porter.rules.precision.apex import INITIALIZE, SCALE, Use, Uses, is_plain, stores
+from porter.rules.precision.apex import INITIALIZE, SCALE, Use, Uses, is_plain, stored
 from porter.rules.precision.forward import Run, binds, forward_passes, reads
 from porter.rules.precision.to_numpy import handed
 from porter.rules.spelling import device_type
@@ -19,12 +21,28 @@ _LEVELS = frozenset({"O0", "O1", "O2", "O3", "O4", "O5"})  # the last two: of RO
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
+class _Within(NamedTuple):
+    """What stands in a block: in which statement each node, and in which a variable is first set."""
+
+    places: dict[ast.AST, int]
+    sets: dict[str | None, int]
+
+    @classmethod
+    def of(cls, block: list[ast.stmt]) -> _Within:
+        """The nodes of a block."""
+        places = {node: place for place, statement in enumerate(block) for node in ast.walk(statement)}
+        last_first = reversed(list(enumerate(block)))
+        return cls(places, {name: place for place, statement in last_first for name in stored([statement])})
+
+
 class Casting:
     """The forward passes of a file, and the conditions of their autocast."""
 
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
         self._ctx, self._outline, self._names = uses.ctx, uses.outline, uses.names
+        self._scaled = Nesting(self._outline.span(use.statement) for use in uses.of(SCALE))
+        self._blocks: dict[ast.stmt, _Within] = {}  # by their first statements
 
     # -- the forward pass ----------------------------------------------------------------------
 
@@ -83,9 +101,8 @@ class Casting:
         function = self._names.function(use.site.start)
         if shown := handed(outputs, function):
             raise Lost(shown)
-        for node in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
-            method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-            if method == "backward" and spans[0].start <= self._outline.span(node).start < spans[1].end:
+        for node in (call for statement in inside for call in self._outline.all_of(statement, ast.Call)):
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
                 raise Lost(f"line {node.lineno} has a backward pass, which does not belong under autocast")
 
     def _cell(self, offset: int) -> int | None:
@@ -110,11 +127,16 @@ class Casting:
         for outer, inner in zip(around[-2::-1], around[:0:-1], strict=True):
             block = next((b for b in _blocks(outer) if inner in b), [])
             place = block.index(inner) if inner in block else 0
-            if any(stores([statement], loss) for statement in block[:place] for loss in losses):
+            if block and any(self._within(block).sets.get(loss, place) < place for loss in losses):
                 return block, place, losses
             if isinstance(outer, (*_LOOPS, Function, ast.ClassDef)):
                 break
         raise Lost(f"line {use.site.line} is given its loss: enter `torch.autocast` where that is computed")
+
+    def _within(self, block: list[ast.stmt]) -> _Within:
+        if block[0] not in self._blocks:
+            self._blocks[block[0]] = _Within.of(block)
+        return self._blocks[block[0]]
 
     def _models(self, initialized: list[Use], home: ast.AST) -> set[str]:
         """What the models are called in ``home``: as they were initialised, or wrapped behind that."""
@@ -153,7 +175,7 @@ class Casting:
         span = self._outline.span(test)
         if not is_plain(test):
             raise Lost(f"porter does not see whether line {test.lineno} turns it on")
-        if any(span.holds(site.start) and "cuda" in site.name for site in self._ctx.sites):
+        if any("cuda" in site.name for site in self._ctx.nesting.starting(span.start, span.end)):
             raise Lost(f"line {test.lineno}, which turns it on, asks for the device: port that first")
         text = " ".join(self._ctx.text(span.start, span.end).split())
         if holds:
@@ -167,16 +189,16 @@ class Casting:
         """
         tests = self._tests(use)
         own = {key: line for first in initialized for key, line in self._own(first, use).items()}
-        inside = {id(node) for statement in block for node in ast.walk(statement)}
+        places, sets = self._within(block)
         found: list[str] = []
         for node, holds in tests:
             other = node.orelse if holds else node.body
-            within = id(node) in inside
+            within = node in places
             if not (within and self._steps_plainly(other)) and (ast.unparse(node.test), holds) not in own:
                 continue
             found.append(self._condition(node.test, holds))
             told = {dotted(n) or "" for n in ast.walk(node.test) if isinstance(n, ast.Name | ast.Attribute)}
-            if within and any(stores(block[: _place(block, node)], name) for name in told):
+            if within and any(sets.get(name, places[node]) < places[node] for name in told):
                 raise Lost(f"line {node.lineno} depends on what the loop computes")
         lacking = own.keys() - {(ast.unparse(node.test), holds) for node, holds in tests}
         if lacking and not found:
@@ -198,10 +220,9 @@ class Casting:
 
     def _steps_plainly(self, block: list[ast.stmt]) -> bool:
         """Whether statements have a backward pass that Apex has no part in."""
-        scaled = [self._outline.span(use.statement) for use in self._uses.of(SCALE)]
         calls = (n for s in block for n in ast.walk(s) if isinstance(n, ast.Call))
         passes = (n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "backward")
-        return any(not any(span.holds(self._outline.span(call).start) for span in scaled) for call in passes)
+        return any(next(self._scaled.around(self._outline.span(call)), None) is None for call in passes)
 
     def _header(
         self, uses: list[Use], block: list[ast.stmt], initialized: list[Use], levels: tuple[str, ...], home: ast.AST
@@ -230,11 +251,6 @@ class Casting:
 
 def _is(node: ast.expr, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
-
-
-def _place(block: list[ast.stmt], inner: ast.AST) -> int:
-    """Which statement of a block holds a node."""
-    return next(place for place, statement in enumerate(block) if any(node is inner for node in ast.walk(statement)))
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

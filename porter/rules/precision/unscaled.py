@@ -25,6 +25,7 @@ class Unscaled:
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
         self._ctx, self._outline = uses.ctx, uses.outline
+        self._places = {(use.node.lineno, use.node.col_offset): use.name for use in uses.all}
 
     def edits(self, use: Use) -> Edits:
         """What takes the place of a use. Raises Lost."""
@@ -137,8 +138,7 @@ class Unscaled:
 
     def _ported(self, block: list[ast.stmt]) -> list[ast.stmt]:
         """A copy of statements without Apex, in which its parameters of an optimizer have a name of their own."""
-        places = {(use.node.lineno, use.node.col_offset): use.name for use in self._uses.all}
-        return [new for statement in block for new in _Ported(places).one(copy.deepcopy(statement))]
+        return [new for statement in block for new in _Ported(self._places).one(copy.deepcopy(statement))]
 
 
 def _is_cast(call: ast.Call) -> bool:
