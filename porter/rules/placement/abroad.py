@@ -1,9 +1,11 @@
-"""What is told the answer of a device test and does not compute with PyTorch: it knows no other device."""
+"""What is told the answer of a device test and knows no other device, or may not: packages, and code not seen."""
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
+from collections.abc import Iterator
 
 from porter.index.outline import dotted
 from porter.index.sinks import FOREIGN
@@ -12,7 +14,10 @@ from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.placement.flags import flag
 from porter.rules.placement.hold import Hold
+from porter.rules.placement.reach import called
 
+_GPU = re.compile(r"(?:^|_)gpus?(?:_|$)")
+_ASKED = re.compile(rb"[(,]\s*(?:\w+_)?gpus?(?:_\w+)?\s*=(?!=)")
 _IMPORTED = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(FOREIGN))})\b".encode(), re.M)
 
 
@@ -20,17 +25,47 @@ def handed(site: Site, ctx: Context) -> Hold | None:
     """``faiss.Kmeans(d, k, gpu=there)``: an answer, or the name of one, that such a package is given."""
     if _IMPORTED.search(ctx.source.text) is None:
         return None
-    outline, name = ctx.outline(), (flag(site, ctx) or b"").decode()
-    calls = [n for n in outline.expressions(site.start, site.end) if isinstance(n, ast.Call)]
-    for node in ast.walk(outline.home(name, site.start)) if name else ():
-        if isinstance(node, ast.Call) and name in map(dotted, (*node.args, *(k.value for k in node.keywords))):
-            calls.append(node)
-    names = {root for node in outline.nodes for root in _foreign(node)} if calls else set()
-    takers = (dotted(call.func) or "" for call in calls)
+    takers = [dotted(call.func) or "" for call, _ in _given(site, ctx)]
+    names = {root for node in ctx.outline().nodes for root in _foreign(node)} if takers else set()
     taker = next((taker for taker in takers if taker.partition(".")[0] in names), None)
     if taker is None:
         return None
     return Hold(Verdict.MANUAL, f"it tells `{taker}`, which knows no {ctx.target.title}: say what that is to be told")
+
+
+def unseen(site: Site, ctx: Context) -> Hold | None:
+    """``easyocr.Reader(languages, gpu=there)``: whether a GPU is to be used, by code that porter does not see."""
+    if _ASKED.search(ctx.source.text) is None:
+        return None
+    for call, keyword in _given(site, ctx):
+        name = called(call, site.scope, ctx) if _GPU.search(keyword) else None
+        if name is not None and not _takes(name, keyword, ctx):
+            advice = f"it tells `{dotted(call.func)}`, which takes `{keyword}` where porter cannot see it"
+            return Hold(Verdict.MANUAL, f"{advice}: say what that is to be told")
+    return None
+
+
+def _given(site: Site, ctx: Context) -> Iterator[tuple[ast.Call, str]]:
+    """The calls that are given an answer, or the name of one, and by which keyword; an empty one by position."""
+    outline, name = ctx.outline(), (flag(site, ctx) or b"").decode()
+    for call in (n for n in outline.expressions(site.start, site.end) if isinstance(n, ast.Call)):
+        yield call, next((k.arg or "" for k in call.keywords if outline.span(k.value).holds(site.start)), "")
+    for call in ast.walk(outline.home(name, site.start)) if name else ():
+        if isinstance(call, ast.Call):
+            arguments = [("", value) for value in call.args] + [(k.arg or "", k.value) for k in call.keywords]
+            yield from ((call, keyword) for keyword, value in arguments if dotted(value) == name)
+
+
+def _takes(name: str, keyword: str, ctx: Context) -> bool:
+    """Whether a function or class is the program's, and takes an argument by its name, as far as is known.
+
+    What Python's own library is given comes back to the program: ``argparse.Namespace(gpu=there)``.
+    """
+    summary = ctx.project.summary(ctx.project.owner(name))
+    if summary is None:
+        return name.partition(".")[0] in sys.stdlib_module_names
+    info = summary.functions.get(f"{name}.__init__" if name in summary.classes else name)
+    return info is None or keyword in (*info.parameters, *info.keywords)
 
 
 def _foreign(node: ast.AST) -> list[str]:

@@ -8,7 +8,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_kernel, kernel_of
-from porter.rules.placement.abroad import handed
+from porter.rules.placement.abroad import handed, unseen
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.behind import behind, following, opened, places
 from porter.rules.placement.beside import beside
@@ -39,6 +39,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         switched_off,
         handed,
         _told,
+        unseen,
         tuning,
         _around,
         _answered,
