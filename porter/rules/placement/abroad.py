@@ -50,10 +50,10 @@ def _given(site: Site, ctx: Context) -> Iterator[tuple[ast.Call, str]]:
     outline, name = ctx.outline(), (flag(site, ctx) or b"").decode()
     for call in (n for n in outline.expressions(site.start, site.end) if isinstance(n, ast.Call)):
         yield call, next((k.arg or "" for k in call.keywords if outline.span(k.value).holds(site.start)), "")
-    for call in ast.walk(outline.home(name, site.start)) if name else ():
-        if isinstance(call, ast.Call):
-            arguments = [("", value) for value in call.args] + [(k.arg or "", k.value) for k in call.keywords]
-            yield from ((call, keyword) for keyword, value in arguments if dotted(value) == name)
+    for node in ast.walk(outline.home(name, site.start)) if name else ():
+        if isinstance(node, ast.Call):
+            arguments = [("", value) for value in node.args] + [(k.arg or "", k.value) for k in node.keywords]
+            yield from ((node, keyword) for keyword, value in arguments if dotted(value) == name)
 
 
 def _takes(name: str, keyword: str, ctx: Context) -> bool:
