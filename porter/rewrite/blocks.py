@@ -24,7 +24,10 @@ _ASKS = (*_VALUES, ast.expr_context, ast.cmpop, ast.boolop, ast.unaryop)
 _QUESTIONS = frozenset({"is_available", "is_initialized", "startswith", "device_count", "str", "isinstance", "hasattr"})
 _NEAR = 2000  # bytes
 _BLANK = re.compile(rb"[ \t]*\r?\n")
-_ABOVE = re.compile(rb"^[ \t]*\r?\n((?:[ \t]*#[^\n]*\n)*)\Z", re.M)  # a blank line, and comments
+# A blank line, and comments that tell of what comes: no licence, no word for another tool, no mark of a cell.
+_ABOVE = re.compile(
+    rb"^[ \t]*\r?\n((?:[ \t]*#[ \t]*(?!(?:copyright|licen[cs]e|spdx|fmt|isort|region)\b)\w[^\n]*\n)*)\Z", re.M | re.I
+)
 
 
 class _Block(msgspec.Struct, frozen=True):
