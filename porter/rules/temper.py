@@ -31,6 +31,7 @@ _PACKAGE_RULES = frozenset(
 )
 _NEEDED = KERNELS | {"framework-argument"}  # told as it is where Neuron comes to it
 _CODE = PYTHON | {"native"}
+_PRIVATE = re.compile(r"_+(?:is|has)_cuda(?:_available)?|_+cuda_(?:is_)?available")
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
 # Choices of float16: in tests they are part of what is asserted, or of what must fail.
@@ -213,9 +214,9 @@ def _by_name(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
     named = ARM.search(scope)
     if named is None or stands_alone(f"{ctx.module}.{scope[: named.end()].rstrip('.')}", ctx):
         return None
-    if _is_local(scope[: named.start()], result.site, ctx):
-        return None
     name = named.group().strip(".")
+    if _is_private(name, scope[: named.start()], result.site, ctx):
+        return None
     if name == "cuda" and rule == "cuda-method" and _moves_a_part(result.site):
         return None
     if ctx.target.keeps_cuda:
@@ -223,10 +224,13 @@ def _by_name(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
     return by_hand(result, f"`{name}` is CUDA's by its name: write one for Neuron beside it, and leave this one")
 
 
-def _is_local(scope: str, site: Site, ctx: Context) -> bool:
-    """Whether what is named stands in a function, in ``scope``: that alone uses it, and is ported as a whole."""
+def _is_private(name: str, scope: str, site: Site, ctx: Context) -> bool:
+    """Whether what is named is ported with what uses it: a function has it, or only its file asks ``_is_cuda(x)``."""
+    if not scope:
+        alone = sister(site, ctx) is None and not ctx.project.borrowed(f"{ctx.module}.{name}")
+        return alone and _PRIVATE.fullmatch(name) is not None
     owners = [node for node in ctx.outline().around(site.start) if isinstance(node, Function | ast.ClassDef)]
-    return bool(scope) and isinstance(owners[scope.count(".")], Function)
+    return isinstance(owners[scope.count(".")], Function)
 
 
 def _owner(site: Site, ctx: Context) -> str:
