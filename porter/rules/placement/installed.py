@@ -20,7 +20,7 @@ from porter.rules.placement.flags import flag
 from porter.rules.placement.reach import called
 
 _ASKS = re.compile(r"(?:^|[._])is_(?!torch)(\w+)_(?:available|installed)$")
-_ASKING = re.compile(rb"is_\w+_(?:available|installed)\(\)")
+_ASKING = re.compile(rb"is_\w+_(?:available|installed)\(\)|(?:find_spec|installed|available)\([\"']")
 _RELEASE = re.compile(r"_\d+$")  # `is_flash_attn_2_available`
 _NATIVE = frozenset({"accelerate", "datasets", "diffusers", "peft", "transformers"})  # these run on Neuron as they are
 
@@ -122,23 +122,44 @@ def _found_by_call(name: str, test: Site, ctx: Context) -> Installed | None:
 
 
 def _asked_for(test: Site, ctx: Context) -> Iterator[Installed]:
-    """``is_xformers_available() and torch.cuda.is_available()``: a question for a package by its name."""
+    """``is_xformers_available() and torch.cuda.is_available()``: a question for a package, by its name."""
     if _ASKING.search(ctx.source.text) is None:
         return
-    for part in ctx.outline().joined(test.start, test.end):
-        name = dotted(part.func) if isinstance(part, ast.Call) else None
-        asked = _ASKS.search(name) if name is not None else None
-        for package in (asked[1], _RELEASE.sub("", asked[1])) if asked is not None else ():
-            row = ctx.catalogue.find("symbol", package)
-            if row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS:
-                yield Installed(f"{name}()", "it", package)
+    for part in _asked_with(test, ctx):
+        match part:
+            case (ast.Call() as call) | ast.Compare(ast.Call() as call, [ast.IsNot()], [ast.Constant(None)]):
+                for package in _packages(call):
+                    row = ctx.catalogue.find("symbol", package)
+                    if row is not None and row.rule in KERNELS and ctx.answer(row).verdict in STAYS:
+                        yield Installed(ast.unparse(call), "it", package)
+
+
+def _packages(call: ast.Call) -> Iterator[str]:
+    """The packages that a call may ask for: ``is_flash_attn_2_available()``, ``find_spec("flash_attn")``."""
+    asked = _ASKS.search(dotted(call.func) or "")
+    if asked is not None:
+        yield from (asked[1], _RELEASE.sub("", asked[1]))
+    match call.args:
+        case [ast.Constant(str(name))]:
+            yield name.replace("-", "_")
 
 
 def _joined(test: Site, ctx: Context) -> Iterator[str]:
-    for part in ctx.outline().joined(test.start, test.end):
+    for part in _asked_with(test, ctx):
         match part:
             case ast.Name(name) | ast.Compare(ast.Name(name), [ast.IsNot()], [ast.Constant(None)]):
                 yield name
+
+
+def _asked_with(test: Site, ctx: Context) -> Iterator[ast.expr]:
+    """What an ``and`` joins with a test, or an ``or`` that denies both: ``not is_available() or not has_fused``."""
+    outline = ctx.outline()
+    yield from outline.joined(test.start, test.end)
+    for node in outline.expressions(test.start, test.end):
+        match node:
+            case ast.BoolOp(ast.Or(), values) if all(isinstance(value, ast.UnaryOp) for value in values):
+                denied = (v for v in values if isinstance(v, ast.UnaryOp) and not outline.span(v).holds(test.start))
+                yield from (value.operand for value in denied)
 
 
 def _only_in(tried: ast.Try, name: str, test: Site, ctx: Context) -> bool:
