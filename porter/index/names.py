@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from porter.index.order import begin, end
+from porter.index.order import Point, begin, end
 from porter.index.scope import Binding, Definition, Scope, dotted, instance_class
 
 DEFINITIONS = 24  # of one name that are looked at
@@ -31,6 +31,7 @@ class Names:
         self.aliases = aliases
         self._watched = watched
         self._bound: dict[Binding, Reference | None] = {}
+        self._given: dict[Binding, Point | None] = {}  # where an import gives its name away
 
     def reference(self, node: ast.expr, scope: Scope) -> Reference | None:
         """The qualified name of a dotted expression; None where its root is an ordinary variable."""
@@ -45,7 +46,9 @@ class Names:
         if binding is None:
             return None
         base = self.bound(binding)
-        if base is None or (names and (instance_class(root.id, scope) is not None or _replaced(binding, root, scope))):
+        if base is None:
+            return None
+        if names and (instance_class(root.id, scope) is not None or self._replaced(binding, root, scope)):
             return None
         base = self._elsewhere(base)
         if not names:
@@ -100,6 +103,19 @@ class Names:
         """Whether a name is worth a site. One that is assigned has its own, where it is assigned."""
         return not isinstance(reference.alias, ast.expr) and bool(self._watched(reference.qualified))
 
+    def _replaced(self, binding: Binding, use: ast.Name, scope: Scope) -> bool:
+        """Whether an import has given its name away: ``import model``, then ``model = model.Net()``."""
+        if len(binding.definitions) == 1 or binding.scope is not scope or binding.definitions[0].kind != "import":
+            return False
+        if binding not in self._given:
+            called = (end(d.node) for d in binding.definitions if _is_called_of(d, binding.name))
+            self._given[binding] = min(called, default=None)
+        given = self._given[binding]
+        if given is not None and given <= begin(use):
+            return True
+        reaching = binding.definitions[scope.order.reaching(binding, use)]
+        return all(d.kind == "value" and isinstance(d.node, ast.Call) for d in reaching)
+
     def _definition(self, definition: Definition, binding: Binding, depth: int) -> Reference | None:
         if definition.kind == "import":
             alias = definition.node
@@ -121,16 +137,6 @@ class Names:
                 if base is not None:
                     return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
         return None
-
-
-def _replaced(binding: Binding, use: ast.Name, scope: Scope) -> bool:
-    """Whether an import has given its name away where it is used: ``import model``, then ``model = model.Net()``."""
-    if len(binding.definitions) == 1 or binding.scope is not scope or binding.definitions[0].kind != "import":
-        return False
-    if any(end(d.node) <= begin(use) and _is_called_of(d, binding.name) for d in binding.definitions):
-        return True
-    reaching = binding.definitions[scope.order.reaching(binding, use)]
-    return all(d.kind == "value" and isinstance(d.node, ast.Call) for d in reaching)
 
 
 def _is_called_of(definition: Definition, name: str) -> bool:

@@ -83,12 +83,16 @@ def locations(site: Site, ctx: Context) -> Span | None:
     if site.use not in ("entry", "key") or ctx.target.keeps_cuda:
         return None
     match ctx.outline().around(site.start)[-1:]:
-        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys) as table)]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as table)]:
             given = rf"(?:\bmap_location\s*=|\bload\([^()]*,)\s*{name}\b".encode()
-            from_cuda = any(key is not None and "cuda" in ast.unparse(key) for key in keys)
-            if from_cuda and re.search(given, function_around(site, ctx)):
+            if ctx.once(_from_cuda, table) and re.search(given, function_around(site, ctx)):
                 return ctx.outline().span(table)
     return None
+
+
+def _from_cuda(ctx: Context, table: ast.Dict) -> bool:
+    """Whether a table has a key for a device of CUDA."""
+    return any(key is not None and "cuda" in ast.unparse(key) for key in table.keys)
 
 
 def _unknown(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
