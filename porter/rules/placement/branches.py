@@ -114,7 +114,7 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
     returns = statement.kind == "Return" and not (site.parent == "test" and opened(site, ctx))  # seen
     if not (returns or site.name.endswith(".is_cuda") or is_build or refuses):
         return None
-    kernel, around = kernel_of(ctx), ctx.outline().around(site.start)[-1]
+    kernel, around = ctx.once(kernel_of), ctx.outline().around(site.start)[-1]
     led = [s for s in (*opened(site, ctx), *following(site, ctx)) if s.scope == site.scope]
     if refuses and any(places(s) and s.use != "compare" and not s.detail.startswith("`torch.cuda.") for s in led):
         return None  # it is for what is moved behind it

@@ -86,10 +86,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return Dismissed(site, "agnostic")
     if ctx.target.keeps_cuda and not old and (off := site.call.get("enabled", 5)) and off.literal is False:
         return Dismissed(site, "part")  # its device is a site of its own
-    if not ctx.target.keeps_cuda and (why := _hindrance(ctx)):
+    if not ctx.target.keeps_cuda and (why := ctx.once(_hindrance)):
         return by_hand(site, row, ctx, why)
     edits = _edits(site, site.call, old, ctx) if ctx.edits else ()
-    note = "" if ctx.target.keeps_cuda else _unscaled(ctx)
+    note = "" if ctx.target.keeps_cuda else ctx.once(_unscaled)
     return judgement(site, row, ctx, edits=edits, rename=_TARGET if old else None, note=note)
 
 

@@ -75,7 +75,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge a choice of float16; other mentions work as they are."""
     if site.kind == "method":
         return Dismissed(site, "agnostic")
-    if _within(site, _autocasts(ctx)):
+    if _within(site, ctx.once(_autocasts)):
         return Dismissed(site, "part")
     choice = _choice(site, ctx)
     if choice is None or site.role == "import":
@@ -127,12 +127,11 @@ def _settled(site: Site, ctx: Context) -> str:
         return "what is made here is saved, and does not run: it is the format of what others read"
     if _QUANTISED.search(function):
         return "quantised weights are made beside it: it is part of their format"
-    if kernel := kernel_of(ctx):
+    if kernel := ctx.once(kernel_of):
         return f"`{kernel.name}` of line {kernel.line} may rely on it"
-    autocasts = _autocasts(ctx)
-    line = next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
+    line = ctx.once(_relied_on)
     if line is None:
-        return _ends_in_numpy(ctx) or ctx.once(_kept_elsewhere)
+        return ctx.once(_ends_in_numpy) or ctx.once(_kept_elsewhere)
     return f"line {line} relies on it" if line != site.line else "an option or a comment of the program asks for it"
 
 
@@ -193,6 +192,12 @@ def _relies(site: Site, ctx: Context) -> bool:
     called = site.name.endswith(".half") and site.receiver is not None and site.kind != "own"
     asked = _is_option(site, ctx) or _SAID.match(ctx.source.text, site.start) is not None
     return (called or _is_named(site)) and (asked or _choice(site, ctx) is None)
+
+
+def _relied_on(ctx: Context) -> int | None:
+    """The first line that relies on float16."""
+    autocasts = ctx.once(_autocasts)
+    return next((s.line for s in ctx.sites if _relies(s, ctx) and not _within(s, autocasts)), None)
 
 
 def _autocasts(ctx: Context) -> list[Call]:
