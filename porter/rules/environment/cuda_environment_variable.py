@@ -83,7 +83,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Rename the variable, or delete it with what sets it; what sets and what reads it change together."""
     answer = ctx.answer(row)
     if not in_python(site, ctx):
-        read = next((s for s in ctx.where("name", site.name) if s.kind == site.kind and s.role == "load"), None)
+        loads = (s for s in ctx.where("name", site.name) if s.kind == site.kind and s.role == "load")
+        read = next((s for s in loads if s.statement != site.statement), None)  # what has itself as default goes whole
         why = _stays(site, answer.replacement, ctx)
         if why == _HIDDEN:
             return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=why, note=None)
