@@ -230,7 +230,7 @@ def _is_private(name: str, scope: str, site: Site, ctx: Context) -> bool:
         alone = sister(site, ctx) is None and not ctx.project.borrowed(f"{ctx.module}.{name}")
         return alone and _PRIVATE.fullmatch(name) is not None
     owners = [node for node in ctx.outline().around(site.start) if isinstance(node, Function | ast.ClassDef)]
-    return isinstance(owners[scope.count(".")], Function)
+    return any(isinstance(owner, Function) for owner in owners[scope.count(".") :][:1])
 
 
 def _owner(site: Site, ctx: Context) -> str:
