@@ -45,7 +45,8 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
 
 def gated(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """Take back edits of tests whose gate has turned out to stay, and of what nothing else uses."""
-    keepers = list(tests.gated(results, ctx)) if ctx.in_test() and any(r.edited for r in results) else []
+    found = tests.gated(results, ctx) if ctx.in_test() and any(r.edited for r in results) else ()
+    keepers = [keeper for keeper in found if not keeper.first]  # others have had their say
     keepers += _helpers(keepers, ctx)
     return [_held(r, keepers, ctx) for r in results] if keepers else results
 
