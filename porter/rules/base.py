@@ -16,6 +16,7 @@ Which sites reach a rule is data: the catalogue row that matches a site names it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -166,6 +167,10 @@ class Context(msgspec.Struct):
         """The sites that have a value for an attribute of `Site`, in order: grouped once, however many ask."""
         return self.once(_grouped, attribute).get(value, [])
 
+    def says(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether the file has a match of a pattern: searched for once, however many ask."""
+        return self.once(_says, pattern)
+
     def inside(self, start: int, end: int) -> list[Site]:
         """The sites that run only if the condition at ``start:end`` holds (or fails)."""
         return [s for s in self.sites if any(g.start <= start and end <= g.end for g in s.guards)]
@@ -184,6 +189,10 @@ def _grouped(ctx: Context, attribute: str) -> dict[object, list[Site]]:
     for site in ctx.sites:
         found.setdefault(getattr(site, attribute), []).append(site)
     return found
+
+
+def _says(ctx: Context, pattern: re.Pattern[bytes]) -> bool:
+    return pattern.search(ctx.source.text) is not None
 
 
 def _bound(ctx: Context) -> dict[str | None, list[Site]]:

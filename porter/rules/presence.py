@@ -123,7 +123,7 @@ def is_present(site: Site, ctx: Context) -> bool:
     tests = [s for s in ctx.sites if s.end <= site.start and (s.name in _ASKING or s.use == "compare")]
     if any(follows(site, test, ctx) or _asserted(test, site, ctx) for test in tests):
         return True
-    if not tests and _PERHAPS.search(ctx.source.text) is None:
+    if not tests and not ctx.says(_PERHAPS):
         return False
     around = list(conditions(site, ctx))
     asked = (part for condition in around for part in _all_of(condition))

@@ -37,7 +37,7 @@ def goes_with_device(test: Site, ctx: Context) -> bool:
 
 def knows_others(ctx: Context) -> bool:
     """Whether the file names backends beside NCCL and gloo."""
-    return _OTHERS.search(ctx.source.text) is not None
+    return ctx.says(_OTHERS)
 
 
 def not_gloo(test: Site, ctx: Context) -> Edits | None:

@@ -86,7 +86,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _infers(ctx: Context) -> bool:
     """Whether the file asks for no gradients, and speaks of nothing that training takes."""
-    return _NO_GRADIENTS.search(ctx.source.text) is not None and _TRAINING.search(ctx.source.text) is None
+    return ctx.says(_NO_GRADIENTS) and not ctx.says(_TRAINING)
 
 
 def _started(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:

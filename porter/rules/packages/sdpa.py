@@ -111,7 +111,7 @@ def _refuse_cache(site: Site, given: dict[str, Argument], ctx: Context) -> None:
 
 def _shares_heads(site: Site, given: dict[str, Argument], ctx: Context) -> bool:
     """Whether several query heads share one of keys and values, as far as names tell; saying so does no harm."""
-    fewer = "qkv" not in given and _FEWER_HEADS.search(ctx.source.text) is not None
+    fewer = "qkv" not in given and ctx.says(_FEWER_HEADS)
     function = ctx.outline().function(site.start)
     start = ctx.outline().span(function).start if function is not None else 0
     return fewer and _REPEATED.search(ctx.source.text, start, site.start) is None

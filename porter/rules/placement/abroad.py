@@ -23,7 +23,7 @@ _IMPORTED = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(FOREIG
 
 def handed(site: Site, ctx: Context) -> Hold | None:
     """``faiss.Kmeans(d, k, gpu=there)``: an answer, or the name of one, that such a package is given."""
-    if _IMPORTED.search(ctx.source.text) is None:
+    if not ctx.says(_IMPORTED):
         return None
     takers = [dotted(call.func) or "" for call, _ in _given(site, ctx)]
     names = {root for node in ctx.outline().nodes for root in _foreign(node)} if takers else set()
@@ -35,7 +35,7 @@ def handed(site: Site, ctx: Context) -> Hold | None:
 
 def unseen(site: Site, ctx: Context) -> Hold | None:
     """``easyocr.Reader(languages, gpu=there)``: whether a GPU is to be used, by code that porter does not see."""
-    if _ASKED.search(ctx.source.text) is None:
+    if not ctx.says(_ASKED):
         return None
     for call, keyword in _given(site, ctx):
         name = called(call, site.scope, ctx) if _GPU.search(keyword) else None

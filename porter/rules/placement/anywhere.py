@@ -27,7 +27,7 @@ _QUOTED = re.compile(r"([\"'])cuda(:?)\1")
 
 def others(site: Site, ctx: Context) -> str:
     """What the file's code tells apart beside CUDA and the CPU, as text for people; empty where nothing."""
-    if _OTHERS.search(ctx.source.text) is None:
+    if not ctx.says(_OTHERS):
         return ""
     found = sorted({name for node in ast.walk(ctx.outline().tree) for name in _told(node)})
     return ", ".join(f"`{name}`" for name in found)

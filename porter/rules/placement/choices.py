@@ -186,9 +186,7 @@ def _values(site: Site, ctx: Context) -> Iterator[ast.expr]:
 def _is_known(word: ast.expr, ctx: Context) -> bool:
     """Whether a word for CUDA is text for people, or one that the file itself says the meaning of."""
     span = ctx.outline().span(word)
-    return (
-        any(map(_shows, ctx.outline().expressions(span.start, span.end))) or _READ.search(ctx.source.text) is not None
-    )
+    return any(map(_shows, ctx.outline().expressions(span.start, span.end))) or ctx.says(_READ)
 
 
 def _shows(node: ast.expr) -> bool:

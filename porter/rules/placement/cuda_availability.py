@@ -120,11 +120,17 @@ def _says_where_to_load(site: Site, ctx: Context) -> bool:
 
 def _is_location(name: str, site: Site, ctx: Context) -> bool:
     """Whether all that the function around a test reads a variable for is to pass it as ``map_location``."""
-    home = ctx.outline().home(name, site.start) if name else None
-    nodes = list(ast.walk(home)) if home is not None else []
-    passed = {id(n.value) for n in nodes if isinstance(n, ast.keyword) and n.arg == "map_location"}
-    loads = [n for n in nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
-    return bool(loads) and all(id(load) in passed for load in loads)
+    if not name:
+        return False
+    home = ctx.outline().home(name, site.start)
+    named = (n for n in ctx.outline().named(home, name) if isinstance(n, ast.Name))
+    loads = [node for node in named if isinstance(node.ctx, ast.Load)]
+    return bool(loads) and ctx.once(_locations, home).issuperset(loads)
+
+
+def _locations(ctx: Context, home: ast.AST) -> set[ast.expr]:
+    """What a part of the file passes as ``map_location``."""
+    return {given.value for given in ctx.outline().all_of(home, ast.keyword) if given.arg == "map_location"}
 
 
 def _arms(site: Site, ctx: Context) -> tuple[Sequence[ast.AST], Sequence[ast.AST]] | None:

@@ -78,7 +78,7 @@ def _lacking(node: ast.ImportFrom, ctx: Context) -> str | None:
 
 def required(test: Site, ctx: Context) -> str | None:
     """The question for a package that a method puts beside a test: ``if not is_flute_available(): raise``."""
-    if "." not in test.scope or _ASKING.search(ctx.source.text) is None:
+    if "." not in test.scope or not ctx.says(_ASKING):
         return None
     outline, name = ctx.outline(), (flag(test, ctx) or b"").decode()
     refusals = list(_refusals(outline.block(test.start)))
@@ -123,7 +123,7 @@ def _found_by_call(name: str, test: Site, ctx: Context) -> Installed | None:
 
 def _asked_for(test: Site, ctx: Context) -> Iterator[Installed]:
     """``is_xformers_available() and torch.cuda.is_available()``: a question for a package, by its name."""
-    if _ASKING.search(ctx.source.text) is None:
+    if not ctx.says(_ASKING):
         return
     for part in _asked_with(test, ctx):
         match part:

@@ -19,7 +19,7 @@ _HALF = re.compile(rb"\bfloat16\b|\bhalf\b")
 def gates(results: list[Judgement], ctx: Context) -> list[Judgement]:
     """``dtype = torch.float16 if x.device.type == "cuda" else torch.float32``, and the like."""
     row = ctx.catalogue.find("symbol", "torch.float16")
-    if row is None or ctx.answer(row).verdict is not Verdict.REVIEW or _HALF.search(ctx.source.text) is None:
+    if row is None or ctx.answer(row).verdict is not Verdict.REVIEW or not ctx.says(_HALF):
         return results
     outline = ctx.outline()
     asking = {test.site.start for test in filter(is_test, results)}

@@ -168,7 +168,7 @@ def _asserts_state(ctx: Context) -> bool:
 
 def _unscaled(ctx: Context) -> str:
     """What to see to where autocast's dtype is chosen as the program runs, and may be float16."""
-    if not _FLOAT16.search(ctx.source.text):
+    if not ctx.says(_FLOAT16):
         return ""
     for site in ctx.sites:
         dtype = site.call.get("dtype", 1) if site.call is not None and site.name.endswith(".autocast") else None

@@ -116,9 +116,9 @@ def _settled(site: Site, ctx: Context) -> str:
     """Why the file's choices of float16 stay as they are; empty where they need not."""
     if b"bfloat16" in ctx.source.text:
         return "the program offers bfloat16 itself"
-    if _ON_CPU.search(ctx.source.text) and not _DEVICE.search(_OF_THAT.sub(b"", _ON_CPU.sub(b"", ctx.source.text))):
+    if ctx.says(_ON_CPU) and not _DEVICE.search(_OF_THAT.sub(b"", _ON_CPU.sub(b"", ctx.source.text))):
         return "the file's only device is the CPU"
-    if _SAVES.search(ctx.source.text) and not _DEVICE.search(ctx.source.text) and not _RUNS.search(ctx.source.text):
+    if ctx.says(_SAVES) and not ctx.says(_DEVICE) and not ctx.says(_RUNS):
         return "the file saves models, and runs none: it is the format of what others read"
     function = _TEXT.sub(b"", function_around(site, ctx)) if site.scope else b""
     if (name := flag(site, ctx)) is not None and re.search(_PROCESSOR + re.escape(name) + rb"\b", function):
