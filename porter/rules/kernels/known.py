@@ -75,11 +75,11 @@ def stands_alone(name: str, ctx: Context) -> bool:
     return _DEVICE_WORD.sub("", name) not in sisters
 
 
-def kernel_of(ctx: Context) -> Site | None:
-    """A kernel that the file defines, registers for CUDA, or imports for all of its code."""
+def kernel_of(ctx: Context, sites: tuple[Site, ...] | None = None) -> Site | None:
+    """A kernel that the file, or that of ``sites``, defines, registers for CUDA, or imports for all of its code."""
     top = (
         s
-        for s in ctx.sites
+        for s in (ctx.sites if sites is None else sites)
         if s.role == "decorator" or (s.role == "import" and not s.scope) or s.name.startswith("torch.library.")
     )
     return next((s for s in top if is_kernel(s, ctx) and not s.name.endswith(".CUDA_HOME")), None)  # that is a folder

@@ -18,8 +18,8 @@ it, offers bfloat16 itself, defines kernels, converts to float16 in other ways o
 porter does not know, all of them stay: float16 works. So do those that a comment explains, and those of a file whose
 only device is the CPU, or that saves models and runs none: it converts what others read. In tests float16 is part of
 what they assert. Tensors follow the model: where a file makes none in float16, they become bfloat16 only with what
-files that it imports, or that import it, choose, and stay where one of those keeps float16. So does what ends in NumPy,
-which has no bfloat16.
+files that it imports, or that import it, choose, and stay where one of those keeps float16. A model stays where the
+file of its class does, or of a base. So does what ends in NumPy, which has no bfloat16.
 
 ## Example
 
@@ -143,28 +143,58 @@ def _ends_in_numpy(ctx: Context) -> str:
 
 
 def _kept_elsewhere(ctx: Context) -> str:
-    """Why the float16 of a file that makes no model in float16 stays; empty where a model of the program becomes
-    bfloat16, and all that the program chooses with it.
+    """Why the float16 of a file stays; empty where a model of the program becomes bfloat16, and all that the program
+    chooses with it.
+
+    A file that makes such a model asks only the files of its class, and what they import.
     """
-    if any(_makes_model(site, ctx) for site in ctx.sites):
-        return ""
+    makes = any(_makes_model(site, ctx) for site in ctx.sites)
     known, program = {"", ctx.module}, [ctx.module]
     for module in program:  # which grows: files that choose float16, and import each other
-        for other in sorted(_beside(module, ctx) - known):
+        beside = _of_models if makes and module == ctx.module else _imported if makes else _beside
+        for other in sorted(beside(module, ctx) - known):
             known.add(other)
-            sites = [s for s in ctx.project.sites(other) if _is_kept(s) or _is_named(s) or s.name == _MODEL_HALF]
-            if (kept := next(filter(_is_kept, sites), None)) is not None:
+            sites = _at_work(other, ctx)
+            of_kernels = bool(sites) and kernel_of(ctx, ctx.project.sites(other)) is not None
+            if (kept := next((s for s in sites if of_kernels or _is_kept(s)), None)) is not None:
                 return f"line {kept.line} of `{other}`, which belongs to the same program, keeps it"
             if sites:
                 program.append(other)
-    return "tensors follow their model, which porter does not see made in float16" if len(program) == 1 else ""
+    alone = not makes and len(program) == 1
+    return "tensors follow their model, which porter does not see made in float16" if alone else ""
+
+
+def _at_work(module: str, ctx: Context) -> list[Site]:
+    """The places of another module that choose float16, each by what it is called on."""
+    named = (s for s in ctx.project.sites(module) if s.name.endswith((".half", *_HALF)))
+    return [ctx.project.settle(s, module) for s in named if s.role not in ("import", "annotation")]
+
+
+def _of_models(module: str, ctx: Context) -> set[str]:
+    """The modules of the classes whose instances a module makes float16 of, and of what these derive from."""
+    project, found = ctx.project, set()
+    types = (s.receiver.type for s in project.sites(module) if s.name.endswith(".half") and s.receiver is not None)
+    classes = [project.resolve(known.removeprefix("result:"), module) for known in types if known is not None]
+    for name in classes:  # which grows by bases
+        owner = project.owner(name)
+        summary = project.summary(owner)
+        info = summary.classes.get(name) if summary is not None else None
+        bases = [project.resolve(base, owner) for base in info.bases] if info is not None else []
+        classes += [base for base in bases if base not in classes]
+        found.add(owner)
+    return found
+
+
+def _imported(module: str, ctx: Context) -> set[str]:
+    """The modules that a module imports."""
+    summary, project = ctx.project.summary(module), ctx.project
+    exports = summary.exports.values() if summary is not None else ()
+    return {project.owner(project.resolve(name, module)) for name in exports}
 
 
 def _beside(module: str, ctx: Context) -> set[str]:
     """The modules that a module imports, and those that import it."""
-    summary, project = ctx.project.summary(module), ctx.project
-    exports = summary.exports.values() if summary is not None else ()
-    return {project.owner(project.resolve(name, module)) for name in exports} | project.importers.get(module, set())
+    return _imported(module, ctx) | ctx.project.importers.get(module, set())
 
 
 def _makes_model(site: Site, ctx: Context) -> bool:
