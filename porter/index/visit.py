@@ -270,11 +270,8 @@ class Visitor(Expressions):
         self.expr(decorator, "decorator", role="decorator")
 
     def _test_guard(self, decorators: list[ast.expr]) -> Guard | None:
-        for decorator in decorators:
-            if guards.is_test_decorator(decorator):
-                start, end = self.span(decorator)
-                return Guard("test", start, end, (), False)
-        return None
+        deciding = [self.span(decorator) for decorator in decorators if guards.is_test_decorator(decorator)]
+        return Guard("test", deciding[0][0], deciding[-1][1], (), False) if deciding else None
 
     def _inside(self, scope: Scope, body: list[ast.stmt], guard: Guard | None) -> None:
         saved = self.scope, self.loops

@@ -48,6 +48,7 @@ def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """Tests whose decorators ask for CUDA, and go on doing so: ``@RunIf(min_cuda_gpus=1)``."""
     edited = [r.site.start for r in results if r.edited]
+    left = [r.site.start for r in results if stays(r)]
     outline = ctx.outline()
     kept = _made_of({flag(r.site, ctx) for r in results if not r.edited and r.rule in _ANSWERS}, ctx)
     for node in outline.nodes:
@@ -64,11 +65,20 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             first = not any(own.holds(r.site.start) for r in results)
             for start, end in ((outline.span(decorators[0]).start, own.start), (own.end, outline.span(node).end)):
                 yield Keeper(Span(start, end), why, first=first)
-        for keyword in getattr(node, "keywords", ()) if isinstance(node, ast.Call) else ():
-            if keyword.arg != "marks" or _asked(keyword.value) != "CUDA":
-                continue
-            if not any(outline.span(keyword.value).holds(place) for place in edited):
-                yield Keeper(outline.span(node), f"the mark in line {keyword.value.lineno} asks for CUDA, and stays")
+        if isinstance(node, ast.Call):
+            yield from _marked(node, left, edited, ctx)
+
+
+def _marked(node: ast.Call, left: list[int], edited: list[int], ctx: Context) -> Iterator[Keeper]:
+    """Values of a test and marks that go with them: ``pytest.param("cuda", marks=pytest.mark.skipif(...))``."""
+    span = ctx.outline().span
+    for marks in [keyword.value for keyword in node.keywords if keyword.arg == "marks"]:
+        value = next((place for place in left if any(span(given).holds(place) for given in node.args)), None)
+        if value is not None:
+            why = f"line {ctx.outline().line(value)} has the value that it is for, which stays: port both together"
+            yield Keeper(span(marks), why)
+        elif _asked(marks) == "CUDA" and not any(span(marks).holds(place) for place in edited):
+            yield Keeper(span(node), f"the mark in line {marks.lineno} asks for CUDA, and stays")
 
 
 def asserted(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:

@@ -49,11 +49,13 @@ _VENDORS = re.compile(rb"[\"'](?:xccl|hccl|cncl|mccl|ccl|bkcl|smddp|xla|rccl)[\"
 _NEURON = re.compile(rb"[\"']neuron[\"']")
 _OPTIONS = re.compile(rb"\bpg_options\s*=(?!\s*None\b)")
 _LITERAL = re.compile(rb"\bLiteral\s*\[[^\]]*nccl")
+_COMPOSED = re.compile(rb"\bis_(?:\{[^{}]*\}|%s)_available")  # getattr(dist, f"is_{name}_available")
 _TALKS = re.compile(
     r"(?:print|log|debug|info|warn|warning|error|write|format|join|\w*(?:Error|Exception|Warning))\(\)`$"
 )
 # That of whatever device the program finds.
 _DEFAULT = f"{named('torch.distributed.get_default_backend_for_device')}({named('DEVICE')})"
+_NO_FUNCTION = "the file puts the name of `is_nccl_available` together: `is_backend_available` asks for any backend"
 _ASKS = ("get_backend()", "get_backend(...)")
 
 
@@ -89,6 +91,8 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return by_hand(site, row, ctx, "options are passed with it: change both", message=message)
     if site.use in ("field", "default") and _LITERAL.search(statement):
         return by_hand(site, row, ctx, "its annotation lists the values: change both", message=message)
+    if _COMPOSED.search(ctx.source.text):
+        return by_hand(site, row, ctx, _NO_FUNCTION, message=message)
     by_name = site.use == "keyword" and (site.place or "").startswith("k:")
     verdict = Verdict.AUTO if found.certain and "," not in site.name and not by_name else Verdict.REVIEW
     edits = _edits(site, ctx) if ctx.edits and site.editable else None
@@ -126,6 +130,10 @@ def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if (other := beside(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"`{other.name}` stands beside it: decide the whole condition")
     if action_of(answer) == "constant" and site.call is None:
+        if ctx.text(site.start, site.end).isidentifier():  # a name of the program's own, which changes with its value
+            return Dismissed(site, "part")
+        if _COMPOSED.search(ctx.source.text):
+            return by_hand(site, row, ctx, _NO_FUNCTION)
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
     if site.name.endswith(".is_nccl_available") and site.call is not None and not site.call.arguments:
         backend = f'"{ctx.target.backend}"' if ctx.target.backend else _DEFAULT
