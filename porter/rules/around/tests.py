@@ -66,10 +66,10 @@ def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             for start, end in ((outline.span(decorators[0]).start, own.start), (own.end, outline.span(node).end)):
                 yield Keeper(Span(start, end), why, first=first)
         if isinstance(node, ast.Call):
-            yield from _marked(node, left, edited, ctx)
+            yield from _with_marks(node, left, edited, ctx)
 
 
-def _marked(node: ast.Call, left: list[int], edited: list[int], ctx: Context) -> Iterator[Keeper]:
+def _with_marks(node: ast.Call, left: list[int], edited: list[int], ctx: Context) -> Iterator[Keeper]:
     """Values of a test and marks that go with them: ``pytest.param("cuda", marks=pytest.mark.skipif(...))``."""
     span = ctx.outline().span
     for marks in [keyword.value for keyword in node.keywords if keyword.arg == "marks"]:
