@@ -10,8 +10,9 @@
 AWS publishes images with the Neuron compiler, runtime and torch-neuronx at `public.ecr.aws/neuron`. Devices are handed
 over one by one, `--device=/dev/neuron0`, and no special runtime is involved.
 
-An image brings its own Python, with torch-neuronx for that. A file that installs another one on top of it is left to
-you, and so is all that a file does to an image that porter knows nothing in the place of.
+An image brings its own Python, with torch-neuronx for that, and no CUDA toolkit. A file that installs another Python on
+top of it, or builds with the toolkit, is left to you, and so is all that a file does to an image that porter knows
+nothing in the place of.
 
 ## Example
 
