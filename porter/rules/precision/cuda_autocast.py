@@ -166,14 +166,17 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
     for argument, parameter in reversed(list(zip(positional, ("enabled", "dtype", "cache_enabled"), strict=False))):
         editor.rename_keyword(argument, parameter)
     dtype = call.get("dtype", 1)
-    chosen = _bfloat16(dtype, ctx)
+    chosen, advice = _bfloat16(dtype, ctx), ""
     if ctx.target.keeps_cuda:
         pass  # each device has its own default, and CUDA's is what it was
     elif dtype is None and not _disabled(call.get("enabled", 0)) and not call.unpacked:
         editor.append(f"dtype={chosen}")
     elif dtype is not None and dtype.symbol in _HALF:
         editor.replace(dtype, chosen)
-    return judgement(site, row, ctx, note=_shown(site, ctx), edits=editor.edits(), rename="torch.amp.autocast")
+    elif dtype is not None:
+        advice = f"write `torch.autocast({device_type(site, ctx)})`, with the dtype that is given"
+    edits, note = editor.edits(), _shown(site, ctx)
+    return judgement(site, row, ctx, advice=advice, note=note, edits=edits, rename="torch.amp.autocast")
 
 
 def _shown(site: Site, ctx: Context) -> str:
