@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from porter.rules.around.keeper import stays
 from porter.rules.base import Judgement
 from porter.rules.environment.alternatives import MADE
 from porter.rules.environment.cuda_container import STAGES
@@ -28,16 +27,11 @@ def _groups(results: list[Judgement]) -> list[Judgement]:
 
 
 def _on_image(results: list[Judgement]) -> list[Judgement]:
-    """What a Dockerfile does to an image stays with it, and the image with what needs the toolkit inside."""
-    images = [r for r in results if r.group == STAGES]
-    kept = next((r.site.line for r in images if not r.edited), None)
-    built = next((r.site.line for r in results if r.rule == "cuda-build" and stays(r)), None) if images else None
-    if kept is not None:
-        why = f"line {kept} starts from an image with CUDA, which stays: port both together"
-    elif built is not None:
-        why = f"line {built} is for a build with CUDA's toolkit, which AWS's image does not have: port that first"
-    else:
+    """What a Dockerfile does to an image stays with it."""
+    image = next((r.site for r in results if r.group == STAGES and not r.edited), None)
+    if image is None:
         return results
+    why = f"line {image.line} starts from an image with CUDA, which stays: port both together"
     return [by_hand(r, why) if r.edited else r for r in results]
 
 

@@ -25,6 +25,7 @@ _HASHED = re.compile(rb"--hash=\w+:")
 _INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
 _PYTHON = re.compile(rb"\bpython(?:3\.(?!14\b)\d|\$\{?\w)")  # another than the image's, py314
 _LIST = re.compile(rb"^(?![ \t]*#)[^\n]*?/etc/apt/sources\.list\.d/(?:cuda|nvidia)", re.MULTILINE)  # in its image
+_BUILD = re.compile(rb"^(?![ \t]*#)[^\n]*?(?:--cuda_ext\b|\bFORCE_CUDA=1\b|\bnccl\.h\b|\bnvcc[ \t])", re.MULTILINE)
 _HEAD = 600  # bytes in which a tool says that it made the file
 MADE = "the file is made by a tool: change what it is made from, and make it again"
 _NEAR = 3  # parts of the path, from its end, that name the file
@@ -61,10 +62,8 @@ def kept(site: Site, ctx: Context) -> str | None:
         return "the machines of a CI service are chosen elsewhere: add a job for the device, and leave this one"
     if _MADE.search(text, 0, _HEAD) or _HASHED.search(text):
         return MADE
-    if ctx.source.kind == "docker" and (line := _line_of_python(ctx.source.shown)) is not None:
-        return f"line {line} installs another Python than AWS's image has: leave that to the image first"
-    if ctx.source.kind == "docker" and (found := _LIST.search(ctx.source.shown)) is not None:
-        return f"line {ctx.source.line(found.end())} changes a file of NVIDIA's image: start from AWS's without it"
+    if ctx.source.kind == "docker" and (why := _of_image(ctx)) is not None:
+        return why
     if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):
         return "constraints install nothing: let these releases in here, and require them where torch is required"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
@@ -75,6 +74,18 @@ def kept(site: Site, ctx: Context) -> str | None:
     sister = _sister(ctx, _OTHER)
     if sister is not None:
         return f"`{sister}` beside it is for another device: write one for this device, too, and leave this one"
+    return None
+
+
+def _of_image(ctx: Context) -> str | None:
+    """Why a Dockerfile keeps its image: what it does there fails in AWS's."""
+    text, line = ctx.source.shown, ctx.source.line
+    if (python := _line_of_python(text)) is not None:
+        return f"line {python} installs another Python than AWS's image has: leave that to the image first"
+    if (found := _LIST.search(text)) is not None:
+        return f"line {line(found.end())} changes a file of NVIDIA's image: start from AWS's without it"
+    if (found := _BUILD.search(text)) is not None:
+        return f"line {line(found.end())} builds with CUDA's toolkit, which AWS's image lacks: leave that out first"
     return None
 
 
