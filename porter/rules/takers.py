@@ -96,9 +96,13 @@ def _is_of(owner: str, call: ast.Call) -> bool:
 
 def _is_handed_on(site: Site, ctx: Context) -> bool:
     """Whether the text tells of nothing but arguments: few tensors are, and to parse a file takes time."""
-    name, text = flag(site, ctx), function_around(site, ctx)
+    name = flag(site, ctx)
     if name is None or site.use != "argument" or site.detail == "`torch.device()`":
         return False
+    return ctx.once(_is_only_given, name, function_around(site, ctx))
+
+
+def _is_only_given(ctx: Context, name: bytes, text: bytes) -> bool:
     uses = list(re.finditer(rb"(?<![\w.])" + re.escape(name) + rb"(?!\w)(?!\s*=(?!=))", text))
     return all(_HANDED.search(text, max(0, m.start() - 40), m.start()) for m in uses) and bool(uses)
 

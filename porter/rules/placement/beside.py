@@ -54,7 +54,12 @@ def knows_neuron(site: Site, ctx: Context) -> bool:
 
 def vendors(site: Site, ctx: Context) -> str:
     """The server-class accelerators that the site's own statement names beside CUDA, as text for people."""
-    found = {name.decode().lower() for names in _VENDORS.findall(statement_of(site, ctx)) for name in names if name}
+    statement = site.statement
+    return ctx.once(_vendors_within, statement.start, statement.end) if statement is not None else ""
+
+
+def _vendors_within(ctx: Context, start: int, end: int) -> str:
+    found = {name.decode().lower() for names in _VENDORS.findall(ctx.source.text, start, end) for name in names if name}
     return ", ".join(f"`{name}`" for name in sorted(found))
 
 
