@@ -16,6 +16,7 @@ from porter.rules.placement.anywhere import has_arm
 from porter.rules.placement.behind import following, opened, rule_of, together
 from porter.rules.placement.flags import statement_of
 from porter.rules.placement.hold import Hold
+from porter.rules.uses import function_around
 
 _NEAR = 2000  # bytes
 _NEURON = re.compile(rb"torch\.neuron\b|[\"']neuron[\"':]|is_(?:torch_)?neuron\w*\(")
@@ -78,6 +79,9 @@ def _of_others(site: Site, ctx: Context) -> Iterator[Hold]:
         yield Hold(Verdict.PORTABLE, f"left as it is: with `{mac}` it asks for a Mac")
     if others := vendors(site, ctx):
         yield Hold(Verdict.MANUAL, f"add {ctx.target.title} to this test beside {others}, and leave CUDA in it")
+    if others := _told_apart(site, ctx):
+        advice = f"the function tells {others} apart by it as well: say what {ctx.target.title} gets, and leave CUDA"
+        yield Hold(Verdict.MANUAL, advice)
     if ctx.target.module and (name := _served(site, ctx)):
         yield Hold(Verdict.PORTABLE, f"left as it is: the function serves XLA already, by `{name}`")
     if ctx.target.keeps_cuda and (other := has_arm(site, ctx)):
@@ -108,6 +112,17 @@ def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
         names += (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
     for graphs in filter(_GRAPHS.search, names):
         yield Hold(Verdict.PORTABLE, f"left as it is: by its name `{graphs}` is for CUDA graphs")
+
+
+def _told_apart(site: Site, ctx: Context) -> str:
+    """The accelerators that what is compared here is compared with elsewhere in the function, as text for people."""
+    if not (site.use == "compare" and site.detail and site.scope):
+        return ""
+    other = re.compile(
+        rb"(?<![\w.])" + re.escape(site.detail.encode()) + rb"\s*[!=]=\s*[\"'](xla|tpu|[nxh]pu|mlu|musa)[\"':]"
+    )
+    found = {name.decode() for name in other.findall(function_around(site, ctx))}
+    return ", ".join(f"`{name}`" for name in sorted(found))
 
 
 def _served(site: Site, ctx: Context) -> str:
