@@ -22,7 +22,7 @@ _SYSTEM_PACKAGE = re.compile(
 # Options whose next word is no requirement.
 _TAKE_A_VALUE = names(
     """-r --requirement -c --constraint -n --name -p --prefix -t --target --platform --python --channel -f --file
-    --no-binary --only-binary"""
+    --no-binary --only-binary --progress-bar --exists-action --log --cache-dir"""
 )
 
 _VALUED = _TAKE_A_VALUE | INDEX_OPTIONS
