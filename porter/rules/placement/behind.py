@@ -25,6 +25,9 @@ _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)
 _AND = re.compile(rb"\band\b")
 _RAISING = ("Raise", "Assert")
 
+# Plain PyTorch, which is no reason to ask for CUDA, whatever it costs elsewhere.
+_OPERATORS = frozenset({"channels-last", "data-dependent-shape", "slow-operator"})
+
 
 def together(site: Site) -> str | None:
     """The group of what is decided in one statement: a test, the test beside it, the device that it chooses."""
@@ -160,7 +163,7 @@ def _blocks(ctx: Context, site: Site) -> bool:
         return brought or asks or is_own_kernel(site, ctx)
     verdict = ctx.answer(row).verdict
     if (
-        verdict is Verdict.BLOCKED
+        (verdict is Verdict.BLOCKED and row.rule not in _OPERATORS)
         or is_kernel(site, ctx)
         or (site.kind == "argument" and row.rule == "device-dtype" and verdict in STAYS)
     ):
