@@ -19,7 +19,7 @@ porter does not know, all of them stay: float16 works. So do those that a commen
 only device is the CPU, or that saves models and runs none: it converts what others read. In tests float16 is part of
 what they assert. Tensors follow the model: where a file makes none in float16, they become bfloat16 only with what
 files that it imports, or that import it, choose, and stay where one of those keeps float16. A model stays where the
-file of its class does, or of a base. So does what ends in NumPy, which has no bfloat16.
+file of its class or of a base does, or what that imports. So does what ends in NumPy, which has no bfloat16.
 
 ## Example
 
@@ -158,7 +158,7 @@ def _kept_elsewhere(ctx: Context) -> str:
             of_kernels = bool(sites) and kernel_of(ctx, ctx.project.sites(other)) is not None
             if (kept := next((s for s in sites if of_kernels or _is_kept(s)), None)) is not None:
                 return f"line {kept.line} of `{other}`, which belongs to the same program, keeps it"
-            if sites:
+            if sites or beside is _of_models:
                 program.append(other)
     alone = not makes and len(program) == 1
     return "tensors follow their model, which porter does not see made in float16" if alone else ""
