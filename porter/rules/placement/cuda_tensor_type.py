@@ -12,10 +12,10 @@ There are no such types. dtype and device are said apart: `torch.tensor(..., dty
 ## When porter rewrites
 
 `torch.cuda.FloatTensor([...])` from a list becomes `torch.tensor`, one made of sizes (`FloatTensor(n, 3)`,
-`FloatTensor(x.size())`) `torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes `x.to("neuron", torch.float32)`.
-`x.type() == "torch.cuda.HalfTensor"` asks for a dtype: it becomes `x.dtype == torch.float16`.
-`isinstance(x, torch.cuda.FloatTensor)` becomes a test of dtype and device, together with what runs behind it.
-Annotations become `torch.Tensor`.
+`FloatTensor(x.size())`, `FloatTensor(size=s)`) `torch.empty`. `x.type(torch.cuda.FloatTensor)` becomes
+`x.to("neuron", torch.float32)`. `x.type() == "torch.cuda.HalfTensor"` asks for a dtype: it becomes
+`x.dtype == torch.float16`, and `in` a list of halves likewise. `isinstance(x, torch.cuda.FloatTensor)` becomes a test
+of dtype and device, together with what runs behind it. Annotations become `torch.Tensor`.
 
 A type that a flag chooses (`Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor`) becomes a device that the
 flag chooses: what is made of the type moves to it. So does what is made of `dtype = torch.cuda.FloatTensor`.
@@ -44,6 +44,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 
 from porter.catalog.schema import Row
 from porter.index.outline import dotted
@@ -59,6 +60,9 @@ from porter.rules.uses import asks_class, is_asked_for
 
 _CONVERTS = re.compile(rb"\.\s*(type)\(\s*\Z")
 _COMPARES = re.compile(rb"\.(type\(\))\s*[=!]=\s*\Z")
+_ASKS = re.compile(rb"\.(type\(\))\Z")
+_TYPE = re.compile(r"^torch\.cuda\.|Tensor$")
+_TESTED = ("Compare", "List", "Tuple", "Set")
 _ENDS = re.compile(rb"\s*[,)]")
 _SHORT = ("float16", "bfloat16")  # whether a program should go on in float16 is another question
 _WINDOW = 80  # bytes before a site that are looked at
@@ -146,11 +150,15 @@ def _constructed(site: Site, call: Call, ctx: Context, torch: str, dtype: str) -
 
 def _factory(site: Site, call: Call, ctx: Context) -> str | None:
     """A list is data, numbers and shapes are sizes; None for anything else, which may be either."""
-    if not call.arguments or any(a.keyword is not None for a in call.arguments):
-        return None
-    if len(call.arguments) > 1:
+    kinds = {argument.keyword for argument in call.arguments}
+    texts = (ctx.text(a.start, a.end).lstrip("*") for a in call.arguments)
+    values = [ast.parse(f"({text})", mode="eval").body for text in texts]
+    spread = [value for a, value in zip(call.arguments, values, strict=True) if a.keyword == "*"]
+    if kinds == {"size"} or (kinds <= {None, "*"} and spread and all(_is_shape(v, site, ctx) for v in spread)):
         return "empty"
-    value = ast.parse(f"({ctx.text(call.arguments[0].start, call.arguments[0].end)})", mode="eval").body
+    if kinds != {None} or len(values) > 1:
+        return "empty" if kinds == {None} else None
+    value = values[0]
     if _is_number(value, site, ctx) or _is_shape(value, site, ctx):
         return "empty"
     return "tensor" if _is_list(value, site, ctx) else None
@@ -246,15 +254,31 @@ def _compared(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     at = max(0, site.start - _WINDOW)
     method = _COMPARES.search(ctx.source.text, at, site.start)
     if site.kind != "string" or method is None:
-        return None
+        return _among(site, ctx, torch)
     return (*ctx.edit(*method.span(1), "dtype"), *ctx.edit(site.start, site.end, f"{torch}.{dtype}"))
+
+
+def _among(site: Site, ctx: Context, torch: str) -> Edits | None:
+    """``x.type() in ["torch.cuda.HalfTensor", "torch.cuda.BFloat16Tensor"]``: halves, by their names."""
+    match ctx.outline().expressions(site.start, site.end):
+        case [*_, ast.Compare(asked, [ast.In() | ast.NotIn()], [listed]), _, ast.Constant()]:
+            span, names = ctx.outline().span(asked), getattr(listed, "elts", ())
+            method = _ASKS.search(ctx.source.text, span.start, span.end)
+            dtypes = [DTYPES.get(_TYPE.sub("", str(getattr(name, "value", "")))) for name in names]
+            if method is None or any(dtype not in _SHORT for dtype in dtypes):
+                return None
+            places = map(ctx.outline().span, names)
+            edits = (ctx.edit(at.start, at.end, f"{torch}.{d}") for at, d in zip(places, dtypes, strict=True))
+            return (*ctx.edit(*method.span(1), "dtype"), *chain(*edits))
+    return None
 
 
 def _beside_half(site: Site, ctx: Context) -> bool:
     """Whether the test is an arm of a chain that has another for halves: both ask for the dtype."""
     outline = ctx.outline()
     chain = [outline.span(node.test) for node in outline.around(site.start) if isinstance(node, ast.If)]
-    halves = (s for s in ctx.where("parent", "Compare") if s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
+    tested = (s for parent in _TESTED for s in ctx.where("parent", parent))
+    halves = (s for s in tested if s.name.endswith((".HalfTensor", ".BFloat16Tensor")))
     return len(chain) > 1 and any(test.holds(half.start) for half in halves for test in chain)
 
 
