@@ -18,6 +18,7 @@ from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
 from porter.rules.policy import by_hand, leave
 from porter.rules.sisters import OTHERS, SERVERS, Family, family, sister, twin
+from porter.rules.uses import stand_in
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
 _LEFT = {
@@ -89,6 +90,12 @@ def _under(guard: Guard, result: Judgement, rule: str, ctx: Context) -> Judgemen
             needed = rule in _NEEDED and result.verdict in STAYS and not _by_device(result.site, guard, ctx)
             return _vendors(result, guard, ctx) if not needed else None
     return None
+
+
+def _stood_in(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
+    """What is used of a package by a name that has another meaning where its import fails."""
+    line = stand_in(result.site, ctx) if rule in _PACKAGE_RULES else None
+    return leave(result, f"its import may fail: line {line} has another in its place") if line is not None else None
 
 
 def _tried(result: Judgement, guard: Guard, ctx: Context) -> Judgement | None:
@@ -260,5 +267,5 @@ def _moves_a_part(site: Site) -> bool:
 
 
 _Step = Callable[[Judgement, str, Context], Judgement | None]
-_ANY: tuple[_Step, ...] = (_asserted, _for_others, _guarded)
+_ANY: tuple[_Step, ...] = (_asserted, _for_others, _guarded, _stood_in)
 _CHANGES: tuple[_Step, ...] = (_accompanied, _by_path, _kept, _in_family, _by_name)

@@ -18,6 +18,8 @@ _CLASS_TEST = re.compile(rb"\bis(?:instance|subclass)\((?:[^()]|\([^()]*\))*,\s*
 _READ = re.compile(rb"(?:(?:\.get\(|\[)\s*[\"'](?P<key>[^\"']*)[\"']|\.(?P<attribute>(?!get\()\w+))")
 _BOUND = re.compile(rb"([\w.]+)\s*(?::[^=\n]*)?=\s*\Z")
 _ASKED = re.compile(rb"\s*,\s*[\"'](\w+)[\"']\s*\)")  # of a module, by its name: `hasattr(torch.cuda, "Stream")`
+_TORCH = re.compile(r"(?:torch|nn|F)\.")
+_ROOT = re.compile(rb"\w+")
 _DEF = re.compile(rb"^[ \t]*(?:async\s+)?def\b", re.M)
 _NEXT = re.compile(rb"(?:async|def|class)\b|@")
 TESTS = frozenset({"Compare", "BoolOp", "UnaryOp", "test"})  # where what a condition asks for stands
@@ -100,6 +102,27 @@ def may_be_missing(site: Site, ctx: Context) -> bool:
     mine = [s for s in brought if s.start == site.alias] or brought
     missing = any(guard.kind in ("import", "fallback") for s in mine for guard in s.guards)
     return missing or asked_whether_there(site, ctx)
+
+
+def stand_in(site: Site, ctx: Context) -> int | None:
+    """The line where a handler gives the name that a site uses to something else, if the import of it has failed."""
+    outline, name = ctx.outline(), _ROOT.match(ctx.source.text, site.start)
+    tried = outline.parent(site.alias) if site.alias is not None and site.role != "import" else None
+    if not isinstance(tried, ast.Try) or name is None:
+        return None
+    handled = (node for handler in tried.handlers for node in handler.body)
+    return next((node.lineno for node in handled if name[0].decode() in _provided(node)), None)
+
+
+def _provided(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement gives to something that computes without a package: PyTorch's, or the program's."""
+    match node:
+        case ast.ClassDef(name) | ast.FunctionDef(name) if not any(isinstance(n, ast.Raise) for n in ast.walk(node)):
+            yield name
+        case ast.ImportFrom(module, names, level) if level or (module or "").startswith("torch."):
+            yield from (alias.asname or alias.name for alias in names)
+        case ast.Assign([ast.Name(name)], ast.Attribute() as value) if _TORCH.match(ast.unparse(value)):
+            yield name
 
 
 def asked_whether_there(site: Site, ctx: Context) -> bool:

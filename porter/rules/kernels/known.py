@@ -8,7 +8,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.by_name import OWN_KERNEL
-from porter.rules.uses import may_be_missing
+from porter.rules.uses import may_be_missing, stand_in
 
 # Rules whose findings mean code that only CUDA runs, as far as their rows do not say otherwise.
 KERNELS = frozenset(
@@ -29,7 +29,7 @@ _DEVICE_WORD = re.compile(r"CUDA|Cuda|GPU|Gpu|CPU|Cpu|Mps|MPS|Xla|XLA|TPU|Xpu|XP
 def is_kernel(site: Site, ctx: Context) -> bool:
     """Whether a site uses a package or a kernel that has no equivalent on the target."""
     row = ctx.catalogue.find(site.kind, site.name)
-    if row is None or row.rule not in KERNELS or is_arithmetic(site):
+    if row is None or row.rule not in KERNELS or is_arithmetic(site) or stand_in(site, ctx) is not None:
         return False
     return ctx.answer(row).verdict in STAYS or (row.signature is not None and may_be_missing(site, ctx))
 

@@ -15,6 +15,7 @@ from porter.rules.placement.evidence import evidence, is_text
 from porter.rules.placement.flags import counted, flag, naming, statement_of, unless
 from porter.rules.placement.hold import Hold
 from porter.rules.placement.reach import asks_again, has_sister, reached
+from porter.rules.uses import is_shown
 
 _PRODUCTS = re.compile(
     r"apex|nccl|tensorrt|triton|flash|bitsandbytes|xformers|cudnn|cuda (?:graph|kernel)|megatron|onnxruntime|paddle",
@@ -154,7 +155,7 @@ def _blocks(ctx: Context, site: Site) -> bool:
         return True
     if site.name == "torch.cuda" and any(o.start <= site.start < o.end for o in ctx.where("role", "dynamic")):
         return False  # `hasattr(torch.cuda, "x")` is about `x`
-    if is_arithmetic(site):
+    if is_arithmetic(site) or (site.name == "torch.version.cuda" and is_shown(site, ctx)):
         return False
     row = ctx.catalogue.find(site.kind, site.name)
     if row is None:
