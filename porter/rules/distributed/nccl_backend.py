@@ -130,8 +130,6 @@ def _symbol(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if (other := beside(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"`{other.name}` stands beside it: decide the whole condition")
     if action_of(answer) == "constant" and site.call is None:
-        if ctx.text(site.start, site.end).isidentifier():  # a name of the program's own, which changes with its value
-            return Dismissed(site, "part")
         if _COMPOSED.search(ctx.source.text):
             return by_hand(site, row, ctx, _NO_FUNCTION)
         return judgement(site, row, ctx, edits=ctx.edit(site.start, site.end, answer.replacement))
