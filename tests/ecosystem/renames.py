@@ -43,6 +43,7 @@ _PARTIAL = {
     "torch.cuda.amp.autocast": "functools.partial",
     "torch.cuda.amp.autocast_mode.autocast": "functools.partial",
 }
+_VALUES = {*_PARTIAL, "torch.distributed.Backend.NCCL"}  # and a constant that becomes a text
 _TENSOR_TYPE = re.compile(r"torch\.cuda\.(\w+Tensor)")  # chosen types become those of the CPU, and go to the device
 # What seeds the device seeds it alone, and what seeds all generators does, too.
 _SEEDS = dict.fromkeys(("torch.cuda.manual_seed", "torch.cuda.manual_seed_all"), "torch.manual_seed")
@@ -154,7 +155,7 @@ class _Comparison:
         if not new.names and not new.others:
             return None if self._unseen(span) else "orphan"
         gone, come = old.names - new.names, new.names - old.names
-        if (old.others and redefined) or (not old.names and edited) or (redefined and gone and gone <= _PARTIAL.keys()):
+        if (old.others and redefined) or (not old.names and edited) or (redefined and gone and gone <= _VALUES):
             return None  # a value, made in another way
         if edited and old.others and not any(name.startswith("torch.") for name in gone):
             return None  # a method of a value that has the name of a module
