@@ -86,9 +86,11 @@ def _told(site: Site, ctx: Context) -> Hold | None:
 
 
 def _choosing(ctx: Context) -> list[Site]:
-    """The arguments of a file that choose what a framework or compiler is to do, by what differs between devices."""
-    rows = ((s, ctx.catalogue.find(s.kind, s.name)) for s in ctx.sites if s.kind == "argument")
-    return [s for s, row in rows if row is not None and row.rule in _CHOOSING and speaks_of(s, row, ctx)]
+    """The arguments of a file that choose what a framework or compiler is to do, unless their values are alike."""
+    arguments = ((s, ctx.catalogue.find(s.kind, s.name)) for s in ctx.sites if s.kind == "argument")
+    telling = ((s, row) for s, row in arguments if row is not None and row.rule in _CHOOSING)
+    known = ctx.outline().constants
+    return [s for s, row in telling if speaks_of(s, row, ctx) or not any(known(s.start, s.end))]
 
 
 def _around(site: Site, ctx: Context) -> Hold | None:
