@@ -21,6 +21,11 @@ class Alias(msgspec.Struct, frozen=True):
     keeps_name: bool  # bound by ``as`` or by assignment: its name is the program's own choice
     droppable: bool  # an import, which goes when nothing uses it
 
+    @property
+    def same(self) -> bool:
+        """Whether ``as`` says no name of the program's own: ``import torch.cuda as cuda``."""
+        return self.keeps_name and self.droppable and self.local == self.written.rpartition(".")[2]
+
 
 class Use(msgspec.Struct, frozen=True):
     """A place that names something through an alias."""
@@ -59,6 +64,8 @@ def decide(alias: Alias, uses: Sequence[Use], own: str | None, names: Names) -> 
     if uses and not renamed and alias.droppable:
         return Move(None, {})
     target = _target(renamed, own)
+    if uses and target is not None and alias.same and target.rpartition(".")[2] != alias.local:
+        target = None  # the name would say what it no longer is
     local = alias.local if alias.keeps_name or target is None else target.rpartition(".")[2]
     if local != alias.local:
         ambiguous = names.bindings[alias.local] != 1 or not all(use.exact for use in uses)

@@ -131,8 +131,7 @@ class _Plan:
         if imported is not None:
             if imported.statement.start in self.frozen:
                 raise Stays("its import statement cannot be split")
-            chosen = imported.renamed and imported.local != imported.qualified.rpartition(".")[2]
-            alias = Alias(imported.qualified, imported.local, chosen, droppable=True)
+            alias = Alias(imported.qualified, imported.local, imported.renamed, droppable=True)
         elif offset in self.frozen:
             raise Stays("its value cannot be spelled anew")
         elif place is not None and (parts := self.parts[self.uses[offset][0]]):

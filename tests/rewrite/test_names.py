@@ -96,6 +96,7 @@ def rewritten(text: str) -> str:
         ("from torch import nn, cuda\ncuda.synchronize()\n", "from torch import nn, neuron\nneuron.synchronize()\n"),
         ("from torch.cuda import amp\namp.autocast()\n", "from torch import amp\namp.autocast()\n"),
         ("import torch.cuda as tc\ntc.synchronize()\n", "import torch.neuron as tc\ntc.synchronize()\n"),
+        ("import torch\nimport torch.cuda as cuda\ncuda.synchronize()\n", "import torch\ntorch.neuron.synchronize()\n"),
         ("import torch.cuda.amp as amp\namp.autocast()\n", "import torch.amp as amp\namp.autocast()\n"),
         (
             "import torch\nfrom torch import cuda\ncuda.synchronize(); cuda.amp.autocast()\n",
