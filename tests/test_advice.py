@@ -162,3 +162,12 @@ def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, mo
     Path(path).write_text(source)
     report = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False}))
     assert [f.advice for f in report.findings if f.line == line and f.advice.startswith(told)]
+
+
+@pytest.mark.parametrize("beside", ["setup.py", "train.py"])
+def test_requirements_that_setup_may_read(beside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("requirements.txt").write_text("torch==2.6.0\n")
+    Path(beside).write_text("print(open('requirements.txt').read())\n")
+    (finding,) = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False})).findings
+    assert ("keep the indexes out" in finding.advice) == (beside == "setup.py")

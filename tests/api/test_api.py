@@ -147,6 +147,13 @@ def test_a_rewrite() -> None:
     assert "import torch_xla\n" in porter.rewrite_source(CUDA, target="xla").source
 
 
+def test_a_line_that_moves_ends_like_the_file() -> None:
+    lines = ["import torch", "torch.cuda.set_device(0)", 'torch.distributed.init_process_group("nccl")', "print(1)", ""]
+    source = porter.rewrite_source("\r\n".join(lines)).source
+    assert source.split("\r\n")[2] == "torch.neuron.set_device(0)"
+    assert source.count("\r") == source.count("\n") == source.count("\r\n")
+
+
 def test_text_is_read_as_the_encoding_that_it_declares() -> None:
     text = "# coding: latin-1\nimport torch\né = torch.device('cuda')\n"
     assert porter.rewrite_source(text).source == text.replace("cuda", "neuron")

@@ -50,7 +50,8 @@ from porter.rules.table import by_hand, judge_by_row, judgement
 from porter.rules.uses import function_around
 
 _ABOUT_DEVICES = re.compile(r"\b(?:gpus?|devices?|cuda)\b", re.I)
-_FOLLOWED = re.compile(rb"[ \t]*(?:#|\n|\Z)")  # by another comment, or by nothing
+_FOLLOWED = re.compile(rb"[ \t]*(?:#|\r?\n|\Z)")  # by another comment, or by nothing
+_LINE_END = re.compile(rb"\r?\n|\Z")
 
 
 @rule("PRT504", "device-before-process-group")
@@ -162,8 +163,7 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
     from porter.rewrite.calls import delete_statement
 
     gone = delete_statement(text, here.start, here.end, here.siblings)
-    line = text.find(b"\n", there.end)
-    end = there.end if line < 0 else line
+    end = _LINE_END.search(text, there.end).start()  # type: ignore[union-attr]  # a file has an end
     if gone is None or text[there.end : end].strip().startswith(b";"):
         return None
     call = expression(spelled(answer, ctx)) + given
@@ -171,12 +171,12 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
         call = behind_test(call, indent, ctx)
     said = _comment(text, gone, indent)
     gone = TextEdit(gone.start - len(said.encode()), gone.end, "")
-    return (gone, *ctx.edit(end, end, f"\n{said}{indent}{call}"))
+    return (gone, *ctx.edit(end, end, f"{ctx.source.newline}{said}{indent}{call}"))
 
 
 def _comment(text: bytes, gone: TextEdit, indent: str) -> str:
     """The comment above a statement that goes, if it is about the device and what follows is not its own."""
-    above = re.compile(rb"(?:^%b#[^\r\n]*\n)+\Z" % indent.encode(), re.M).search(text, 0, gone.start)
+    above = re.compile(rb"(?:^%b#[^\r\n]*\r?\n)+\Z" % indent.encode(), re.M).search(text, 0, gone.start)
     said = above.group().decode(errors="replace") if above is not None else ""
     alone = _FOLLOWED.match(text, gone.end) is not None
     return said if alone and _ABOUT_DEVICES.search(said) else ""

@@ -91,7 +91,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=why)
     if is_build:
         result = write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
-        return _with_python(result, ctx) if name == "torch" and isinstance(result, Judgement) else result
+        return _to_know(result, ctx) if name == "torch" and isinstance(result, Judgement) else result
     if site.name.startswith("https://"):
         return write(site, row, ctx, _index)
     if row.name in _FRAMEWORKS:
@@ -140,8 +140,12 @@ def _release(site: Site, name: str, build: str, ctx: Context) -> str:
     )
 
 
-def _with_python(result: Judgement, ctx: Context) -> Judgement:
-    """The judgement of torch; in conda's environment with what it says of a Python that is too old for it."""
+def _to_know(result: Judgement, ctx: Context) -> Judgement:
+    """The judgement of torch, with what else reads its file, and with a Python that is too old for it."""
+    folder = ctx.source.path.rpartition("/")[0]
+    if ctx.source.kind == "requirements" and result.edits and "setup.py" in ctx.project.files.get(folder, ()):
+        why = "Where `setup.py` reads this file, keep the indexes out of it: setuptools takes requirements alone."
+        return msgspec.structs.replace(result, advice=f"{result.advice} {why}")
     found = _PYTHON.search(ctx.source.shown) if ctx.source.kind == "conda" else None
     if found is None or int(found[1]) >= _OLDEST:
         return result

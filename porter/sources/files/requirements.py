@@ -19,7 +19,9 @@ _EGG = re.compile(r"[#&]egg=([\w.-]+)", re.ASCII)
 _CUDA_BUILD = re.compile(r"(?:\+|%2B)(cu(?:da)?\d*)", re.ASCII)
 _CUDA_EXTRA = re.compile(r"\[[\w,-]*cuda[\w,-]*\]", re.ASCII)
 _CUDA_INDEX = re.compile(
-    r"https?://[^\s'\"]{0,200}?(?:/cu[\d$]|\+cu[\d$]|\bnvidia\.com|flashinfer\.ai/whl)[^\s'\"]*", re.ASCII
+    r"https?://[^\s'\"]{0,200}?(?:/cu[\d$]|\+cu[\d$]|\bnvidia\.com|flashinfer\.ai/whl)"
+    r"(?:(?<=\$)\([^()\n]{0,80}(?:\([^()\n]{0,80}\)[^()\n]{0,80}){0,4}\)|[^\s'\"])*",  # cu$(subst .,,$(VERSION))
+    re.ASCII,
 )
 _CHANNEL = re.compile(r"(?:https?://[^\s]*/)?nvidia(?:/label/[\w.-]+)?/?", re.ASCII)
 _OPTION = re.compile(r"(-(?:-[\w-]+|\w))(?:[ \t=]+|$)", re.ASCII)
