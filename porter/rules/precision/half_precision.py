@@ -48,7 +48,7 @@ from porter.rules.table import judgement
 from porter.rules.uses import before, function_around
 
 _CHOICE = re.compile(rb"[(,]\s*(dtype|torch_dtype|param_dtype|reduce_dtype|buffer_dtype)\s*=\s*\Z")
-_OPTION = re.compile(rb"\bif\b[^\n]*(?:half|fp16|float16|==\s*16\b)", re.I)
+_OPTION = re.compile(rb"\bif\b[^\n#]*(?:half|fp16|float16|==\s*16\b)", re.I)
 _SAID = re.compile(rb"[^\n#]*#[^\n]*\b(?:fp16|float16|half)\b", re.I)
 _ON_CPU = re.compile(rb"\b(?:\w*device|device_map|map_location)\s*=\s*(?:torch\.device\(|\{\W*)?[\"']cpu[\"']")
 _OF_THAT = re.compile(rb"\b(?:to\(|map_location\s*=\s*|device\s*=\s*)device\b(?!\s*[.(])")  # where the device goes
