@@ -11,6 +11,7 @@
    its edits write.
 8. Nothing is left out that another reader reads, and no file needs to be kept from its own edits: porter refuses to
    write what it cannot prove, but has no cause to.
+9. A rewritten file uses no name that it no longer binds, as ruff reads it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +50,7 @@ else:
 
 
 _SAYS_NOTHING = re.compile(r"(?<!`)`(\"\"|'')?`(?!`)")
+_RUFF = ["ruff", "check", "--isolated", "--no-cache", "--select=F821", "--ignore-noqa", "--output-format=json"]
 _WRITES_NOTHING = re.compile(r"\w=(\"\"|'')(?![\"'])")
 
 
@@ -93,6 +95,7 @@ def prove_here(settings: Settings) -> Proof:
     broken += [f"{found.path}: other findings from the cache" for found in {*remembered} ^ {*seen.findings}]
     broken += filter(None, map(nameless, seen.findings))
     broken += refused(rewritten)
+    broken += unbound(changes)
     patch = b"".join(unified(c.path, c.before, c.changes, created=not Path(c.path).exists()) for c in changes)
     broken += applied(changes, patch)
     broken += [f"{change.path}: a second rewrite changes it again" for change in changed(engine.rewrite(["."], known))]
@@ -149,6 +152,28 @@ def places(change: FileChange, report: Report) -> Iterator[tuple[int, int]]:
     for unit in change.units:
         if not known.issuperset(unit.findings):
             yield from ((made.start, made.end) for made in unit.changes)
+
+
+def unbound(changes: Sequence[FileChange]) -> Iterator[str]:
+    """The names that rewritten files use and do not bind, but did before."""
+    before = undefined({change.path: change.before for change in changes})
+    after = undefined({change.path: change.after for change in changes})
+    for (path, name), count in (after - before).items():
+        yield f"{path}: {name}, {count} more than before"
+
+
+def undefined(files: Mapping[str, bytes]) -> Counter[tuple[str, str]]:
+    """How often files of Python use a name that nothing binds, by path and what ruff says of the name."""
+    code = {path: content for path, content in files.items() if path.endswith((".py", ".ipynb"))}
+    with tempfile.TemporaryDirectory(prefix="porter-names-") as folder:
+        names = {}
+        for number, (path, content) in enumerate(code.items()):
+            copy = Path(folder) / f"{number}{Path(path).suffix}"
+            copy.write_bytes(content)
+            names[copy.name] = path
+        told = subprocess.run([*_RUFF, folder], capture_output=True, check=False)
+    found = [one for one in json.loads(told.stdout) if one["code"] == "F821"]  # else it does not parse
+    return Counter((names[Path(one["filename"]).name], one["message"]) for one in found)
 
 
 def outside(before: bytes, after: bytes, edited: Iterable[tuple[int, int]]) -> int | None:

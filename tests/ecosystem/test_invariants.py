@@ -11,7 +11,7 @@ from porter.config import load
 from porter.engine import FileChange
 from porter.model import TARGETS
 from tests.ecosystem.conftest import ROOT
-from tests.ecosystem.invariants import outside, parses, prove
+from tests.ecosystem.invariants import outside, parses, prove, undefined
 from tests.ecosystem.renames import hold
 
 SETTINGS = {target: load(isolated=True, overrides={"target": target}) for target in TARGETS}
@@ -74,3 +74,17 @@ def test_insertions_are_edits_too() -> None:
 def test_what_a_file_must_be(path: str, good: bytes, bad: bytes) -> None:
     assert parses(path, good) is None
     assert parses(path, bad)
+
+
+def test_names_that_nothing_binds() -> None:
+    files = {
+        "a/b.py": b"import os\nprint(os, gone)\n",
+        "b.py": b"gone = 1\nprint(gone)\n",
+        "c.py": b"x = (",
+        "d.sh": b"gone",
+    }
+    (path, told), *others = undefined(files)
+    assert path == "a/b.py"
+    assert "gone" in told
+    assert not others
+    assert not undefined({})

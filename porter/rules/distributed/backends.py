@@ -46,6 +46,11 @@ def not_gloo(test: Site, ctx: Context) -> Edits | None:
     return opposite(test, f"{quoted[1]}gloo{quoted[1]}", ctx) if quoted is not None else None
 
 
+def is_options(site: Site) -> bool:
+    """Whether a site is the options that a process group is made with: those of one backend."""
+    return site.kind == "argument" and site.name.endswith("(pg_options)")
+
+
 def tests_nccl(site: Site) -> bool:
     """Whether a site is NCCL's name in a comparison."""
     return (site.kind == "backend" and site.use == "compare") or (

@@ -39,7 +39,7 @@ from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, named, needing, rule
-from porter.rules.distributed.backends import goes_with_device, knows_others, not_gloo
+from porter.rules.distributed.backends import goes_with_device, is_options, knows_others, not_gloo
 from porter.rules.placement.behind import together
 from porter.rules.placement.devices import argument_around, torch_name
 from porter.rules.table import action_of, by_hand, judge_by_row, judgement
@@ -67,7 +67,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if argument_around(site, ctx) is not None:
         return Dismissed(site, "part")
     result = _entry(site, row, ctx) if site.use == "entry" else _string(site, row, ctx)
-    if isinstance(result, Dismissed) or not _chosen(site):
+    if isinstance(result, Dismissed) or not (_chosen(site) or _OPTIONS.search(_statement(site, ctx))):
         return result
     return msgspec.structs.replace(result, group=together(site))
 
@@ -87,7 +87,7 @@ def _string(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _VENDORS.search(statement):
         advice = f'add `"{ctx.target.backend}"` beside the others, and leave this one'
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice)
-    if _OPTIONS.search(statement):
+    if _OPTIONS.search(statement) and not _without_options(site, ctx):
         return by_hand(site, row, ctx, "options are passed with it: change both", message=message)
     if site.use in ("field", "default") and _LITERAL.search(statement):
         return by_hand(site, row, ctx, "its annotation lists the values: change both", message=message)
@@ -156,6 +156,13 @@ def _entry(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 def _statement(site: Site, ctx: Context) -> bytes:
     return ctx.source.text[site.statement.start : site.statement.end] if site.statement is not None else b""
+
+
+def _without_options(site: Site, ctx: Context) -> bool:
+    """Whether the options that are passed with it, those of one backend, go."""
+    options = (s for s in ctx.where("kind", "argument") if is_options(s) and together(s) == together(site))
+    rows = (ctx.catalogue.find(s.kind, s.name) for s in options)
+    return any(row is not None and action_of(ctx.answer(row)) == "argument" for row in rows)
 
 
 def _chosen(site: Site) -> bool:

@@ -19,11 +19,14 @@ is reported: use `dist.barrier()`.
 
 from __future__ import annotations
 
+import msgspec
+
 from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
-from porter.rules.distributed.backends import asked_of_nccl
+from porter.rules.distributed.backends import asked_of_nccl, is_options
+from porter.rules.placement.behind import together
 from porter.rules.placement.devices import ON_CUDA, is_chosen, judge_none_elsewhere
 from porter.rules.table import action_of, judge_by_row, judgement
 from porter.rules.uses import has_uses
@@ -40,4 +43,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if is_chosen(ctx.text(site.start, site.end), site, ctx):
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen where it is set")
         return judge_none_elsewhere(site, row, ctx, ON_CUDA)
-    return judge_by_row(site, row, ctx)
+    judged = judge_by_row(site, row, ctx)
+    if isinstance(judged, Dismissed) or not is_options(site):
+        return judged
+    return msgspec.structs.replace(judged, group=together(site))

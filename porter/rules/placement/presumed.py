@@ -211,6 +211,8 @@ def _uses(ctx: Context, home: ast.AST) -> _Uses:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Subscript() as inner, attr=name)):  # layers[i].cpu()
                 _enter(node, f"{ast.unparse(inner)}.{name}", uses)
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Attribute(value=inner, attr="cuda")), attr=name)):
+                _enter(node, f"{dotted(inner)}.{name}", uses)  # model.cuda().eval()
             case ast.Call(func=function):
                 _enter(node, dotted(function), uses)
             case ast.Attribute(value=inner, attr="shape" | "ndim", ctx=ast.Load()):
