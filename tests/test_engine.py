@@ -377,3 +377,16 @@ def test_what_is_compared_is_called_by_its_part(test: str, told: str) -> None:
     write({"a.py": f"def f(s):\n    return {test}\n"})
     (found,) = by_path(check(), "a.py")
     assert found.message == told
+
+
+def test_a_look_into_more_files_changes_no_reason() -> None:
+    low = "import torch\n\nLOW = [torch.float16]  # on CUDA\n"
+    write({"first.py": low, "second.py": f"{low}torch.cuda.synchronize()\n"})
+    main = "import torch\nfrom first import LOW as A\nfrom second import LOW as B\n"
+    write({"main.py": f"{main}\ny = torch.ones(3, device='cuda', dtype=torch.half)\n"})
+    seen, audited = (
+        {finding.advice for finding in engine.run(["."], settings(target="portable"), audit=audit).findings}
+        for audit in (False, True)
+    )
+    assert any("`second`" in advice for advice in seen)
+    assert seen == audited

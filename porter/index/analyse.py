@@ -57,7 +57,8 @@ def analyse(task: Task, through: Lens) -> Facts:
     known, lines = digest(raw), raw.count(b"\n")
     audited = through.audit and task.kind in PYTHON and _MENTION.search(raw) is not None
     directed = any(word in raw for word in _DIRECTED)
-    if not (task.names or task.asked or audited or through.prefilter.wanted(task.kind, raw, task.display)):
+    wanted = bool(task.names or task.asked) or through.prefilter.wanted(task.kind, raw, task.display)
+    if not (wanted or audited):
         return Facts(known, lines, any(word in raw for word in _PLACING), directed=directed)
     try:
         with limited(0 if task.asked else through.seconds):
@@ -67,7 +68,7 @@ def analyse(task: Task, through: Lens) -> Facts:
             if task.asked == "bindings":
                 return Facts(known, lines, summary=bindings(source))
             sites, summary, problems = _look(source, task, through)
-            return Facts(known, lines, False, summary, problems, Raw(encode(sites)), directed)
+            return Facts(known, lines, False, summary, problems, Raw(encode(sites)), directed, aside=not wanted)
     except TooSlow:
         if task.asked:
             raise

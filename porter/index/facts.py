@@ -38,7 +38,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What one file says of itself. Sites, and the flow of values, are encoded: they take up most, and wait for long.
 
     ``summary`` is None where the file is not Python, or was filtered out; ``placing`` then tells whether it may put
-    a value on a device all the same. ``directed`` tells whether it may have comments that silence findings.
+    a value on a device all the same. ``directed`` tells whether it may have comments that silence findings, ``aside``
+    that it mentions CUDA and is looked into for that alone: other files judge as if it were filtered out.
     """
 
     digest: bytes  # of the contents
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     problems: tuple[Problem, ...] = ()
     sites: msgspec.Raw = msgspec.Raw(b"\x90")  # none
     directed: bool = False
+    aside: bool = False
 
 
 class Setup(NamedTuple):

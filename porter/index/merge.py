@@ -60,7 +60,7 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, agai
     unseen = Unseen(list(zip(tasks, facts, strict=True)), again)
     python = [task.display for task in tasks if task.kind == "python"]
     summaries = [known.summary for known in facts if known.summary is not None]
-    by_module = {known.summary.module: known for known in facts if known.summary is not None}
+    by_module = {known.summary.module: known for known in facts if known.summary is not None and not known.aside}
 
     def sites(module: str) -> tuple[Site, ...]:
         return sites_of(by_module[module]) if module in by_module else ()
