@@ -43,13 +43,14 @@ from porter.rules.placement.devices import torch_name
 from porter.rules.precision.forward import binds, reads, variable
 from porter.rules.precision.to_numpy import casts, handed
 from porter.rules.spelling import device_type
-from porter.rules.table import action_of, by_hand, judge_by_row, judgement
+from porter.rules.table import action_of, by_hand, judge_by_row, judgement, subject
 from porter.rules.uses import has_uses
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 _OBJECT = "used as an object: a `functools.partial` of it is called alike"
 _OTHERS = "it may stand for something else, which is called alike"
 _CUDA_AMP = "torch.cuda.amp."
+_NEW = "torch.amp.autocast"
 # Calls that mean CUDA where they name no device: the general form's name, and how many arguments say no device.
 _QUERIES = {
     "torch.get_autocast_gpu_dtype": ("torch.get_autocast_dtype", 0),
@@ -75,7 +76,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judge_by_row(site, row, ctx)
     old = site.name.startswith(_CUDA_AMP)
     if site.role == "import":
-        return judgement(site, row, ctx, rename="torch.amp.autocast") if old else Dismissed(site, "agnostic")
+        return judgement(site, row, ctx, rename=_NEW) if old else Dismissed(site, "agnostic")
     if site.call is None:
         return _bound(site, row, ctx) if old else _device_bound(site, row, ctx)
     return _old(site, row, ctx, site.call) if old else _general(site, row, ctx, site.call)
@@ -84,7 +85,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _bound(site: Site, row: Row, ctx: Context) -> Judgement:
     """``autocast = torch.cuda.amp.autocast``: a name of the program's own, which something else may have as well."""
     if _is_called(site, ctx):
-        return judgement(site, row, ctx, rename="torch.amp.autocast")
+        return judgement(site, row, ctx, rename=_NEW)
     partial = _partial(site, ctx)
     if partial is None:
         return by_hand(site, row, ctx, _OBJECT)
@@ -157,26 +158,40 @@ def _old(site: Site, row: Row, ctx: Context, call: Call) -> Judgement | Dismisse
         if _partial(bound, ctx) is not None:
             return Dismissed(site, "part")
         return by_hand(site, row, ctx, f"give the name of line {bound.line} a `functools.partial`: {_OTHERS}")
+    dtype, plain = call.get("dtype", 1), call.get("dtype", 1) is None and not call.unpacked
+    off = plain and _disabled(call.get("enabled", 0))
     if not ctx.edits:
-        return judgement(site, row, ctx)
+        return _off(site, row, ctx) if off else judgement(site, row, ctx)
     from porter.rewrite.calls import CallEditor
 
     editor = CallEditor(ctx.source.text, call).insert_first(device_type(site, ctx))
     positional = [a for a in call.arguments if a.keyword is None]
     for argument, parameter in reversed(list(zip(positional, ("enabled", "dtype", "cache_enabled"), strict=False))):
         editor.rename_keyword(argument, parameter)
-    dtype = call.get("dtype", 1)
+    if off:
+        return _off(site, row, ctx, editor.edits())
     chosen, advice = _bfloat16(dtype, ctx), ""
     if ctx.target.keeps_cuda:
         pass  # each device has its own default, and CUDA's is what it was
-    elif dtype is None and not _disabled(call.get("enabled", 0)) and not call.unpacked:
+    elif plain:
         editor.append(f"dtype={chosen}")
     elif dtype is not None and dtype.symbol in _HALF:
         editor.replace(dtype, chosen)
     elif dtype is not None:
         advice = f"write `torch.autocast({device_type(site, ctx)})`, with the dtype that is given"
     edits, note = editor.edits(), _shown(site, ctx)
-    return judgement(site, row, ctx, advice=advice, note=note, edits=edits, rename="torch.amp.autocast")
+    return judgement(site, row, ctx, advice=advice, note=note, edits=edits, rename=_NEW)
+
+
+def _off(site: Site, row: Row, ctx: Context, edits: Edits | None = ()) -> Judgement:
+    """``torch.cuda.amp.autocast(enabled=False)``: by either name nothing is cast, and no dtype is to be chosen."""
+    verdict = Verdict.AUTO if site.certain else None
+    message = f"{subject(site)} turns mixed precision off"
+    device = f'"{ctx.target.device}"' if ctx.target.device else "DEVICE"
+    advice = f"write `{_NEW}({device}, enabled=False)`"
+    return judgement(
+        site, row, ctx, verdict=verdict, message=message, advice=advice, note=None, edits=edits, rename=_NEW
+    )
 
 
 def _shown(site: Site, ctx: Context) -> str:
