@@ -47,7 +47,7 @@ from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named, needing, rule
 from porter.rules.placement.devices import argument_around
 from porter.rules.placement.indices import is_own
-from porter.rules.placement.presumed import presumed
+from porter.rules.placement.presumed import is_on_device, presumed
 from porter.rules.spelling import device_numbered, device_type
 from porter.rules.table import by_hand, judgement
 
@@ -127,8 +127,9 @@ def _device(named: Argument, site: Site, ctx: Context) -> str | None:
         return text if named.literal is not None else _plain(ctx)  # a device string is a site of its own
     if named.type == "torch.device" or text.endswith("current_device()") or text.startswith("torch.device("):
         return text
-    if any(s.name == "torch.Tensor.get_device" for s in ctx.nesting.within(named.start, named.end)):
-        return f"{text.removesuffix('.get_device()')}.device" if _ASKED.fullmatch(text) else None
+    if (asked := _ASKED.fullmatch(text)) is not None:
+        known = any(s.name == "torch.Tensor.get_device" for s in ctx.nesting.within(named.start, named.end))
+        return f"{asked[1]}.device" if known or is_on_device(asked[1], site, ctx) else None
     if any(s.kind == "device" and ctx.project.feeds(s.place, named.place, ctx.module) for s in ctx.sites):
         return text
     if _DEVICE.search(text) and ctx.project.holds(named.place, "device", ctx.module):

@@ -54,18 +54,33 @@ def presumed(site: Site, ctx: Context) -> str | None:
 def presumed_tensor(site: Site, ctx: Context) -> str | None:
     """What speaks for a tensor in ``x.is_cuda`` of something unknown, by what else is done with it; None for nothing.
 
-    Modules have no such attribute. Packed sequences have it, which have no size, nor a shape to change, and which no
-    function of PyTorch reckons with. Storages have a size, and are on a device as tensors are.
+    Modules have no such attribute. Packed sequences have it, which have no size, nor a shape to change, nor the index
+    of a device, and which no function of PyTorch reckons with. Storages have a size, and a device as tensors have.
     """
     name = ctx.text(site.receiver.start, site.receiver.end) if site.receiver is not None else ""
     if ctx.project.method_somewhere("is_cuda") or _VARIABLE.fullmatch(name) is None:
         return None
-    calls = ctx.once(_uses, ctx.outline().home(name, site.start)).calls
-    method = next((m for m in sorted({"size", *_SHAPING}) if f"{name}.{m}" in calls), None)
-    if method is not None:
-        return f"what has `is_cuda` and `{method}()`, called in line {calls[f'{name}.{method}']}, is a tensor"
+    uses = ctx.once(_uses, ctx.outline().home(name, site.start))
+    placed = () if ctx.project.method_somewhere("get_device") else ("get_device",)
+    if (shaped := _shaped(name, uses, *placed)) is not None:
+        return f"what has `is_cuda` and {shaped} is a tensor"
     call = next(_takers(name, site, ctx, "torch.Tensor"), None)
     return f"what has `is_cuda` and is taken by `{dotted(call.func)}()` is a tensor" if call is not None else None
+
+
+def is_on_device(name: str, site: Site, ctx: Context) -> bool:
+    """Whether ``name.get_device()`` is a tensor's, or a storage's: it has `is_cuda`, or a size, as well."""
+    holder = name.removesuffix(".data")
+    if ctx.project.method_somewhere("get_device") or _VARIABLE.fullmatch(holder) is None:
+        return False
+    uses = ctx.once(_uses, ctx.outline().home(holder, site.start))
+    return holder in uses.asked or _shaped(holder, uses) is not None
+
+
+def _shaped(name: str, uses: _Uses, *others: str) -> str | None:
+    """The call that asks what a name holds for its size, or changes its shape; or one of ``others``."""
+    method = next((m for m in sorted({"size", *_SHAPING, *others}) if f"{name}.{m}" in uses.calls), None)
+    return f"`{method}()`, called in line {uses.calls[f'{name}.{method}']}," if method is not None else None
 
 
 def _by_itself(site: Site, ctx: Context) -> str | None:
@@ -203,6 +218,7 @@ class _Uses(msgspec.Struct, frozen=True):
     shapes: dict[str, int] = {}  # the first line where each one's shape is read, or it is indexed by axes
     methods: dict[str, set[str]] = {}  # those called on it
     makers: dict[str, set[str]] = {}  # what is called to make it
+    asked: set[str] = set()  # those that are asked whether they are on CUDA
 
 
 def _uses(ctx: Context, home: ast.AST) -> _Uses:
@@ -217,6 +233,8 @@ def _uses(ctx: Context, home: ast.AST) -> _Uses:
                 _enter(node, dotted(function), uses)
             case ast.Attribute(value=inner, attr="shape" | "ndim", ctx=ast.Load()):
                 uses.shapes.setdefault(dotted(inner) or "", node.lineno)
+            case ast.Attribute(value=inner, attr="is_cuda"):
+                uses.asked.add(dotted(inner) or "")
             case ast.Subscript(value=inner, slice=ast.Tuple(elts=[*axes])) if any(map(_is_axis, axes)):
                 uses.shapes.setdefault(dotted(inner) or "", node.lineno)
             case ast.Assign(targets=[target], value=ast.Call(func=function) as value):
