@@ -76,6 +76,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     distributions: tuple[str, ...] = ()  # of a package: requirements that are answered alike, by normalised name
     needs_cuda: bool = False  # of a package: without CUDA it cannot be installed, or does nothing
     on_cpu: bool = False  # of a package: it can be imported without CUDA, as can what imports it
+    loaded_by: tuple[str, ...] = ()  # of a package: arguments and classes with which a framework imports it
     imports: tuple[str, ...] = ()  # of a requirement: the top-level modules that it brings
     covers: tuple[str, ...] = ()  # patterns of the coverage yardstick or API map that this row answers
 

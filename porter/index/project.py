@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -16,6 +17,7 @@ from porter.index.noted import Noted
 from porter.index.site import Site
 from porter.index.summary import ClassInfo, Summary
 
+_LAST = re.compile(r"[.(]")  # in front of the last part of a site's name: the parameter of an argument
 _MOVED = frozenset({"torch.Tensor", "torch.nn.Module"})  # of several bases, the one that has a device counts
 
 
@@ -47,6 +49,7 @@ class Project(Flows):
         self.types = types
         self.options: Callable[[], Mapping[str, str]] = dict  # of files that were not analysed, with the file of each
         self._declared: dict[str, str] | None = None  # options and fields, likewise
+        self._standing: dict[tuple[str, ...], list[tuple[str, Site]]] = {}
         self._merge(list(summaries))
 
     def _merge(self, summaries: list[Summary]) -> None:
@@ -67,6 +70,14 @@ class Project(Flows):
     def noted(self) -> Noted:
         """What the sites of all files say together."""
         return Noted(((self._paths.get(module, module), self.sites(module)) for module in self._summaries), self.is_own)
+
+    def standing(self, names: tuple[str, ...]) -> list[tuple[str, Site]]:
+        """Where arguments and classes with these last names stand: path of the file, and the site."""
+        if names not in self._standing:
+            paths = ((self._paths.get(module, module), self.sites(module)) for module in self._summaries)
+            found = ((path, site) for path, sites in paths for site in sites)
+            self._standing[names] = [(p, s) for p, s in found if _LAST.split(s.name.rstrip(")"))[-1] in names]
+        return self._standing[names]
 
     def type_of(self, symbolic: str, module: str, hops: int = HOPS) -> str:
         """The class that a symbolic type stands for: torch's where a base leads there, else the repository's own."""

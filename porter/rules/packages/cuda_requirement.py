@@ -73,6 +73,7 @@ _AFFIXES = re.compile(r"^(?:nvidia-|lib)|-(?:cu\d+|dev|python|toolkit|runtime|dr
 _CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)\s")
 _PIP = re.compile(rb"\bpip[\d.]*\s")
 _PYTHON = re.compile(rb"^[ \t]*-[ \t]*[\"']?python[ \t]*={1,2}[ \t]*3\.(\d+)", re.MULTILINE)
+_NOTHING = ("False", "None")  # of an argument: what asks for nothing
 _OLDEST = 10  # of Python 3, that a release of torch which the target has is built for
 
 
@@ -261,15 +262,23 @@ def _mentioned(ctx: Context, name: str) -> str:
 
 def _importer(row: Row, ctx: Context) -> str:
     """What cannot do without the package: a file with kernels of it before others, and how many more there are."""
-    imports = (found for module in row.imports for found in ctx.project.noted.imports.get(module, ()))
-    needed = {path: site for path, site in imports if not any(guard.kind == "import" for guard in site.guards)}
+    imports = [found for module in row.imports for found in ctx.project.noted.imports.get(module, ())]
+    needed = {path: s for path, s in reversed(imports) if not any(guard.kind == "import" for guard in s.guards)}
+    verb = "import" if needed else "load"
+    needed = needed or _loading(row, ctx)
     if not needed:
         return ""
-    path = min(needed, key=lambda path: not _has_kernel(path, row, ctx))
-    where = f"`{path}` (line {needed[path].line})"
+    path = min(sorted(needed), key=lambda path: not _has_kernel(path, row, ctx))
+    where = f"line {needed[path].line} of `{path}`"
     if len(needed) == 1:
-        return f"{where} imports it: port that first, and delete this with it"
-    return f"{where} and {len(needed) - 1} more import it: port those first, and delete this with them"
+        return f"{where} {verb}s it: port that first, and delete this with it"
+    return f"{where} and {len(needed) - 1} more {verb} it: port those first, and delete this with them"
+
+
+def _loading(row: Row, ctx: Context) -> dict[str, Site]:
+    """What has a framework import the package, by file: ``load_in_8bit=True``."""
+    found = ctx.project.standing(row.loaded_by) if row.loaded_by else []
+    return {path: s for path, s in reversed(found) if s.role != "import" and s.detail not in _NOTHING}
 
 
 def _has_kernel(path: str, row: Row, ctx: Context) -> bool:
