@@ -17,7 +17,7 @@ from porter.sources.suppress import Suppression
 LONGEST = 200  # bytes of a line that are kept whole
 
 _EDITED = (Verdict.AUTO, Verdict.REVIEW)
-_LINE = re.compile(r"\bline (\d+)\b")
+_LINE = re.compile(r"\b([Ll]ine) (\d+)\b(?! of `)")  # of this file, no other
 
 
 def findings(
@@ -149,11 +149,11 @@ def _told(text: str, source: Source, cell: int | None) -> str:
     """What rules say of other lines, as people find them: rules count those of all cells of a notebook."""
 
     def found(match: re.Match[str]) -> str:
-        starts = source.line_starts[int(match[1]) - 1 :]
-        if not starts:  # a line of another file
+        starts = source.line_starts[int(match[2]) - 1 :]
+        if not starts:
             return match[0]
         line, _, home = source.locate(starts[0])
-        return f"line {line}" if home in (None, cell) else f"line {line} of cell {home + 1}"
+        return f"{match[1]} {line}" if home in (None, cell) else f"{match[1]} {line} of cell {home + 1}"
 
     return _LINE.sub(found, text) if cell is not None else text
 

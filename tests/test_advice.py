@@ -8,6 +8,7 @@ import pytest
 
 from porter import engine
 from porter.config import load
+from tests.literate import pack
 
 TESTS_OF_WEIGHTS = """
 from transformers import BitsAndBytesConfig
@@ -162,6 +163,16 @@ def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, mo
     Path(path).write_text(source)
     report = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False}))
     assert [f.advice for f in report.findings if f.line == line and f.advice.startswith(told)]
+
+
+def test_a_line_of_another_file_is_not_one_of_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("layers.py").write_text("import math\n\nimport flash_attn\n")
+    Path("train.ipynb").write_text(pack(f"# %%\nimport math\n# %%\n!pip install flash-attn\n{NAMES}"))
+    report = engine.run(["train.ipynb", "layers.py"], load(tmp_path, overrides={"jobs": 1, "cache": False}))
+    told = [f.advice for f in report.findings if f.path == "train.ipynb"]
+    assert any("Line 3 of `layers.py` imports it" in advice for advice in told)
+    assert any(advice.startswith("Line 5 looks for `gpu` in it") for advice in told)
 
 
 @pytest.mark.parametrize("beside", ["setup.py", "train.py"])
