@@ -328,6 +328,10 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
     near, by_site = Tests(staying, ctx), {r.site: n for n, r in enumerate(tests)}
     backends = [n for n, test in enumerate(tests) if ctx.target.keeps_cuda and judges_backend(test)]
 
+    def near_by(result: Judgement, flagged: set[Site]) -> Iterator[Judgement]:
+        """The tests that the result may depend on, in order."""
+        return (tests[n] for n in sorted({*backends, *(by_site[t] for t in flagged | near.opening(result.site))}))
+
     def held(result: Judgement) -> Judgement:
         asks = result.rule in ASKING and result.verdict is Verdict.MANUAL
         stays = ctx.target.keeps_cuda and result.verdict is not Verdict.PORTABLE and result.site not in staying
@@ -335,9 +339,7 @@ def _bodies(results: list[Judgement], ctx: Context) -> list[Judgement]:
         if not (result.edited or asks or stays):
             return result
         flagged = near.flagging(result.site)
-        opening = near.opening(result.site)
-        for number in range(len(tests)) if asks else sorted({*backends, *(by_site[t] for t in flagged | opening)}):
-            test = tests[number]
+        for test in tests if asks else near_by(result, flagged):
             if asks and test.verdict is Verdict.PORTABLE and only_asked(result, test.site, ctx):
                 return leave(result, f"asked only where line {test.site.line} finds CUDA, and that test stays")
             asked = ctx.target.keeps_cuda and judges_backend(test) and leads_to(test.site, result.site, ctx)

@@ -41,6 +41,7 @@ from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, needing, rule
 from porter.rules.distributed.order import PLACES, group_behind, helper_before, helper_behind, is_start, uses_before
+from porter.rules.lines import line_behind
 from porter.rules.placement.devices import ON_CUDA, judge_none_elsewhere
 from porter.rules.placement.flags import flag
 from porter.rules.placement.indices import computed, is_own, second, with_its_moves
@@ -51,7 +52,6 @@ from porter.rules.uses import function_around
 
 _ABOUT_DEVICES = re.compile(r"\b(?:gpus?|devices?|cuda)\b", re.I)
 _FOLLOWED = re.compile(rb"[ \t]*(?:#|\r?\n|\Z)")  # by another comment, or by nothing
-_LINE_END = re.compile(rb"\r?\n|\Z")
 
 
 @rule("PRT504", "device-before-process-group")
@@ -163,15 +163,15 @@ def _moved(site: Site, group: Site, answer: Answer, ctx: Context) -> Edits | Non
     from porter.rewrite.calls import delete_statement
 
     gone = delete_statement(text, here.start, here.end, here.siblings)
-    end = _LINE_END.search(text, there.end).start()  # type: ignore[union-attr]  # a file has an end
-    if gone is None or text[there.end : end].strip().startswith(b";"):
+    if gone is None:
         return None
     call = expression(spelled(answer, ctx)) + given
     if answer.absent and not is_present(site, ctx):
         call = behind_test(call, indent, ctx)
     said = _comment(text, gone, indent)
     gone = TextEdit(gone.start - len(said.encode()), gone.end, "")
-    return (gone, *ctx.edit(end, end, f"{ctx.source.newline}{said}{indent}{call}"))
+    put = line_behind(there, f"{said}{indent}{call}".removeprefix(indent), ctx)
+    return (gone, *put) if put is not None else None
 
 
 def _comment(text: bytes, gone: TextEdit, indent: str) -> str:

@@ -149,16 +149,17 @@ def _kept_elsewhere(ctx: Context) -> str:
     A file that makes such a model asks only the files of its class, and what they import.
     """
     makes = any(_makes_model(site, ctx) for site in ctx.sites)
+    around = _imported if makes else _beside
     known, program = {"", ctx.module}, [ctx.module]
     for module in program:  # which grows: files that choose float16, and import each other
-        beside = _of_models if makes and module == ctx.module else _imported if makes else _beside
-        for other in sorted(beside(module, ctx) - known):
+        of_models = makes and module == ctx.module
+        for other in sorted((_of_models if of_models else around)(module, ctx) - known):
             known.add(other)
             sites = _at_work(other, ctx)
             of_kernels = bool(sites) and kernel_of(ctx, ctx.project.sites(other)) is not None
             if (kept := next((s for s in sites if of_kernels or _is_kept(s)), None)) is not None:
                 return f"line {kept.line} of `{other}`, which belongs to the same program, keeps it"
-            if sites or beside is _of_models:
+            if sites or of_models:
                 program.append(other)
     alone = not makes and len(program) == 1
     return "tensors follow their model, which porter does not see made in float16" if alone else ""
