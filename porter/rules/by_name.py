@@ -13,7 +13,7 @@ ARM = re.compile(
 )
 # What the program has of its own for CUDA, rather than to use CUDA: `dtw_cuda`, `CUDAPrefetcher`, not `move_to_cuda`.
 OWN_KERNEL = re.compile(
-    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel|_forward)?$"
+    r"(?<!to)(?<!on)(?<!is)(?<!use)(?<!has)(?<!init)(?<!check)(?<!sync)_cuda(?:_kernel)?(?:_(?:forward|backward|fwd|bwd))?$"
     r"|(?:^|\.)_*(?:CUDA|Cuda[A-Z_])\w*$"
 )
 # A class: `CUDAPrefetcher`.
