@@ -30,6 +30,7 @@ _LEFT = {
 _PACKAGE_RULES = frozenset(
     {"cuda-only-package", "triton-kernel", "attention-implementation", "fused-optimizer", "cuda-extension"}
 )
+_BUILDS = frozenset({"cuda-extension", "cuda-build"})
 _NEEDED = KERNELS | {"framework-argument"}  # told as it is where Neuron comes to it
 _CODE = PYTHON | {"native"}
 _PRIVATE = re.compile(r"_+(?:is|has)_cuda(?:_available)?|_+cuda_(?:is_)?available")
@@ -78,8 +79,9 @@ def _under(guard: Guard, result: Judgement, rule: str, ctx: Context) -> Judgemen
             return leave(result, _LEFT[kind])
         case "import" if rule in _PACKAGE_RULES:
             return _tried(result, guard, ctx)
-        case "cuda" | "mention" if rule == "cuda-extension" and not _opts_out(guard, ctx):
-            return leave(result, "built only where CUDA is found, or asked for")
+        case "cuda" | "mention" if rule in _BUILDS and not _opts_out(guard, ctx):
+            done = "built" if rule == "cuda-extension" else "used"
+            return leave(result, f"{done} only where CUDA is found, or asked for")
         case "fallback" if result.site.name.startswith("torch."):
             return leave(result, "runs only where the import before it fails")
         case "entry" if result.verdict in _EDITED:

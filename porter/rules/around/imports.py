@@ -11,7 +11,7 @@ from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper
 from porter.rules.base import Context, Judgement
-from porter.rules.kernels.known import brings_kernels, is_kernel
+from porter.rules.kernels.known import brings_kernels, is_folder, is_kernel
 
 _IMPORTING = ("import_module", "__import__")
 _ENDS = re.compile(rb"^(?:sys\.exit\(|os\._exit\(|raise\b)", re.M)  # at the top of a file
@@ -21,7 +21,7 @@ def behind_imports(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     """What follows the import of a package for CUDA in the same block: ``elif engine: import tensorrt``."""
     edited = {result.site.start for result in results if result.edited}
     for site in ctx.sites:
-        if site.role != "import" or not brings_kernels(site, ctx):
+        if site.role != "import" or not brings_kernels(site, ctx) or is_folder(site):
             continue
         uses = [s for s in ctx.sites if s.certain and s.name.startswith(f"{site.name}.") and s.role != "import"]
         if uses and all(use.start in edited for use in uses):

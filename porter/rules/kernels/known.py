@@ -82,4 +82,9 @@ def kernel_of(ctx: Context, sites: tuple[Site, ...] | None = None) -> Site | Non
         for s in (ctx.sites if sites is None else sites)
         if s.role == "decorator" or (s.role == "import" and not s.scope) or s.name.startswith("torch.library.")
     )
-    return next((s for s in top if is_kernel(s, ctx) and not s.name.endswith(".CUDA_HOME")), None)  # that is a folder
+    return next((s for s in top if is_kernel(s, ctx) and not is_folder(s)), None)
+
+
+def is_folder(site: Site) -> bool:
+    """Whether a site names the toolkit's folder, which PyTorch has a name for without one: ``CUDA_HOME``."""
+    return site.name.endswith(".CUDA_HOME")

@@ -24,6 +24,7 @@ _PRODUCTS = re.compile(
 # Functions of the program's own that ask for more of CUDA than that it is there.
 _OWN_TEST = re.compile(r"cuda\w*_(?:capability|capable|usable|supported|version)$")
 _AND = re.compile(rb"\band\b")
+_MACRO = re.compile(r"(?:WITH|USE)_CUDA$")  # of a build for CUDA, on any target: `macros += [("WITH_CUDA", None)]`
 _RAISING = ("Raise", "Assert")
 
 # Plain PyTorch, which is no reason to ask for CUDA, whatever it costs elsewhere.
@@ -164,7 +165,8 @@ def _blocks(ctx: Context, site: Site) -> bool:
         return brought or asks or is_own_kernel(site, ctx)
     verdict = ctx.answer(row).verdict
     if (
-        (verdict is Verdict.BLOCKED and row.rule not in _OPERATORS)
+        (site.parent == "Tuple" and _MACRO.search(site.name))
+        or (verdict is Verdict.BLOCKED and row.rule not in _OPERATORS)
         or is_kernel(site, ctx)
         or (site.kind == "argument" and row.rule == "device-dtype" and verdict in STAYS)
     ):

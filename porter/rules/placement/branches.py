@@ -7,7 +7,7 @@ import ast
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context
-from porter.rules.kernels.known import is_kernel, kernel_of
+from porter.rules.kernels.known import is_folder, is_kernel, kernel_of
 from porter.rules.placement.abroad import handed, unseen
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.behind import behind, following, opened, places
@@ -103,7 +103,7 @@ def _around(site: Site, ctx: Context) -> Hold | None:
 
 def _brought_within(ctx: Context) -> list[Site]:
     """What functions import for themselves that is for CUDA alone."""
-    return [s for s in ctx.sites if s.role == "import" and s.scope and is_kernel(s, ctx)]
+    return [s for s in ctx.sites if s.role == "import" and s.scope and is_kernel(s, ctx) and not is_folder(s)]
 
 
 def _answered(site: Site, ctx: Context) -> Hold | None:
