@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?![\w/\\:])", re.ASCII)
 _ADDRESS = re.compile(r"(?:[a-z]+\+)?[a-z]+://", re.ASCII)
 _WHEEL = re.compile(r"/([A-Za-z0-9][\w.]*)-\d[^/\s]*\.(?:whl|tar\.gz|zip)", re.ASCII)
 _EGG = re.compile(r"[#&]egg=([\w.-]+)", re.ASCII)
-_CUDA_BUILD = re.compile(r"(?:\+|%2B)(cu(?:da)?\d*)", re.ASCII)
+_CUDA_BUILD = re.compile(r"(?:\+|%2B)(cu(?:da)?\d*)|/(cu\d+)/", re.ASCII)  # of a wheel: a folder of its address
 _CUDA_EXTRA = re.compile(r"\[[\w,-]*cuda[\w,-]*\]", re.ASCII)
 _CUDA_INDEX = re.compile(
     r"https?://[^\s'\"]{0,200}?(?:/cu[\d$]|\+cu[\d$]|\bnvidia\.com|flashinfer\.ai/whl)"
@@ -59,7 +59,7 @@ def requirement(text: str) -> Word | None:
     name = normalised(name)
     if name in BUILDS:
         if build := _CUDA_BUILD.search(text, start):
-            name += "+" + build[1]
+            name += "+" + (build[1] or build[2])
         elif extra := _CUDA_EXTRA.search(text, start):
             name += extra[0]
     return Word(name, start, len(text))
