@@ -155,6 +155,8 @@ def host():
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),
         ("chain.py", CHAINS, 14, "Add an arm for Neuron to this chain over `xpu`"),
+        ("launch.sh", "nvidia-docker build -t x .\nnvidia-docker run x\n", 1, "Write `docker`: devices are given when"),
+        ("launch.sh", "nvidia-docker build -t x .\nnvidia-docker run x\n", 2, "Run `docker` with `--device"),
     ],
 )
 def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
