@@ -22,6 +22,19 @@ def test_model():
     BitsAndBytesConfig(load_in_8bit=True)
 """
 
+LOSSES = """import torch
+
+def losses(x):
+    loss = torch.sum(x)
+    label = torch.zeros(3)
+    return loss, label, torch.nn.Linear(2, 2)
+
+def step(x):
+    loss, label, net = losses(x)
+    label.cuda()
+    net.cuda()
+"""
+
 LAUNCHES = """
 import triton
 import triton.language as tl
@@ -155,6 +168,8 @@ def host():
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),
         ("chain.py", CHAINS, 14, "Add an arm for Neuron to this chain over `xpu`"),
+        ("losses.py", LOSSES, 10, 'Write `.to("neuron")`. The receiver is made by `torch.zeros`, line 5.'),
+        ("losses.py", LOSSES, 11, 'Write `.to("neuron")`. The receiver is made by `torch.nn.Linear`, line 6.'),
         ("launch.sh", "nvidia-docker build -t x .\nnvidia-docker run x\n", 1, "Write `docker`: devices are given when"),
         ("launch.sh", "nvidia-docker build -t x .\nnvidia-docker run x\n", 2, "Run `docker` with `--device"),
     ],

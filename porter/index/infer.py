@@ -255,12 +255,14 @@ class Inference(Variables):
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Known | None:
         items = [self.infer(e, scope, depth) for e in node.elts[:8]]
         joined = self.join(items)
+        reasons = tuple(item.why if item is not None else "" for item in items) if isinstance(node, ast.Tuple) else ()
         if joined is not None and all(items):
-            return Known("iter:" + joined.type, joined.why, joined.certain)
+            return Known("iter:" + joined.type, joined.why, joined.certain, reasons)
         present = next(filter(None, items), None)
         if isinstance(node, ast.Tuple) and present is not None and len(node.elts) == len(items):
             parts = ("-" if item is None or "," in item.type else item.type for item in items)
-            return Known(f"tuple:{','.join(parts)}", present.why, all(item is None or item.certain for item in items))
+            certain = all(item is None or item.certain for item in items)
+            return Known(f"tuple:{','.join(parts)}", present.why, certain, reasons)
         return Known("iter:" + joined.type, joined.why, joined.certain) if joined else None
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope, depth: int) -> Known | None:

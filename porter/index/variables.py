@@ -68,6 +68,7 @@ class Known(msgspec.Struct, frozen=True):
     type: str
     why: str
     certain: bool = True
+    parts: tuple[str, ...] = ()  # how each element of a tuple is known
 
 
 class Variables(Names, ABC):
@@ -294,7 +295,8 @@ class Variables(Names, ABC):
             whole = known.why.removeprefix("part of ")
             whole = whole if whole.startswith("what ") else f"what is {whole}"
             return Known(found, f"part of {whole}", certain=False)
-        return Known(found, known.why, known.certain)
+        why = next(iter(known.parts[index : index + 1]), "") if index is not None and index >= 0 else ""
+        return Known(found, why or known.why, known.certain)
 
     def join(self, known: list[Known | None]) -> Known | None:
         """The one class that all of several are, as far as they are known."""
