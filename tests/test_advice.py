@@ -22,6 +22,12 @@ def test_model():
     BitsAndBytesConfig(load_in_8bit=True)
 """
 
+TYPES = """import torch
+copy = [p.type(torch.cuda.FloatTensor) for p in net.parameters()]
+if x.type() == "torch.cuda.HalfTensor":
+    pass
+"""
+
 LOSSES = """import torch
 
 def losses(x):
@@ -168,6 +174,8 @@ def host():
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),
         ("chain.py", CHAINS, 14, "Add an arm for Neuron to this chain over `xpu`"),
+        ("types.py", TYPES, 2, 'Write `.to("neuron", torch.float32)`.'),
+        ("types.py", TYPES, 3, "Compare the dtype: `.dtype`, with `torch.float16`."),
         ("losses.py", LOSSES, 10, 'Write `.to("neuron")`. The receiver is made by `torch.zeros`, line 5.'),
         ("losses.py", LOSSES, 11, 'Write `.to("neuron")`. The receiver is made by `torch.nn.Linear`, line 6.'),
         ("launch.sh", "nvidia-docker build -t x .\nnvidia-docker run x\n", 1, "Write `docker`: devices are given when"),

@@ -80,7 +80,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if _is_default(site, ctx):
         return Dismissed(site, "part")
     if site.role == "annotation":
-        return judgement(site, row, ctx, advice="write `torch.Tensor`", rename="torch.Tensor")
+        return judgement(site, row, ctx, advice="write `torch.Tensor`", note=None, rename="torch.Tensor")
     if site.parent == "IfExp" and site.call is None and (chosen := chosen_type(site, ctx)) is not None:
         group, together = chosen
         return judgement(site, row, ctx, verdict=Verdict.REVIEW, edits=together, group=group)
@@ -115,11 +115,15 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 
 
 def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
-    """What people are told of a constructor or a test that is rewritten; empty for other uses of a type."""
+    """What people are told of a constructor, a test or a conversion that is rewritten; empty for other uses."""
     if asks_class(site, ctx):
         return "ask for dtype and device apart"
     function = _factory(site, site.call, ctx) if site.call is not None else None
+    if site.call is None and site.parent in _TESTED:
+        return f"compare the dtype: `.dtype`, with `{torch}.{dtype}`"
     device = f'"{ctx.target.device}"' if ctx.target.device else "device"
+    if site.call is None and _converts(site, ctx) is not None:
+        return f"write `.to({device}, {torch}.{dtype})`"
     return f"write `{torch}.{function}(..., dtype={torch}.{dtype}, device={device})`" if function is not None else ""
 
 
@@ -229,13 +233,18 @@ def _given(name: str, node: ast.Assign) -> Iterator[ast.expr]:
 
 def _converted(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
     """``x.type(torch.cuda.FloatTensor)``: what has such a type is a tensor, a module or a storage of either."""
-    at = max(0, site.start - _WINDOW)
-    method = _CONVERTS.search(ctx.source.text, at, site.start)
-    if method is None or not _ENDS.match(ctx.source.text, site.end):
+    method = _converts(site, ctx)
+    if method is None:
         return None
     device = device_type(site, ctx)
     name = ctx.edit(*method.span(1), "to")
     return (*name, *ctx.edit(site.start, site.end, f"{device}, {torch}.{dtype}"))
+
+
+def _converts(site: Site, ctx: Context) -> re.Match[bytes] | None:
+    """The method that is given the type alone, to convert what it is called on."""
+    method = _CONVERTS.search(ctx.source.text, max(0, site.start - _WINDOW), site.start)
+    return method if _ENDS.match(ctx.source.text, site.end) else None
 
 
 def _instance(site: Site, ctx: Context, torch: str, dtype: str) -> Edits | None:
