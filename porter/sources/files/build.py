@@ -38,12 +38,14 @@ def scan_make(view: View) -> Iterator[Site]:
     seen: set[str] = set()
     for begin, end in _logical_lines(view):
         assignment = _ASSIGNMENT.match(view.text, begin, end)
+        given = seen
         if assignment and is_cuda_variable(assignment[1]):
             yield view.site("environment", assignment[1], *assignment.span(1), role="store")
+            given = seen | {"toolkit"}  # which is part of that
         value = view.text[assignment.end() if assignment else begin : end].lstrip(_PREFIX)
         if found := _TARGET.match(view.text, begin, end):
             target = found[1]
-        for site in scan_shell(view.cut(end - len(value), end), seen):
+        for site in scan_shell(view.cut(end - len(value), end), given):
             yield msgspec.structs.replace(site, scope=target)
 
 

@@ -113,6 +113,8 @@ def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]
             name, value = "", ""
         if is_cuda_variable(name):
             yield view.site("environment", name, word.start, word.end, role="store", detail=value)
+        elif any(is_cuda_variable(told.value) for told in command.words[:i]):
+            continue  # what a variable of CUDA's is given: ENV CUDA_HOME /usr/local/cuda
         elif "toolkit" not in seen and _TOOLKIT.search(word.value):
             seen.add("toolkit")
             yield view.site("native", "/usr/local/cuda", word.start, word.end, detail=word.value)
