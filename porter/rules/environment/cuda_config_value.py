@@ -44,6 +44,8 @@ _TAKERS = {"device": "device", "backend": "process group"}  # keys that need evi
 _UNSEEN = "no {} that porter can see takes this value, so porter does not touch it"
 _OWN_NAME = "left as it is: `gpu` is the program's own name, which it compares the value with"
 _SEVERAL = "it counts on several devices in one process: start one process per core instead"
+_LISTED = "name one core (`0`): a process drives one, and a launcher starts a process for each of more"
+_LIST = re.compile(r"\[?\d+(?:,\s*\d+)+,?\]?")
 _SCRIPT = re.compile(rb"\w[\w/-]*\.py\b")  # that a command runs
 _NEXT = re.compile(rb"[\"',\\\s-]+cuda:\d")  # behind a device: another of the list, or of the option's values
 
@@ -58,6 +60,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     row, declared = _declared(site, row, ctx)
     message = f"`{_written(site, ctx)}` {row.summary}{declared}"
     key, _, old = site.name.partition(": ")
+    if row.rule == "data-parallel" and _LIST.fullmatch(old) and not ctx.target.keeps_cuda:
+        return judgement(site, row, ctx, message=message, advice=_LISTED)
     if key not in _TAKERS:
         return write(site, row, ctx, value, message)
     if old == "gpu" and ctx.project.reaches(site.place, "gpu", "") is not None:
