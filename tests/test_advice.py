@@ -174,7 +174,7 @@ def host():
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),
         ("chain.py", CHAINS, 14, "Add an arm for Neuron to this chain over `xpu`"),
-        ("train.sh", "python train.py --gpus 0,1\npython train.py --gpus 8\n", 1, "Name one core (`0`): a process drives"),
+        ("train.sh", "python train.py --gpus 0,1\npython train.py --gpus 8\n", 1, "Name one core (`0`): a process"),
         ("train.sh", "python train.py --gpus 0,1\npython train.py --gpus 8\n", 2, "Count logical NeuronCores instead"),
         ("types.py", TYPES, 2, 'Write `.to("neuron", torch.float32)`.'),
         ("types.py", TYPES, 3, "Compare the dtype: `.dtype`, with `torch.float16`."),
