@@ -127,7 +127,7 @@ def _programs(view: View, words: list[Word], programs: list[str]) -> Iterator[Si
     """Programs that a command runs, wherever they stand: behind sudo, srun, time, exec."""
     for i, (word, program) in enumerate(zip(words, programs, strict=True)):
         if program in _PROGRAMS:
-            builds = program == "nvidia-docker" and programs[i + 1 : i + 2] == ["build"]  # which is given no devices
+            builds = program.endswith("-docker") and programs[i + 1 : i + 2] == ["build"]  # which is given no devices
             yield view.site("command", "nvidia-docker build" if builds else program, word.start, word.end)
         elif program in _COMPILERS:
             asks = program == "nvcc" and [option.value for option in words[i + 1 :]] in (["-V"], ["--version"])
