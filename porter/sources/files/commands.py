@@ -128,7 +128,7 @@ def _programs(view: View, words: list[Word], programs: list[str]) -> Iterator[Si
     for i, (word, program) in enumerate(zip(words, programs, strict=True)):
         if program in _PROGRAMS:
             builds = program.endswith("-docker") and programs[i + 1 : i + 2] == ["build"]  # which is given no devices
-            yield view.site("command", "nvidia-docker build" if builds else program, word.start, word.end)
+            yield view.site("command", f"{program} build" if builds else program, word.start, word.end)
         elif program in _COMPILERS:
             asks = program == "nvcc" and [option.value for option in words[i + 1 :]] in (["-V"], ["--version"])
             yield view.site("native", "nvcc --version" if asks else "nvcc", word.start, word.end, detail=program)
