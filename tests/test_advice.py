@@ -59,6 +59,16 @@ def checked(x):
     _scale[(blocks,)](x, x.numel())
 """
 
+OPTIMIZERS = """
+from apex.optimizers import FusedAdam
+
+def decayed(parameters, **options):
+    return FusedAdam(parameters, **options)
+
+def plain(parameters, **options):
+    return FusedAdam(parameters, adam_w_mode=False, **options)
+"""
+
 IN_BFLOAT16 = 'Write `torch.autocast("neuron", dtype=torch.bfloat16)`'
 INFERENCE = """
 import torch
@@ -169,6 +179,8 @@ def host():
         ("tests/test_gate.py", GATED, 5, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
         ("tests/test_gate.py", GATED, 8, 'Write `"neuron"` if it names the device to run on.'),
         ("tests/test_gate.py", GATED, 9, "Line 5 says that the test is for CUDA: port it first."),
+        ("optim.py", OPTIMIZERS, 5, "Write `torch.optim.AdamW` by hand."),
+        ("optim.py", OPTIMIZERS, 8, "Write `torch.optim.Adam` by hand."),
         ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),

@@ -11,6 +11,8 @@ import ast
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from porter.catalog.schema import Row, Signature
 from porter.index.site import Argument, Call, Site
 from porter.rules.base import Context, Dismissed, Judgement
@@ -43,7 +45,9 @@ def judge_counterpart(site: Site, row: Row, ctx: Context) -> Judgement | Dismiss
     try:
         name, editor = translate(site.call, name, signature, ctx)
     except Lost as reason:
-        return by_hand(site, row, ctx, str(reason))
+        stayed = by_hand(site, row, ctx, str(reason))
+        name = _called(site.call, signature, ctx) or name
+        return msgspec.structs.replace(stayed, advice=stayed.advice.replace(f"`{answer.replacement}`", f"`{name}`"))
     edits = editor.edits()
     if edits is None:
         return by_hand(site, row, ctx)
@@ -73,6 +77,12 @@ def translate(call: Call, replacement: str, signature: Signature, ctx: Context) 
     for text in (*instead.values(), *(f"{name}={value}" for name, value in missing.items())):
         editor.append(text)
     return next(iter(chosen.values()), replacement), editor
+
+
+def _called(call: Call, signature: Signature, ctx: Context) -> str | None:
+    """What a named argument of a call says to call in its place, whatever else is passed."""
+    texts = {a.keyword: ctx.text(a.start, a.end) for a in call.arguments if a.keyword is not None}
+    return next(iter(_matching(signature.otherwise, texts).values()), None)
 
 
 def _matching(table: dict[str, str], texts: dict[str, str]) -> dict[str, str]:
