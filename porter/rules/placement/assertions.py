@@ -19,17 +19,36 @@ def refused(test: Site, ctx: Context) -> bool:
     outline = ctx.outline()
     match outline.around(test.start)[-1:]:
         case [ast.If(test=condition, orelse=other)] if outline.span(condition).holds(test.start):
-            return not outline.denies(test.start, test.end) and _fails(other)
+            return not outline.denies(test.start, test.end) and _fails(other, condition)
     return False
 
 
-def _fails(block: list[ast.stmt]) -> bool:
+def _fails(block: list[ast.stmt], denied: ast.expr) -> bool:
+    """Whether a block, which runs where a condition does not hold, ends in an error."""
     match block[-1:]:
-        case [ast.If(body=body, orelse=other)]:
-            return _fails(body) and _fails(other)
+        case [ast.If(test=test, body=body, orelse=other)]:
+            return _fails(body, denied) and (_fails(other, denied) or (not other and _says(denied) == _denied(test)))
         case [ast.Raise()]:
             return True
     return False
+
+
+def _says(condition: ast.expr) -> str:
+    """What holds, by a condition: ``x`` where that is ``x == True``."""
+    match condition:
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[ast.Constant(value=True)]):
+            return ast.unparse(left)
+    return ast.unparse(condition)
+
+
+def _denied(condition: ast.expr) -> str | None:
+    """What does not hold, by a condition: ``x`` where that is ``not x`` or ``x == False``; None of any other."""
+    match condition:
+        case ast.UnaryOp(op=ast.Not(), operand=denied):
+            return ast.unparse(denied)
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[ast.Constant(value=False)]):
+            return ast.unparse(left)
+    return None
 
 
 def asserted_for(test: Site, ctx: Context) -> Span | None:
