@@ -148,6 +148,20 @@ def host():
         return torch.device("cpu")
 """
 
+VENDORS = """
+import torch
+
+class Trainer:
+    def __init__(self, options):
+        self.cuda = torch.cuda.is_available() and not options.tpu
+        if self.cuda:
+            self.device = torch.device("cuda")
+        elif options.tpu:
+            self.device = tpu_device()
+        else:
+            self.device = torch.device("cpu")
+"""
+
 
 @pytest.mark.parametrize(
     ("path", "source", "line", "told"),
@@ -182,6 +196,7 @@ def host():
         ("optim.py", OPTIMIZERS, 5, "Write `torch.optim.AdamW` by hand."),
         ("optim.py", OPTIMIZERS, 8, "Write `torch.optim.Adam` by hand."),
         ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
+        ("trainer.py", VENDORS, 6, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),

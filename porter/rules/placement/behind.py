@@ -49,7 +49,7 @@ def behind(site: Site, ctx: Context) -> Hold | None:
     followers = [s for s in (*opened(site, ctx), *following(site, ctx)) if s is not site]
     blockers = [s for s in followers if blocks(s, ctx) or _splits(s, site, ctx)]
     blockers = [s for s in blockers if not spared(s, blockers, site, ctx)]
-    blocker = next((s for s in blockers if s.kind != "string"), next(iter(blockers), None))
+    blocker = min(blockers, key=lambda s: _is_word(s, ctx), default=None)
     if blocker is not None:
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
         why = _needs(blocker)
@@ -60,10 +60,15 @@ def behind(site: Site, ctx: Context) -> Hold | None:
     else:
         return None
     tests = [s for s in followers if s.start > site.end and s.use == "compare" and together(s) == together(site)]
-    placed = [s for s in followers if s not in tests and places(s)]
+    placed = [s for s in followers if s not in tests and places(s, ctx)]
     if placed or asserted(site) or refused(site, ctx) or (blocker is not None and has_sister(blocker, ctx)):
         return Hold(Verdict.MANUAL, f"port {where} first, {why}, and this test with it")
     return Hold(Verdict.PORTABLE, f"left as it is: it keeps {ctx.target.title} out of {where}, {why}")
+
+
+def _is_word(site: Site, ctx: Context) -> bool:
+    """Whether a site is a text, or asks for what the program calls so itself: ``if self.cuda:``."""
+    return site.kind == "string" or (site.role == "load" and ctx.project.owner(site.name) != "")
 
 
 def _needs(blocker: Site) -> str:
@@ -182,6 +187,7 @@ def _splits(site: Site, test: Site, ctx: Context) -> bool:
     return bool(guards) and guards[0] is site.guards[0] and not counted(site, ctx)
 
 
-def places(site: Site) -> bool:
-    """Whether a site says where something is put."""
-    return site.kind == "device" or site.name.endswith(".cuda") or site.name == GENERATOR
+def places(site: Site, ctx: Context) -> bool:
+    """Whether a site says where something is put; PyTorch's version of CUDA, and an attribute ``cuda``, do not."""
+    moves = site.name.endswith(".cuda") and not site.name.startswith("torch.version.")
+    return site.kind == "device" or (moves and not _is_word(site, ctx)) or site.name == GENERATOR

@@ -118,7 +118,7 @@ def _answered(site: Site, ctx: Context) -> Hold | None:
         return None
     kernel, around = ctx.once(kernel_of), ctx.outline().around(site.start)[-1]
     led = [s for s in (*opened(site, ctx), *following(site, ctx)) if s.scope == site.scope]
-    if refuses and any(places(s) and s.use != "compare" and not s.detail.startswith("`torch.cuda.") for s in led):
+    if refuses and any(places(s, ctx) and s.use != "compare" and not s.detail.startswith("`torch.cuda.") for s in led):
         return None  # it is for what is moved behind it
     if kernel is None or (isinstance(around, ast.If) and all(map(_moves, (*around.body, *around.orelse)))):
         return None
