@@ -236,3 +236,14 @@ def test_requirements_that_setup_may_read(beside: str, tmp_path: Path, monkeypat
     Path(beside).write_text("print(open('requirements.txt').read())\n")
     (finding,) = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False})).findings
     assert ("keep the indexes out" in finding.advice) == (beside == "setup.py")
+
+
+def test_what_a_file_loads_is_told_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fast.py").write_text("import triton\n\n\ndef plain(x):\n    return x + 1\n")
+    Path("test_fast.py").write_text(
+        "import torch\nfrom fast import plain\n\n\ndef test_it():\n    plain(torch.ones(3).cuda())\n"
+    )
+    found = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False})).findings
+    told = next(f.advice for f in found if f.path == "test_fast.py")
+    assert told == "It uses `plain`, whose file loads `triton`, which needs CUDA: port both together."

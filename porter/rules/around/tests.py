@@ -41,7 +41,7 @@ def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
     for function, site in functions.items():
         found = ctx.once(used, function, site.scope) if function is not None else None
         if function is not None and found is not None:
-            why = f"it uses `{found.name}`, where `{found.needs}` needs CUDA: port both together"
+            why = f"it uses `{found.name}`, {found.where}: port both together"
             yield Keeper(ctx.outline().span(function), why)
 
 

@@ -54,7 +54,7 @@ def behind(site: Site, ctx: Context) -> Hold | None:
         where = f"line {blocker.line}" if blocker.line != site.line else "the rest of this line"
         why = _needs(blocker)
     elif found := reached(site, ctx):
-        where, why = f"`{found.name}`", f"where `{found.needs}` needs CUDA"
+        where, why = f"`{found.name}`", found.where
     elif again := asks_again(site, ctx):
         return Hold(Verdict.MANUAL, f"`{again}`, which is all that it leads to, asks for CUDA itself: decide both")
     else:

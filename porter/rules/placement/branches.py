@@ -9,6 +9,7 @@ from porter.model import Verdict
 from porter.rules.base import Context
 from porter.rules.kernels.known import is_folder, is_kernel, kernel_of
 from porter.rules.placement.abroad import handed, unseen
+from porter.rules.placement.alongside import alongside
 from porter.rules.placement.answers import for_triton
 from porter.rules.placement.behind import behind, following, opened, places
 from porter.rules.placement.beside import beside
@@ -44,6 +45,7 @@ def hold(site: Site, ctx: Context) -> Hold | None:
         _around,
         _answered,
         ways,
+        alongside,
     ):
         found = look(site, ctx)
         if found is not None:

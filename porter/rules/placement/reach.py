@@ -22,6 +22,14 @@ class Reached(msgspec.Struct, frozen=True):
 
     name: str
     needs: str
+    loads: bool = False  # it may need it for nothing but to be imported: by way of its file
+
+    @property
+    def where(self) -> str:
+        """What people are told of it."""
+        if self.loads:
+            return f"whose file loads `{self.needs}`, which needs CUDA"
+        return f"where `{self.needs}` needs CUDA"
 
 
 def reached(site: Site, ctx: Context) -> Reached | None:
@@ -60,12 +68,24 @@ def calls_what(does: Callable[[Site], bool], test: Site, ctx: Context) -> str | 
 
 
 def used(ctx: Context, node: ast.AST, scope: str) -> Reached | None:
-    """What of the program a piece of code in ``scope`` uses that needs CUDA elsewhere."""
+    """What of the program a piece of code in ``scope`` uses that needs CUDA elsewhere: by itself, or else its file."""
+    loaded: Reached | None = None
     for name, qualified in _names(node, scope, ctx):
-        needs = _needs(qualified, ctx)
-        if needs is not None:
+        if (extension := _loaded(qualified, ctx)) is not None:
+            loaded = loaded or Reached(name, extension, loads=True)
+        elif (needs := _needs(qualified, ctx)) is not None:
             return Reached(name, needs)
-    return None
+    return loaded
+
+
+def extension_behind(call: ast.Call, scope: str, ctx: Context) -> Reached | None:
+    """The extension of the repository that a call in ``scope`` runs: ``_C.f(x)``, or a function here that does."""
+    name = dotted(call.func)
+    qualified = full_name(name, scope, ctx) if name is not None else None
+    resolved = ctx.project.resolve(qualified, ctx.module) if qualified is not None else ""
+    here = resolved.startswith(f"{ctx.module}.")
+    needs = _named_in(resolved[len(ctx.module) + 1 :], ctx) if here else _built(resolved, ctx)
+    return Reached(name, needs) if name is not None and needs is not None else None
 
 
 def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
@@ -138,19 +158,23 @@ def full_name(name: str, scope: str, ctx: Context) -> str | None:
 
 
 def _needs(name: str, ctx: Context) -> str | None:
-    """What the code called ``name`` uses, whatever the device, and has no equivalent: in it, or to load its file."""
+    """What the code called ``name`` uses, whatever the device, and has no equivalent."""
     if (built := _built(name, ctx)) is not None:
         return built
     module = ctx.project.owner(name)
     if not module:
         return None
-    if module != ctx.module and (extension := _to_load(module, ctx) or _bound(module, ctx)) is not None:
-        return extension
     within = name[len(module) + 1 :]
     if module == ctx.module and (extension := _named_in(within, ctx)) is not None:
         return extension
     inside = (s for s in ctx.project.sites(module) if within and s.inside(within))
     return next((s.name for s in inside if not s.guards and (_stays(s, ctx) or _fails(s, within, ctx))), None)
+
+
+def _loaded(name: str, ctx: Context) -> str | None:
+    """What needs CUDA and comes with the file of what is called ``name``, if that is another one."""
+    module = ctx.project.owner(name)
+    return _to_load(module, ctx) or _bound(module, ctx) if module not in ("", ctx.module) else None
 
 
 def _built(name: str, ctx: Context) -> str | None:
@@ -159,19 +183,26 @@ def _built(name: str, ctx: Context) -> str | None:
 
 
 def _named_in(within: str, ctx: Context) -> str | None:
-    """The extension of the repository that a function or class of this module names: ``_C.forward(...)``.
-
-    An operator is called by its class: ``Attention.apply(...)``.
-    """
+    """The extension of the repository that a function or class of this module names: ``_C.forward(...)``."""
     summary = ctx.project.summary(ctx.module) if ctx.project.noted.extensions else None
-    parts, block = within.removesuffix(".apply").split("."), ctx.outline().tree.body if summary is not None else []
-    found: ast.AST | None = None
-    for part in parts:
-        found = next((n for n in block if isinstance(n, Function | ast.ClassDef) and n.name == part), None)
-        block = found.body if isinstance(found, ast.ClassDef) else []
+    found = _defined(within, ctx.outline().tree.body) if summary is not None else None
     names = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)} if found is not None else set()
     targets = (target for name, target in summary.exports.items() if name in names) if summary is not None else ()
     return next((b for target in targets if (b := _built(ctx.project.resolve(target, ctx.module), ctx))), None)
+
+
+def _defined(name: str, block: list[ast.stmt]) -> ast.AST | None:
+    """The function or class of a module that a name of it stands for.
+
+    An operator is called by its class, ``Attention.apply(...)``, or by a name for that: ``attend = Attention.apply``.
+    """
+    named = (n for n in block if isinstance(n, ast.Assign) and any(dotted(target) == name for target in n.targets))
+    applied = next((dotted(assignment.value) for assignment in named), None)
+    found: ast.AST | None = None
+    for part in (applied or name).removesuffix(".apply").split("."):
+        found = next((n for n in block if isinstance(n, Function | ast.ClassDef) and n.name == part), None)
+        block = found.body if isinstance(found, ast.ClassDef) else []
+    return found
 
 
 def _bound(module: str, ctx: Context) -> str | None:

@@ -23,8 +23,7 @@ _ADVICE = "it chooses between `{}` of this program and what any device computes:
 
 def ways(site: Site, ctx: Context) -> Hold | None:
     """The program's own function that a test keeps for CUDA, if another way stands beside it, and neither is ported."""
-    asked = site.name.endswith(".is_cuda") or (site.use == "compare" and _OF_TENSOR.match(site.detail) is not None)
-    if not asked or site.statement is None:
+    if not asks_of_tensor(site) or site.statement is None:
         return None
     for opened, instead in ctx.outline().ways(site.start):
         if not any(map(_computes, instead)):
@@ -32,9 +31,14 @@ def ways(site: Site, ctx: Context) -> Hold | None:
         elsewhere = {dotted(call.func) for call in _calls(instead)}
         named = (name for call in _calls(opened) if (name := dotted(call.func)) not in elsewhere and name is not None)
         own = next((name for name in named if _is_own(name, site, ctx)), None)
-        if own is not None and not _is_ported(opened, ctx):
+        if own is not None and not is_ported(opened, ctx):
             return Hold(Verdict.MANUAL, _ADVICE.format(own, ctx.target.title))
     return None
+
+
+def asks_of_tensor(site: Site) -> bool:
+    """Whether a test asks for the device of a tensor, rather than for that of the program."""
+    return site.name.endswith(".is_cuda") or (site.use == "compare" and _OF_TENSOR.match(site.detail) is not None)
 
 
 def _calls(arm: Arm) -> Iterator[ast.Call]:
@@ -62,7 +66,7 @@ def _is_own(name: str, site: Site, ctx: Context) -> bool:
     return known or (owner in summary.classes and last in summary.classes[owner].methods)
 
 
-def _is_ported(arm: Arm, ctx: Context) -> bool:
+def is_ported(arm: Arm, ctx: Context) -> bool:
     """Whether something of CUDA stands in an arm, which shows what the test is for."""
     spans = [ctx.outline().span(part) for part in arm]
     return any(other.kind != "own" for span in spans for other in ctx.nesting.starting(span.start, span.end))
