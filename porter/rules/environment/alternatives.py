@@ -84,9 +84,25 @@ def _of_image(ctx: Context) -> str | None:
         return f"line {python} installs another Python than AWS's image has: leave that to the image first"
     if (found := _LIST.search(text)) is not None:
         return f"line {line(found.end())} changes a file of NVIDIA's image: start from AWS's without it"
-    if (found := _BUILD.search(text)) is not None:
-        return f"line {line(found.end())} builds with CUDA's toolkit, which AWS's image lacks: leave that out first"
+    if (end := _built(ctx)) is not None:
+        return f"line {line(end)} builds with CUDA's toolkit, which AWS's image lacks: leave that out first"
     return None
+
+
+def _built(ctx: Context) -> int | None:
+    """Where a Dockerfile compiles for CUDA: by an option, or a package that the program needs."""
+    if (found := _BUILD.search(ctx.source.shown)) is not None:
+        return found.end()
+    return next((s.end for s in ctx.sites if s.kind == "requirement" and _is_compiled(s, ctx)), None)
+
+
+def _is_compiled(site: Site, ctx: Context) -> bool:
+    """Whether a package for CUDA is installed from its sources, and something imports it."""
+    row = ctx.catalogue.find("requirement", site.name)
+    modules = [m for m in row.imports if m in ctx.project.noted.imports] if row is not None else []
+    packages = (ctx.catalogue.find("symbol", module) for module in modules)
+    from_source = b"git+" in ctx.source.shown[site.start : site.end]
+    return from_source and any(package is not None and package.needs_cuda for package in packages)
 
 
 def _line_of_python(text: bytes) -> int | None:
