@@ -96,6 +96,13 @@ class TestGroup(unittest.TestCase):
         torch.cuda.synchronize()
 """
 
+CONDA = """
+channels: [pytorch]
+dependencies:
+  - cudatoolkit=10.1
+  - nvidia-apex=0.1
+"""
+
 NAMES = """
 import torch
 
@@ -197,6 +204,13 @@ class Trainer:
         ("optim.py", OPTIMIZERS, 8, "Write `torch.optim.Adam` by hand."),
         ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
         ("trainer.py", VENDORS, 6, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
+        (
+            "environment.yml",
+            CONDA,
+            5,
+            "Replace what is used of it by what torch has: `torch.autocast`, `torch.optim.AdamW`, `torch.nn.LayerNorm`, "
+            "`DistributedDataParallel`. Line 4 belongs to it, and stays: change them together.",
+        ),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),
         ("chain.py", CHAINS, 13, "Add an arm for Neuron to this chain over `xpu`"),

@@ -21,7 +21,8 @@ def _groups(results: list[Judgement]) -> list[Judgement]:
     def held(result: Judgement) -> Judgement:
         if result.group not in lines or not result.edited:
             return result
-        return by_hand(result, f"line {lines[result.group]} belongs to it, and stays: change them together")
+        why = f"line {lines[result.group]} belongs to it, and stays: change them together"
+        return by_hand(result, result.advice, why)
 
     return [held(r) for r in results]
 

@@ -59,10 +59,10 @@ def leave(result: Judgement, why: str) -> Judgement:
     )
 
 
-def by_hand(result: Judgement, advice: str) -> Judgement:
+def by_hand(result: Judgement, *advice: str) -> Judgement:
     """The same use, not edited: a person must, and this is why."""
     return msgspec.structs.replace(
-        result, verdict=Verdict.MANUAL, advice=sentence(advice), effort=Effort.MINUTES, edits=(), rename=None
+        result, verdict=Verdict.MANUAL, advice=sentence(*advice), effort=Effort.MINUTES, edits=(), rename=None
     )
 
 
