@@ -208,8 +208,8 @@ class Trainer:
             "environment.yml",
             CONDA,
             5,
-            "Replace what is used of it by what torch has: `torch.autocast`, `torch.optim.AdamW`, `torch.nn.LayerNorm`, "
-            "`DistributedDataParallel`. Line 4 belongs to it, and stays: change them together.",
+            "Replace what is used of it by what torch has: `torch.autocast`, `torch.optim.AdamW`, "
+            "`torch.nn.LayerNorm`, `DistributedDataParallel`. Line 4 belongs to it, and stays: change them together.",
         ),
         ("chain.py", CHAINS, 5, "One arm of a chain over `xpu`, which ends in an `else` for Neuron."),
         ("chain.py", CHAINS, 6, "See what Neuron gets in the `else` of this chain over `xpu`"),

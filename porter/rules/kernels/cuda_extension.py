@@ -24,6 +24,7 @@ import ast
 import re
 
 from porter.catalog.schema import Row
+from porter.index.noted import EXTENSION
 from porter.index.site import Site
 from porter.model import Verdict
 from porter.rules.base import Context, Dismissed, Judgement, rule
@@ -31,6 +32,7 @@ from porter.rules.table import judge_by_row, judgement
 from porter.rules.uses import TESTS
 
 _CUDA = re.compile(r"\.cuh?\b|cuda", re.I)
+_KERNELS = re.compile(r"\.cu[\"']")
 _ENDS = re.compile(r"\b(?:raise|assert)\b|\bexit\(")
 _FOR_CPU = re.compile(rb"\.device\.type\s*==\s*[\"']cpu[\"']")
 _INSTEAD = (
@@ -51,9 +53,23 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
     loads = site.role == "call" and site.name.endswith(".load")
     instead = _FOR_CPU.search(ctx.source.text, site.end) if loads else None
-    if instead is None:
+    if instead is not None:
+        return judgement(site, row, ctx, note=_INSTEAD.format(ctx.source.line(instead.start())))
+    built = ctx.catalogue.find("symbol", EXTENSION)
+    if built is None or not _is_for_cuda(site, ctx):
         return judge_by_row(site, row, ctx)
-    return judgement(site, row, ctx, note=_INSTEAD.format(ctx.source.line(instead.start())))
+    answer = ctx.answer(built)
+    return judgement(site, row, ctx, verdict=answer.verdict, advice=answer.advice)
+
+
+def _is_for_cuda(site: Site, ctx: Context) -> bool:
+    """Whether ``load`` is given sources in CUDA C++, by their names or by what they are passed as."""
+    name = site.name.rpartition(".")[2]
+    if site.call is None or name not in ("load", "load_inline"):
+        return False
+    if name == "load":
+        return _KERNELS.search(ctx.text(site.end, site.call.end)) is not None
+    return site.call.get("cuda_sources", 2) is not None
 
 
 def _is_answered(site: Site, ctx: Context) -> bool:
