@@ -146,16 +146,26 @@ def mapped(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 
 def served(ctx: Context) -> Iterator[Keeper]:
-    """Blocks that choose a device for a kernel of the program alone: ``with torch.cuda.device(d): x_cuda.f()``."""
+    """Blocks that choose a device for kernels alone: ``with torch.cuda.device(d): x_cuda.f()``."""
     for site in ctx.sites:
         if site.name != "torch.cuda.device" or site.parent != "With":
             continue
         block = ctx.outline().around(site.start)[-1]
-        match block:
-            case ast.With(body=[ast.Expr(value=ast.Call(func=func)) | ast.Assign(value=ast.Call(func=func))]):
-                name = dotted(func)
-                if name is not None and _KERNEL.search(name):
-                    yield Keeper(ctx.outline().span(block), f"it serves `{name}` alone, which needs CUDA")
+        if isinstance(block, ast.With):
+            called = [_kernel(statement, ctx) for statement in block.body]
+            if called[0] is not None and all(called):
+                yield Keeper(ctx.outline().span(block), f"it serves `{called[0]}` alone, which needs CUDA")
+
+
+def _kernel(statement: ast.stmt, ctx: Context) -> str | None:
+    """What a statement calls, if that is a kernel of the program, or of a package for CUDA, and all that it does."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=func)) | ast.Assign(value=ast.Call(func=func)):
+            name, start = dotted(func), ctx.outline().span(func).start
+        case _:
+            return None
+    kernels = (name is not None and _KERNEL.search(name)) or any(is_kernel(s, ctx) for s in ctx.where("start", start))
+    return name if kernels else None
 
 
 def private(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
