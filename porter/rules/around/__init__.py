@@ -31,6 +31,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.registered(results, ctx),
         *kernels.listed(ctx),
         *kernels.mapped(results, ctx),
+        *kernels.handing(results, ctx),
         *kernels.served(ctx),
         *kernels.private(results, ctx),
         *kernels.taken(results, ctx),

@@ -16,6 +16,7 @@ from porter.rules.environment.cuda_environment_variable import takes_apart
 from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.takers import taker
+from porter.rules.uses import HANDLES
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
 _COMPILED = re.compile(rb"(?<=@)(?:[\w.]*\.)?(?:jit|kernel)\b")  # a decorator by which packages compile a kernel
@@ -143,6 +144,18 @@ def mapped(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         yield from whole_function(site.start, why, ctx)
         classes = (node for node in ctx.outline().around(site.start) if isinstance(node, ast.ClassDef))
         yield from (Keeper(ctx.outline().span(home), why, rule="cuda-stream") for home in classes)
+
+
+def handing(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """Functions that hand PyTorch's stream to a library as a raw handle, which launches kernels on it.
+
+    Their class may keep such kernels by the number of the device in use: ``self.kernels[torch.cuda.current_device()]``.
+    """
+    for site in (r.site for r in results if r.site.name.endswith(HANDLES) and r.site.scope and stays(r)):
+        why = f"line {site.line} hands a stream to a library of CUDA's: port both together"
+        yield from whole_function(site.start, why, ctx)
+        classes = (node for node in ctx.outline().around(site.start) if isinstance(node, ast.ClassDef))
+        yield from (Keeper(ctx.outline().span(home), why, rule="cuda-device-context") for home in classes)
 
 
 def served(ctx: Context) -> Iterator[Keeper]:
