@@ -151,10 +151,10 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
         return fails, holds
     if isinstance(test, ast.BoolOp):
         parts = [_cuda(value, qualify) for value in test.values]
-        both = isinstance(test.op, ast.And)
-        said = {part[0 if both else 1] for part in parts} - {0}
-        told = said.pop() if len(said) == 1 else 0
-        return (told, 0) if both else (0, told)
+        where_true, where_false = {part[0] for part in parts}, {part[1] for part in parts}
+        if isinstance(test.op, ast.And):
+            return _agreed(where_true - {0}), _agreed(where_false)  # all hold, or one fails
+        return _agreed(where_true), _agreed(where_false - {0})
     if isinstance(test, ast.Call):
         name = qualify(test.func)
         prefix = isinstance(test.func, ast.Attribute) and test.func.attr == "startswith" and test.args
@@ -166,6 +166,11 @@ def _cuda(test: ast.expr, qualify: Qualify) -> tuple[int, int]:
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         return _compared(test, qualify)
     return 0, 0
+
+
+def _agreed(said: set[int]) -> int:
+    """What all that is said comes to; 0 where it differs."""
+    return next(iter(said)) if len(said) == 1 else 0
 
 
 def _compared(test: ast.Compare, qualify: Qualify) -> tuple[int, int]:

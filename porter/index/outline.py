@@ -223,9 +223,10 @@ class Outline:
             if not otherwise and exits(statement.body):
                 block = next(block for block in blocks_of(above[-2]) if statement in block)
                 otherwise = block[block.index(statement) + 1 :]
-            if told.cuda > 0 or (told.cuda == 0 and told.otherwise == 0):
+            unclear = told.cuda == 0 and told.otherwise == 0
+            if told.cuda > 0 or unclear:
                 yield statement.body, otherwise
-            if told.otherwise > 0:
+            if told.otherwise > 0 or (unclear and isinstance(statement.body[-1], ast.Raise)):
                 yield otherwise, statement.body
         for node in self._down_to(statement, offset):
             if isinstance(node, ast.IfExp) and self.span(node.test).holds(offset):

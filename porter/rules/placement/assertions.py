@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from porter.index.outline import Span
+from porter.index.guards import condition
+from porter.index.outline import Span, dotted
 from porter.index.site import Site
 from porter.rules.base import Context
 
@@ -15,11 +16,16 @@ def asserted(site: Site) -> bool:
 
 
 def refused(test: Site, ctx: Context) -> bool:
-    """Whether the program fails, whichever way it goes then, in the ``else`` of what a test opens."""
+    """Whether the program fails, whichever way it goes then, in the ``else`` of what a test opens.
+
+    Or for tensors that lie apart, ``if not x.is_cuda and y.is_cuda: raise``, and goes on where none is on CUDA.
+    """
     outline = ctx.outline()
     match outline.around(test.start)[-1:]:
-        case [ast.If(test=condition, orelse=other)] if outline.span(condition).holds(test.start):
-            return not outline.denies(test.start, test.end) and _fails(other, condition)
+        case [ast.If(test=asked, body=body, orelse=other)] if outline.span(asked).holds(test.start):
+            told = condition(asked, dotted)
+            apart = told.cuda == told.otherwise == 0 and isinstance(body[-1], ast.Raise)
+            return apart or (not outline.denies(test.start, test.end) and _fails(other, asked))
     return False
 
 
