@@ -17,7 +17,7 @@ from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.kernels.known import KERNELS, STAYS, is_kernel
 from porter.rules.placement.flags import flag
-from porter.rules.placement.reach import called
+from porter.rules.placement.reach import called, needed_by
 
 _ASKS = re.compile(r"(?:^|[._])is_(?!torch)(\w+)_(?:available|installed)$")
 _ASKING = re.compile(rb"is_\w+_(?:available|installed)\(\)|(?:find_spec|installed|available)\([\"']")
@@ -45,7 +45,18 @@ def installed(test: Site, ctx: Context) -> Installed | None:
         if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
             return Installed(name, f"line {site.line}", site.name)
     by_call = (found for name in names if (found := _found_by_call(name, test, ctx)) is not None)
-    return next(by_call, None) or next(_asked_for(test, ctx), None)
+    return next(_own(names, test, ctx), None) or next(by_call, None) or next(_asked_for(test, ctx), None)
+
+
+def _own(names: list[str], test: Site, ctx: Context) -> Iterator[Installed]:
+    """A name that is true only where a module of the repository is there, which needs a package or kernels for CUDA."""
+    for tried in ctx.outline().tree.body if names else ():
+        if not isinstance(tried, ast.Try):
+            continue
+        for node in tried.body:
+            found = ctx.once(needed_by, node) if isinstance(node, ast.Import | ast.ImportFrom) else None
+            if found is not None and (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)):
+                yield Installed(name, f"line {node.lineno}", found)
 
 
 def offered(test: Site, ctx: Context) -> Installed | None:

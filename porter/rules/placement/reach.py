@@ -88,6 +88,17 @@ def extension_behind(call: ast.Call, scope: str, ctx: Context) -> Reached | None
     return Reached(name, needs) if name is not None and needs is not None else None
 
 
+def needed_by(ctx: Context, node: ast.Import | ast.ImportFrom) -> str | None:
+    """The package for CUDA, or the extension of the repository, without which an import fails."""
+    base = f"{_base(node, ctx)}." if isinstance(node, ast.ImportFrom) else ""
+    for qualified in (ctx.project.resolve(f"{base}{alias.name}", ctx.module) for alias in node.names):
+        module = ctx.project.owner(qualified)
+        found = _built(qualified, ctx) or (_to_load(module, ctx) if module else None)
+        if found is not None:
+            return found
+    return None
+
+
 def called(call: ast.Call, scope: str, ctx: Context) -> str | None:
     """The function of the project that a call in ``scope`` is of, imported in the function around it or by the file."""
     name = dotted(call.func)
