@@ -49,6 +49,7 @@ from porter.rules.placement.anywhere import finds_device, is_exact, on_accelerat
 from porter.rules.placement.behind import together
 from porter.rules.placement.branches import hold
 from porter.rules.placement.devices import argument_around, one_of_several, word_edit
+from porter.rules.placement.evidence import own_word
 from porter.rules.placement.indices import computed, is_own
 from porter.rules.table import judgement
 from porter.rules.uses import before, function_around
@@ -96,6 +97,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if held is not None and held.verdict is Verdict.PORTABLE:  # whatever is compared
         told, note = held.advice, held.note
         return judgement(site, row, ctx, verdict=held.verdict, message=message, advice=told, note=note, group=group)
+    if not known and (word := own_word(site, ctx)) is not None:
+        told = f"left as it is: beside `{word}` it is a word of the program's own, and no device"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=told, note=None, group=group)
     if not known or (not searched and _own_words(site, ctx)):
         why = "nothing shows that a device is compared here, so porter does not touch it"
         advice = f"{write} if this is the device that the program runs on" if write else ""

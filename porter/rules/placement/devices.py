@@ -16,7 +16,7 @@ from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement, named
 from porter.rules.placement.behind import together
 from porter.rules.placement.beside import knows_neuron, vendors
-from porter.rules.placement.evidence import evidence, is_text
+from porter.rules.placement.evidence import evidence, is_text, own_word
 from porter.rules.presence import is_present
 from porter.rules.spelling import device_literal, in_place_of
 from porter.rules.table import judgement
@@ -254,6 +254,10 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
         message, advice = f'the name of a method, `"{site.name}"`', "port the method where it is defined"
         why = f"looked up by {found.why}: that of a tensor or a module becomes `.to()` with the device"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
+    if (word := own_word(site, ctx)) is not None:
+        advice = f"choose one that runs on {ctx.target.title}"
+        why = f"beside `{word}` it is a word of the program's own, and no device"
+        return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)
     advice = f"{_write(site, ctx)} if it names the device to run on" if ctx.target.device else ""
     why = "no device that porter can see takes this value, so porter does not touch it"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)

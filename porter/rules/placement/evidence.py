@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from porter.index.site import Site
@@ -23,6 +24,14 @@ _TALKS = re.compile(
     r"|strip|[lr]strip|r?split|r?partition|remove(?:pre|suf)fix|count|r?find|r?index|encode|len|repr|hash|match|search|sub"
     r"|fullmatch|findall|compile|title|set_title|set_description|add_(?:row|column|parser|argument_group)|\w*(?:Error|Exception|Warning|Exit))$"
 )
+_OF_DEVICE = re.compile(r"dev(?:ice)?s?(?![a-z])|accelerator|gpu|platform|hardware", re.I)
+# What is no word of the program's own: devices, frameworks for them, and words that choose among either.
+_NAMED = re.compile(
+    r"(?:cpu|gpu|mps|mtia|xpu|hpu|npu|xla|tpu|ipu|mlu|musa|meta|hip|rocm|neuron|metal|vulkan|opencl|opengl|dml|directml"
+    r"|openvino|coreml|tensorrt|trt|onnx\w*|auto|default|none|all|any|single|multi|ddp|dp|nccl|gloo|mpi|fake|disk)?(?::.*)?"
+    r"|.*(?:cuda|gpu|cpu).*",
+    re.I,
+)
 
 
 def evidence(site: Site, ctx: Context) -> Mark | None:
@@ -38,6 +47,29 @@ def evidence(site: Site, ctx: Context) -> Mark | None:
     if found is None and site.sink == "device":
         detail = site.detail if site.detail.startswith("`") else f"`{site.detail}`"
         found = Mark(site.place or "", "device", detail, certain=False)
+    return found
+
+
+def own_word(site: Site, ctx: Context) -> str | None:
+    """Another word for what a string is compared with or given to, if no device has it: ``impl in ("cuda", "keops")``.
+
+    A file that tells them apart names its own kernels by them. What is called a device is one, whatever it may be.
+    """
+    name = _name(site).rpartition(".")[2]
+    words = ctx.once(_compared).get(name, ()) if name and _OF_DEVICE.search(name) is None else ()
+    return next((word for word in words if _NAMED.fullmatch(word) is None), None)
+
+
+def _compared(ctx: Context) -> dict[str, list[str]]:
+    """The words that a file compares with variables and attributes, by the names of these."""
+    found: dict[str, list[str]] = {}
+    for node in ctx.outline().nodes:
+        match node:
+            case ast.Compare(
+                ast.Name(name) | ast.Attribute(attr=name), [ast.Eq() | ast.NotEq() | ast.In() | ast.NotIn()], [other]
+            ):
+                words = (word.value for word in getattr(other, "elts", [other]) if isinstance(word, ast.Constant))
+                found.setdefault(name, []).extend(word for word in words if isinstance(word, str))
     return found
 
 
