@@ -47,6 +47,7 @@ _SEVERAL = "it counts on several devices in one process: start one process per c
 _LISTED = "name one core (`0`): a process drives one, and a launcher starts a process for each of more"
 _LIST = re.compile(r"\[?\d+(?:,\s*\d+)+,?\]?")
 _SCRIPT = re.compile(rb"\w[\w/-]*\.py\b")  # that a command runs
+_FOLLOWS = re.compile(r"\$\{\.*[a-z]\w*(?:\.\w+)+\}")  # another setting, as OmegaConf writes it: `${trainer.devices}`
 _NEXT = re.compile(rb"[\"',\\\s-]+cuda:\d")  # behind a device: another of the list, or of the option's values
 
 
@@ -57,6 +58,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return instead(site, row, ctx)
     if not site.certain:
         return Dismissed(site, "user-name")
+    if site.statement is None and _FOLLOWS.fullmatch(site.name.partition(": ")[2]):
+        return Dismissed(site, "agnostic")
     row, declared = _declared(site, row, ctx)
     message = f"`{_written(site, ctx)}` {row.summary}{declared}"
     key, _, old = site.name.partition(": ")
