@@ -33,6 +33,7 @@ _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=", re.ASCII)
 # Keys of mappings that hold variables, and of those that stand for them: a matrix of builds, a ConfigMap's data.
 _VARIABLES = re.compile(r"(?i:.*(?:env|variable|args|matrix|include))|vars|(?:string)?[dD]ata", re.ASCII)
 _RESOURCE = re.compile(r"nvidia\.com/[\w.-]+", re.ASCII)
+_CALLED = re.compile(r"\w\(\[?\\?[\"'](nvidia-smi)\b", re.ASCII)  # ${eval:"__import__('os').popen('nvidia-smi -L')"}
 _INSTANCE = re.compile(r"(?:ml\.)?((?:p[2-6]|g[3-7])\w*\.(?:\w+))", re.ASCII)
 _ACCELERATOR = re.compile(r"(?:nvidia|NVIDIA)[-_]\w[\w-]*|(?:tesla-)?[ABHKLPTV]\d{1,3}[\w-]*(?::\d+)?", re.ASCII)
 
@@ -98,6 +99,8 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
         yield view.site("resource", name, start, end, scope=scope, detail=".".join(item.path))
     elif name := _container(item, key):
         yield view.site("container", name, item.start, item.end, scope=scope, detail=".".join(item.path))
+    elif monitor := _CALLED.search(view.text, item.start, item.end):
+        yield view.site("command", monitor[1], monitor.start(1), monitor.end(1), scope=scope)
     elif found := setting(item.path, item.value):
         yield view.site(
             "config",
