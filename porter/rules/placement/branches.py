@@ -67,14 +67,21 @@ def _installed(site: Site, ctx: Context) -> Hold | None:
         return Hold(
             Verdict.MANUAL, f"beside it `{name}` asks for a package: see whether that runs on {ctx.target.title}"
         )
-    if (part := offered(site, ctx)) is not None:
-        advice = f"beside it `{part.name}` asks for `{part.package}`: see whether that runs on {ctx.target.title}"
-        return Hold(Verdict.MANUAL, advice)
     found = installed(site, ctx)
+    asks = found if found is not None and _on_cpu(found.package, ctx) else offered(site, ctx)
+    if asks is not None:
+        advice = f"beside it `{asks.name}` asks for `{asks.package}`: see whether that runs on {ctx.target.title}"
+        return Hold(Verdict.MANUAL, advice)
     if found is None:
         return None
     advice = f"left as it is: `{found.name}` is true only where {found.where} finds `{found.package}`, which needs CUDA"
     return Hold(Verdict.PORTABLE, advice)
+
+
+def _on_cpu(package: str, ctx: Context) -> bool:
+    """Whether a package can be there without CUDA."""
+    row = ctx.catalogue.find("symbol", package)
+    return row is not None and row.on_cpu
 
 
 def _told(site: Site, ctx: Context) -> Hold | None:
