@@ -66,7 +66,7 @@ def scan_items(view: View, items: Iterable[Item]) -> Iterator[Site]:
             words = [Word(item.value, item.start, item.end) for item in elements]
             yield from command_sites(view, Command(words, [], listed=True), set())
             elements = [item for item in elements if " " in item.value]  # ["bash", "-c", "python train.py"]
-        if all(item.value.isdecimal() for item in elements):
+        if len(elements) > 1 and all(item.value.isdecimal() for item in elements):
             elements = [_as_one(view, elements)]
         for item in elements:
             if key != "capabilities" or path[:-1] not in reserved:
@@ -76,7 +76,8 @@ def scan_items(view: View, items: Iterable[Item]) -> Iterator[Site]:
 def _as_one(view: View, numbers: list[Item]) -> Item:
     """A list of numbers, which is one setting: ``gpu_ids: [0, 1]``. Of one over several lines, the first stands."""
     first, last = numbers[0], numbers[-1]
-    return first._replace(end=last.end) if "\n" not in view.text[first.start : last.end] else first
+    end = first.end if "\n" in view.text[first.start : last.end] else last.end
+    return first._replace(value=",".join(number.value for number in numbers), end=end)
 
 
 def item_sites(view: View, item: Item) -> Iterator[Site]:
