@@ -16,6 +16,7 @@ from porter.rules.by_name import ARM, is_rocm
 from porter.rules.by_path import another, beside_others, cuda_beside
 from porter.rules.environment.alternatives import kept, others, served
 from porter.rules.kernels.known import KERNELS, STAYS, stands_alone
+from porter.rules.placement.abroad import computes_with
 from porter.rules.policy import by_hand, leave
 from porter.rules.sisters import OTHERS, SERVERS, Family, family, sister, twin
 from porter.rules.uses import stand_in
@@ -185,6 +186,15 @@ def _accompanied(result: Judgement, rule: str, ctx: Context) -> Judgement | None
     return _add(result, other, ctx) if other is not None else None
 
 
+def _in_other_framework(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
+    """What another framework has by PyTorch's words, in a file that computes with that: ``x.cuda()``, ``"cuda:0"``."""
+    framework = computes_with(ctx) if result.site.kind in ("method", "device") else None
+    if framework is None:
+        return None
+    why = f"the file computes with `{framework}`, which knows no {ctx.target.title}"
+    return by_hand(result, f"{why}: compute with PyTorch first, or leave it")
+
+
 def _by_path(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
     """A file that is for one kind of device."""
     vendor = another(ctx)
@@ -270,4 +280,4 @@ def _moves_a_part(site: Site) -> bool:
 
 _Step = Callable[[Judgement, str, Context], Judgement | None]
 _ANY: tuple[_Step, ...] = (_asserted, _for_others, _guarded, _stood_in)
-_CHANGES: tuple[_Step, ...] = (_accompanied, _by_path, _kept, _in_family, _by_name)
+_CHANGES: tuple[_Step, ...] = (_accompanied, _in_other_framework, _by_path, _kept, _in_family, _by_name)
