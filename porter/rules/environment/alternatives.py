@@ -21,9 +21,15 @@ _SERVICE = re.compile(
 )
 _MADE = re.compile(rb"#[^\n]{0,80}(?:auto-?generated|generated (?:by|with|from)|DO NOT EDIT)", re.I)
 _CONSTRAINTS = re.compile(_WORDS.format("constraints?"), re.I)
+_DOCUMENTATION = re.compile(_WORDS.format("docs?|documentation|readthedocs|rtd"), re.I)
 _HASHED = re.compile(rb"--hash=\w+:")
 _INSTALL = re.compile(rb"\b(?:apt|apt-get|dnf|yum)\s(?:[^\n\\]|\\\r?\n|\\.)*")
 _PYTHON = re.compile(rb"\bpython(?:3\.(?!14\b)\d|\$\{?\w)")  # another than the image's, py314
+_CONDA = re.compile(
+    rb"^(?![ \t]*#)[^\n]*?\b(?:(?:Mini(?:conda|forge)|Mambaforge|Anaconda)[\w.$-]*\.sh\b"
+    rb"|(?:conda|mamba)[ \t]+(?:create|env[ \t]+(?:create|update))\b)",
+    re.M,
+)
 _LIST = re.compile(rb"^(?![ \t]*#)[^\n]*?/etc/apt/sources\.list\.d/(?:cuda|nvidia)", re.MULTILINE)  # in its image
 _BUILD = re.compile(rb"^(?![ \t]*#)[^\n]*?(?:--cuda_ext\b|\bFORCE_CUDA=1\b|\bnccl\.h\b|\bnvcc[ \t])", re.MULTILINE)
 _HEAD = 600  # bytes in which a tool says that it made the file
@@ -66,6 +72,8 @@ def kept(site: Site, ctx: Context) -> str | None:
         return why
     if ctx.source.kind == "requirements" and _CONSTRAINTS.search(path):
         return "constraints install nothing: let these releases in here, and require them where torch is required"
+    if ctx.source.kind in ("requirements", "conda") and _DOCUMENTATION.search(path):
+        return "it builds the documentation, which takes no device: leave it, or take torch from the CPU index"
     named = _CUDA.search("/".join([_near(ctx), *site.scope.split(".")]))
     if named is not None:
         return f"by its name (`{named[1]}`) it is CUDA's: write one for the device beside it, and leave this one"
@@ -106,10 +114,10 @@ def _is_compiled(site: Site, ctx: Context) -> bool:
 
 
 def _line_of_python(text: bytes) -> int | None:
-    """Where a Dockerfile installs a Python of its own."""
+    """Where a Dockerfile installs a Python of its own, as conda brings one."""
     found = (_PYTHON.search(text, *command.span()) for command in _INSTALL.finditer(text))
-    first = next((match for match in found if match is not None), None)
-    return text.count(b"\n", 0, first.start()) + 1 if first is not None else None
+    first = next((match for match in found if match is not None), None) or _CONDA.search(text)
+    return text.count(b"\n", 0, first.end()) + 1 if first is not None else None
 
 
 def _sister(ctx: Context, devices: re.Pattern[str]) -> str | None:

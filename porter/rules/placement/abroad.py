@@ -19,12 +19,12 @@ from porter.rules.placement.reach import called
 _GPU = re.compile(r"(?:^|_)gpus?(?:_|$)")
 _ASKED = re.compile(rb"[(,]\s*(?:\w+_)?gpus?(?:_\w+)?\s*=(?!=)")
 _IMPORTED = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(FOREIGN))})\b".encode(), re.M)
-_ALIKE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(chainer|jittor|oneflow|paddle|tinygrad)\b", re.M)  # `x.cuda()`, "cuda"
+_ALIKE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(chainer|jittor|oneflow|paddle|tinygrad)\b", re.M)
 _TORCH = re.compile(rb"\btorch\b")
 
 
 def computes_with(ctx: Context) -> str | None:
-    """The framework whose tensors and devices a file's are, by its imports: one that has CUDA's words, and no PyTorch."""
+    """The framework whose tensors and devices a file's are, by its imports: one with PyTorch's words for CUDA."""
     found = _ALIKE.search(ctx.source.text) if ctx.says(_ALIKE) and not ctx.says(_TORCH) else None
     return found[1].decode() if found is not None else None
 
