@@ -103,6 +103,9 @@ def _device_bound(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     said = ast.unparse(given[0] if given else by_name.get("device_type", first))
     chosen = _bfloat16(None, ctx)
     plain = (dotted(call.func) or "").rpartition(".")[2] == "partial" and not {None, "dtype"} & by_name.keys()
+    match by_name.get("enabled"):
+        case ast.Constant(value=False):
+            return Dismissed(site, "part")  # of the device string: no dtype counts where autocast is off
     if not plain or len(given) > 1 or not said.startswith("'cuda") or ctx.target.keeps_cuda:
         return Dismissed(site, "agnostic")
     end = ctx.outline().span((given + list(by_name.values()))[-1]).end
