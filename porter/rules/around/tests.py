@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from porter.index.outline import Span, dotted
+from porter.index.outline import Function, Span, dotted
 from porter.index.site import Site
 from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
@@ -38,11 +38,32 @@ def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             yield from whole_function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
     places = {result.site.start: result.site for result in results if result.edited and result.site.scope}
     functions = {ctx.outline().function(place): site for place, site in places.items()}
+    held: set[str] = set()
     for function, site in functions.items():
         found = ctx.once(used, function, site.scope) if function is not None else None
         if function is not None and found is not None:
+            held.add(function.name)
             why = f"it uses `{found.name}`, {found.where}: port both together"
             yield Keeper(ctx.outline().span(function), why)
+    yield from _handing(held, ctx)
+
+
+def _handing(held: set[str], ctx: Context) -> Iterator[Keeper]:
+    """The functions that hand something to a helper of the file that stays, one of ``held``, or to such a function.
+
+    The helper computes with it where it has its own: what is moved elsewhere is no use to it.
+    """
+    outline = ctx.outline()
+    held = held & {node.name for node in outline.tree.body if isinstance(node, Function)}
+    left = [n for n in outline.nodes if isinstance(n, Function) and n.name not in held] if held else []
+    while held:
+        calls = {f: [n for n in outline.all_of(f, ast.Call) if n.args or n.keywords] for f in left}
+        found = {f: next((n for c in calls[f] if (n := dotted(c.func)) in held), None) for f in left}
+        for function, helper in found.items():
+            if helper is not None:
+                why = f"it hands something to `{helper}()`, which stays CUDA's: port both together"
+                yield Keeper(outline.span(function), why)
+        held, left = {f.name for f, helper in found.items() if helper}, [f for f in left if not found[f]]
 
 
 def gated(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
