@@ -131,12 +131,17 @@ class Names:
                 if chain is None or (not chain[1] and chain[0].id == binding.name):
                     return None
                 target = definition.scope.lookup(chain[0].id)
-                if target is None or target is binding:
+                if target is None or target is binding or (chain[1] and _is_function(target)):
                     return None
                 base = self.bound(target, depth + 1)
                 if base is not None:
                     return Reference(".".join([base.qualified, *chain[1]]), value, base.certain)
         return None
+
+
+def _is_function(binding: Binding) -> bool:
+    """Whether a name is a function's, whose attributes hold values: ``gather.buffer = torch.empty(8)``."""
+    return all(definition.kind == "def" for definition in binding.definitions)
 
 
 def _is_called_of(definition: Definition, name: str) -> bool:
