@@ -26,8 +26,8 @@ def ways(site: Site, ctx: Context) -> Hold | None:
     if not asks_of_tensor(site) or site.statement is None:
         return None
     for opened, instead in ctx.outline().ways(site.start):
-        if not any(map(_computes, instead)):
-            continue
+        if not any(map(_computes, instead)) or any(map(_takes_array, _calls(instead))):
+            continue  # nothing is made, or of tensors of the CPU alone
         elsewhere = {dotted(call.func) for call in _calls(instead)}
         named = (name for call in _calls(opened) if (name := dotted(call.func)) not in elsewhere and name is not None)
         own = next((name for name in named if _is_own(name, site, ctx)), None)
@@ -49,6 +49,12 @@ def _computes(part: ast.AST) -> bool:
     """Whether a part of an arm makes a value by a call."""
     made = isinstance(part, ast.expr) or any(isinstance(n, ast.Assign | ast.Return) for n in ast.walk(part))
     return made and any(isinstance(node, ast.Call) for node in ast.walk(part))
+
+
+def _takes_array(call: ast.Call) -> bool:
+    """``x.detach().numpy()``: NumPy takes no tensor of another device than the CPU."""
+    taken = isinstance(call.func, ast.Attribute) and call.func.attr == "numpy" and not (call.args or call.keywords)
+    return taken and not {"cpu", "to"} & {n.attr for n in ast.walk(call) if isinstance(n, ast.Attribute)}
 
 
 def _is_own(name: str, site: Site, ctx: Context) -> bool:
