@@ -136,9 +136,19 @@ def _operand(text: str) -> str:
 
 def _counted(name: str, site: Site, ctx: Context) -> bool:
     """Whether a name runs over several values in a loop around the site, or is counted up there."""
-    loop = rb"\bfor\b[^\n]*?\b" + name.encode() + rb"\b[^\n]*?\bin\b"
-    if not site.in_loop or re.search(loop, ctx.source.text) is not None:
+    if not site.in_loop or name in ctx.once(_run_over):
         return site.in_loop
     loops = [node for node in ctx.outline().around(site.start) if isinstance(node, ast.For | ast.While)]
     steps = (node.target for loop in loops[:1] for node in ast.walk(loop) if isinstance(node, ast.AugAssign))
     return name in map(dotted, steps)
+
+
+def _run_over(ctx: Context) -> set[str]:
+    """The variables and attributes that the loops and comprehensions of the file bind."""
+    outline = ctx.outline()
+    loops = [node for node in outline.nodes if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension)]
+    bound = (inner for loop in loops for inner in ast.walk(loop.target))
+    named = [
+        inner for inner in bound if isinstance(inner, ast.Name | ast.Attribute) and isinstance(inner.ctx, ast.Store)
+    ]
+    return {inner.id if isinstance(inner, ast.Name) else inner.attr for inner in named}
