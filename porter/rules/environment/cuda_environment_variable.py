@@ -66,8 +66,17 @@ _RANGES = (
     "takes the list apart, where cores may be a range (`0-3`): port it first, and all that sets the variable with it"
 )
 _TAKES_OPTION = re.compile(rb"[\"']\s*\]\s*=\s*(?:str\()?\w+\.(\w+)\)?\s*(?:#|\n|;|\Z)")
-_NONE = rb"--%b[\"'][^)]*\bdefault\s*=\s*[\"']?-1\b"
+_NONE = rb"[\"']--?%b[\"'][^)]*\bdefault\s*=\s*[\"']?-1\b"
 _NO_DEVICE = "the option's default `-1` is no device of CUDA's, and no core: leave the variable alone where it is given"
+_SET_BACK = (
+    rb"(?s)(\w+)\s*=\s*os\.(?:getenv\(|environ(?:\.get\(|\[))\s*[\"']%b[\"']"
+    rb".*\bos\.environ\[[\"']%b[\"']\]\s*=\s*\1\b"
+)
+_STARTS = re.compile(rb"\b(?:subprocess|Popen|Process|spawn|fork|system)\b|\.start\(")
+_BETWEEN = (
+    "it is set for what runs before it is set back, in a process whose PyTorch has its device: say which device that is"
+    " to take, and leave PyTorch's alone"
+)
 _HIDDEN = "it is set so that the process sees no GPU: to keep a program off Neuron, do not ask for the device"
 _LAUNCHER = re.compile(
     rb"\b(?:torchrun|accelerate\s+launch|deepspeed|mpirun|mpiexec|horovodrun|srun|torch\.distributed\.\w+)\b"
@@ -106,6 +115,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if (line := next((s.line for s in ctx.sites if _alike(s, site) and takes_apart(s, ctx)), None)) is not None:
             where = "this" if line == site.line else f"line {line}"
             return by_hand(site, row, ctx, f"{where} {_RANGES}")
+        if _is_set_back(site, ctx):
+            return judgement(site, row, ctx, verdict=Verdict.MANUAL, advice=_BETWEEN, note=None)
         if ctx.in_test() and _PATCHED.search(before(site, ctx)):
             return by_hand(site, row, ctx, "a test sets it for what it tests: change both together")
     others = (beside(s, answer.replacement, ctx) for s in ctx.sites if _alike(s, site))
@@ -124,6 +135,13 @@ def _one_of_several(site: Site, row: Row, ctx: Context, other: str) -> Judgement
     if other == own:
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=f"`{own}` stands beside it")
     return by_hand(site, row, ctx, f"it belongs beside `{other}`: leave CUDA's")
+
+
+def _is_set_back(site: Site, ctx: Context) -> bool:
+    """Whether a function keeps the variable's value and sets it back, and starts no process that reads it meanwhile."""
+    name = re.escape(site.name.encode())
+    around = function_around(site, ctx) if site.scope else b""
+    return re.search(_SET_BACK % (name, name), around) is not None and _STARTS.search(around) is None
 
 
 def _alike(site: Site, other: Site) -> bool:
