@@ -35,6 +35,7 @@ from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
 from porter.rules.precision.apex import all_or_none
 from porter.rules.precision.gates import gates
+from porter.rules.states import states
 from porter.rules.takers import owned
 from porter.rules.tested import ARMS, BUILD, OPENED, TESTS, Led, Tests, is_test, opens, opens_by_flag
 
@@ -67,6 +68,7 @@ def link(results: list[Judgement], ctx: Context) -> list[Judgement]:
         gated,
         _bodies,
         _orphans,
+        states,
         _bodies,
         _called,
         all_or_none,

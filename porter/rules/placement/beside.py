@@ -91,7 +91,7 @@ def _of_others(site: Site, ctx: Context) -> Iterator[Hold]:
 
 def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
     """What it says of what is CUDA's alone."""
-    if site.statement is not None and _HANDED_ON.search(ctx.source.text, site.statement.start, site.start):
+    if _is_handed_on(site, ctx):
         yield Hold(Verdict.MANUAL, "it is handed on as an answer about CUDA: see what becomes of it there")
     if _is_commented(site, ctx):
         yield Hold(Verdict.MANUAL, "the comment above it says that it is for CUDA alone: see whether that is so")
@@ -112,6 +112,21 @@ def _of_cuda(site: Site, ctx: Context) -> Iterator[Hold]:
         names += (dotted(part) or "" for part in ctx.outline().joined(site.start, site.end))
     for graphs in filter(_GRAPHS.search, names):
         yield Hold(Verdict.PORTABLE, f"left as it is: by its name `{graphs}` is for CUDA graphs")
+
+
+def _is_handed_on(site: Site, ctx: Context) -> bool:
+    """Whether the answer is given to what is named after CUDA: ``f(use_cuda=there)``, not ``f(cuda=x() if there ...)``.
+
+    A call that is only made where the test holds is ported by itself: its answer is given, and not the test's.
+    """
+    statement = site.statement
+    found = _HANDED_ON.search(ctx.source.text, statement.start, site.start) if statement is not None else None
+    if found is None:
+        return False
+    span = ctx.outline().span
+    choices = (n for n in ctx.outline().expressions(site.start, site.end) if isinstance(n, ast.IfExp))
+    chosen = [span(n.body) for n in choices if found.start() < span(n).start and span(n.test).holds(site.start)]
+    return not any(other.role == "call" for part in chosen for other in ctx.nesting.starting(part.start, part.end))
 
 
 def _told_apart(site: Site, ctx: Context) -> str:
