@@ -39,6 +39,8 @@ saved with the wrapper has `module.` before its keys.
 
 A model that is split over `cuda:0` and `cuda:1` of one process needs tensor or pipeline parallelism instead.
 
+So does `model.parallelize()` of transformers before 5, which fails where there is no GPU.
+
 Asking `isinstance(model, nn.DataParallel)` does no harm.
 
 ## Example
@@ -64,6 +66,8 @@ from porter.rules.table import by_hand, judgement
 from porter.rules.uses import asks_class, judge_use
 
 _NO_GRADIENTS = re.compile(rb"\.eval\(\)|\bno_grad\b|\binference_mode\b")
+_SPREADS = ".parallelize"  # of transformers' models, unless a class of the program has one
+_TRANSFORMERS = re.compile(rb"^[ \t]*(?:from|import)[ \t]+transformers\b", re.M)
 _TRAINING = re.compile(rb"\.backward\(|\.train\((?!False)|\boptim|\bloss", re.I)
 
 
@@ -72,6 +76,10 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge what splits a batch, not questions about it."""
     if asks_class(site, ctx):
         return Dismissed(site, "agnostic")
+    if site.name.endswith(_SPREADS):
+        if not _spreads(site, ctx):
+            return Dismissed(site, "own")
+        return judgement(site, row, ctx, message=f"`{_SPREADS}()` {row.summary}")
     if ctx.target.keeps_cuda and counted(site, ctx):
         advice = "left as it is: it runs only where there are several devices of one process"
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice=advice)
@@ -82,6 +90,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if row.signature is not None and site.role != "import":
         return _started(site, row, ctx)
     return judge_use(site, row, ctx)
+
+
+def _spreads(site: Site, ctx: Context) -> bool:
+    """Whether ``.parallelize()`` is that of transformers: of a module, or without arguments of what nobody knows."""
+    told = site.kind == "method" and (site.call is None or site.call.arguments or not ctx.says(_TRANSFORMERS))
+    return not told and not ctx.project.method_somewhere(_SPREADS[1:])
 
 
 def _infers(ctx: Context) -> bool:
