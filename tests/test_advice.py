@@ -249,7 +249,7 @@ def test_requirements_that_setup_may_read(beside: str, tmp_path: Path, monkeypat
     Path("requirements.txt").write_text("torch==2.6.0\n")
     Path(beside).write_text("print(open('requirements.txt').read())\n")
     (finding,) = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False})).findings
-    assert ("keep the indexes out" in finding.advice) == (beside == "setup.py")
+    assert ("hands this file to setuptools" in finding.advice) == (beside == "setup.py")
 
 
 def test_what_a_file_loads_is_told_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,14 @@ def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, agai
     files = (task.display for task in tasks)
     project = Project(summaries, python, through.types, unseen.load, unseen.mentioning, kept(sites), files)
     project.options = lambda: unseen.options
+    project.contents = lambda path: _contents(path, tasks)
     return project, unseen
+
+
+def _contents(path: str, tasks: Sequence[Task]) -> bytes:
+    """What a file of the run holds; nothing where there is none, or it cannot be read."""
+    raw = next((task.read() for task in tasks if task.display == path), b"")
+    return raw if isinstance(raw, bytes) else b""
 
 
 def _borrowed(

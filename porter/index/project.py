@@ -44,6 +44,7 @@ class Project(Flows):
         for path in files:
             folder, _, name = path.rpartition("/")
             self.files.setdefault(folder, []).append(name)
+        self.contents: Callable[[str], bytes] = lambda _: b""  # of any file of the run, by its path
         self.sites = sites
         self.needed: dict[str, str | None] = {}  # by module: the package for CUDA without which it cannot be imported
         self.types = types

@@ -9,7 +9,8 @@ libraries come as packages of their own, many of which compile with `nvcc` while
 
 `torch-neuronx`, `neuronx-cc` and `nki` come from `https://pip.repos.neuron.amazonaws.com`, torch from its CPU index.
 Their namesakes on PyPI are stubs that say "WRONG PACKAGE", so that porter writes them only where it can write the index
-beside them: in requirements files, conda's `pip` list and commands of pip.
+beside them: in requirements files, conda's `pip` list and commands of pip. A requirements file that setuptools reads
+(`setup.py`, a dynamic field of `pyproject.toml`) has no room for one: pip has to be told the index.
 
 ## Example
 
@@ -54,8 +55,9 @@ from porter.rewrite.requirements import written
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.alternatives import elsewhere
 from porter.rules.environment.write import write
+from porter.rules.packages.readers import reader
 from porter.rules.packages.releases import marker_of, on_linux, pinned, reaches, shuts_out
-from porter.rules.table import judgement
+from porter.rules.table import by_hand, judgement
 
 _BUILDS = frozenset(["torch", "torchvision", "torchaudio", "torchcodec"])
 _FRAMEWORKS = frozenset(["accelerate", "transformers"])  # of any release that knows the target
@@ -90,6 +92,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if (why := _on_request(site, ctx)) is not None:
         message = _release(site, name, build, ctx) if is_build else ""
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=why)
+    if is_build and (why := _for_setuptools(name, ctx)):
+        return by_hand(site, row, ctx, why, message=_release(site, name, build, ctx))
     if is_build:
         result = write(site, row, ctx, _torch if name == "torch" else _unpinned, _release(site, name, build, ctx))
         return _to_know(result, ctx) if name == "torch" and isinstance(result, Judgement) else result
@@ -141,12 +145,19 @@ def _release(site: Site, name: str, build: str, ctx: Context) -> str:
     )
 
 
+def _for_setuptools(name: str, ctx: Context) -> str:
+    """Why a build of PyTorch stays where setuptools reads the file: the vendor's packages need an index there."""
+    torch = next(filter(_is_torch, ctx.sites), None)
+    found = reader(ctx) if torch is not None and _indexes(torch, ctx) else None
+    if found is None:
+        return ""
+    if name != "torch":
+        return f"it goes with torch, which stays: `{found}` hands this file to setuptools"
+    return f"`{found}` hands this file to setuptools, which takes no indexes: name them where pip is called"
+
+
 def _to_know(result: Judgement, ctx: Context) -> Judgement:
-    """The judgement of torch, with what else reads its file, and with a Python that is too old for it."""
-    folder = ctx.source.path.rpartition("/")[0]
-    if ctx.source.kind == "requirements" and result.edits and "setup.py" in ctx.project.files.get(folder, ()):
-        why = "Where `setup.py` reads this file, keep the indexes out of it: setuptools takes requirements alone."
-        return msgspec.structs.replace(result, advice=f"{result.advice} {why}")
+    """The judgement of torch, with a Python that is too old for it."""
     found = _PYTHON.search(ctx.source.shown) if ctx.source.kind == "conda" else None
     if found is None or int(found[1]) >= _OLDEST:
         return result
