@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from porter.index.outline import Span, dotted
+from porter.index.outline import Function, Span, dotted
 from porter.rules.base import Context, Judgement
 from porter.rules.kernels.known import STAYS
 
@@ -35,5 +35,10 @@ def whole_function(place: int, why: str, ctx: Context) -> Iterator[Keeper]:
         return
     classes = (node for node in outline.around(place) if isinstance(node, ast.ClassDef))
     whole = next((c for c in classes if any((dotted(b) or "").endswith("Function") for b in c.bases)), function)
-    above = [outline.span(decorator).start for decorator in whole.decorator_list]
-    yield Keeper(Span(min([*above, outline.span(whole).start]), outline.span(whole).end), why)
+    yield Keeper(decorated(whole, ctx), why)
+
+
+def decorated(node: Function | ast.ClassDef, ctx: Context) -> Span:
+    """Where a function or class stands, with its decorators."""
+    span = ctx.outline().span
+    return Span(min(span(part).start for part in (node, *node.decorator_list)), span(node).end)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from porter.index.outline import Function, Span, dotted
 from porter.index.site import Site
-from porter.rules.around.keeper import Keeper, stays, whole_function
+from porter.rules.around.keeper import Keeper, decorated, stays, whole_function
 from porter.rules.base import Context, Judgement
 from porter.rules.by_name import ARM
 from porter.rules.kernels.known import KERNELS, is_own_kernel
@@ -36,15 +36,14 @@ def exercising(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
         if site.scope and all(guard.kind == "test" for guard in site.guards):
             name = site.name.rpartition(".")[2]
             yield from whole_function(site.start, f"a test of `{name}`, which stays CUDA's: port both together", ctx)
-    places = {result.site.start: result.site for result in results if result.edited and result.site.scope}
-    functions = {ctx.outline().function(place): site for place, site in places.items()}
+    functions = {ctx.outline().function(r.site.start): r.site for r in results if r.edited}  # of decorators as well
     held: set[str] = set()
     for function, site in functions.items():
         found = ctx.once(used, function, site.scope) if function is not None else None
         if function is not None and found is not None:
             held.add(function.name)
             why = f"it uses `{found.name}`, {found.where}: port both together"
-            yield Keeper(ctx.outline().span(function), why)
+            yield Keeper(decorated(function, ctx), why)
     yield from _handing(held, ctx)
 
 
@@ -62,7 +61,7 @@ def _handing(held: set[str], ctx: Context) -> Iterator[Keeper]:
         for function, helper in found.items():
             if helper is not None:
                 why = f"it hands something to `{helper}()`, which stays CUDA's: port both together"
-                yield Keeper(outline.span(function), why)
+                yield Keeper(decorated(function, ctx), why)
         held, left = {f.name for f, helper in found.items() if helper}, [f for f in left if not found[f]]
 
 
