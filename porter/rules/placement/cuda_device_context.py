@@ -38,7 +38,7 @@ from porter.catalog.schema import Row
 from porter.index.outline import Function, dotted
 from porter.index.site import Site
 from porter.model import Verdict
-from porter.rules.base import Context, Dismissed, Judgement, rule
+from porter.rules.base import Context, Dismissed, Edits, Judgement, rule
 from porter.rules.placement.abroad import handed
 from porter.rules.placement.behind import opened
 from porter.rules.placement.beside import held_against, vendors
@@ -65,6 +65,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     """Judge by the catalogue, where the name is used."""
     if argument_around(site, ctx) is not None or _in_device(site, ctx):
         return Dismissed(site, "part")
+    if (edits := _unwrapped(site, ctx)) is not None:
+        advice = "pass the device itself: what switches it for a block is no device"
+        return judgement(site, row, ctx, verdict=Verdict.REVIEW, advice=advice, note=None, edits=edits)
     if (split := _split(site, ctx) or _splitter(site, ctx) or _unwraps(site, ctx)) is not None:
         what, tested = split
         return judgement(
@@ -101,6 +104,22 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     if site.name == "torch.cuda.current_device" and not ctx.target.numbered and site.parent in _OF_NUMBERS:
         return by_hand(site, row, ctx, "a number is asked for here, and a process has one device without any")
     return with_its_moves(judge_use(site, row, ctx), site, ctx)
+
+
+def _unwrapped(site: Site, ctx: Context) -> Edits | None:
+    """The edits that hand ``set_device`` the device in place of its context: ``set_device(torch.cuda.device(rank))``.
+
+    CUDA's looks into the context, as no other does.
+    """
+    row = ctx.catalogue.find("symbol", "torch.cuda.set_device")
+    if site.name != "torch.cuda.device" or site.call is None or row is None or not ctx.answer(row).replacement:
+        return None
+    given = (s.call.get("device", 0) for s in ctx.where("name", "torch.cuda.set_device") if s.call is not None)
+    device = site.call.get("device", 0) if any(a and a.start == site.call.start for a in given) else None
+    if device is None or len(site.call.arguments) > 1:
+        return None
+    gone = ((site.call.start, device.start), (device.end, site.call.end))
+    return tuple(edit for start, end in gone for edit in ctx.edit(start, end, ""))
 
 
 def _is_default(site: Site, ctx: Context) -> bool:
