@@ -6,14 +6,20 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from packaging.markers import Marker
     from packaging.requirements import Requirement
 
-# Linux first; a marker that holds for another of them, and not there, is about the system.
-_SYSTEMS = (
-    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
-    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
-    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
+# What a marker may ask for: a Linux server, and systems without the device, whichever Python runs there.
+_SERVER = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
+_MAC = {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"}
+_WINDOWS = {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"}
+_OTHERS = (
+    {**_MAC, "platform_machine": "arm64"},
+    {**_MAC, "platform_machine": "x86_64"},
+    {**_WINDOWS, "platform_machine": "AMD64"},
+    {**_WINDOWS, "platform_machine": "ARM64"},
 )
+_PYTHONS = [{"python_version": f"3.{n}", "python_full_version": f"3.{n}.0"} for n in range(8, 15)]
 _LATEST = "9999"
 _PATCHES = range(6)
 _PINS = ("==", "===", "~=", "<", "<=")
@@ -47,17 +53,24 @@ def pinned(text: str) -> bool:
 
 
 def on_linux(text: str) -> bool:
-    """Whether the requirement may apply on Linux, the one system that has Neuron devices, as far as its marker says."""
+    """Whether the requirement may apply on Linux, the one system that has Neuron devices, as far as its marker says.
+
+    It does not if the marker holds for another system, and not there: it is about the system.
+    """
     from packaging.markers import UndefinedComparison
 
     requirement = _parsed(text)
     if requirement is None or requirement.marker is None:
         return True
     try:
-        applies = [requirement.marker.evaluate({**system, "extra": ""}) for system in _SYSTEMS]
+        return _holds(requirement.marker, (_SERVER,)) or not _holds(requirement.marker, _OTHERS)
     except UndefinedComparison:  # `platform_system === "Linux"`: an operator for versions, put between words
         return True
-    return applies[0] or not any(applies)
+
+
+def _holds(marker: Marker, systems: Iterable[dict[str, str]]) -> bool:
+    """Whether the marker holds on one of the systems, with one of the releases of Python."""
+    return any(marker.evaluate({**system, **python, "extra": ""}) for system in systems for python in _PYTHONS)
 
 
 def marker_of(text: str) -> str:
