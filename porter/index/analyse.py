@@ -27,6 +27,7 @@ from porter.sources.prefilter import Prefilter
 from porter.sources.source import Source
 
 _MENTION = re.compile(rb"cuda|nccl|cudnn|nvtx", re.IGNORECASE)
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import\b(?:[ \t]*\([^)]*\)|[^\n]*)", re.MULTILINE)
 _PLACING = (b".to(", b"torch.device(")
 _DIRECTED = (b"porter:", b"PRT")
 
@@ -79,7 +80,7 @@ def _look(source: Source, task: Task, through: Lens) -> tuple[list[Site], Summar
     """Index a Python file or notebook; scan any other, and the shell lines of a notebook."""
     from porter.sources import files
 
-    problems = source.problems
+    problems = _telling(source, through.prefilter)
     sites: list[Site] = []
     summary = None
     if task.kind in PYTHON:
@@ -90,3 +91,19 @@ def _look(source: Source, task: Task, through: Lens) -> tuple[list[Site], Summar
     if task.kind not in PYTHON or source.fragments:
         sites = [*sites, *files.scan(source)]
     return sites, summary, problems
+
+
+def _telling(source: Source, prefilter: Prefilter) -> tuple[Problem, ...]:
+    """The problems of a source, less those of cells that can hold no finding, as of files that the filter drops.
+
+    A cell uses what other cells import.
+    """
+    if not source.problems:
+        return ()
+    from porter.sources.notebook import Notebook
+
+    layout = source.layout
+    assert isinstance(layout, Notebook)
+    imports = b"\n".join((*_IMPORT.findall(source.text), b""))
+    written = {cell.index: imports + cell.written(source.raw) for cell in layout.cells}
+    return tuple(p for p in source.problems if p.cell is None or prefilter.wanted("python", written[p.cell]))

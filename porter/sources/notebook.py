@@ -47,6 +47,10 @@ class CodeCell(msgspec.Struct, frozen=True):
     joint: str
     masks: tuple[tuple[int, int], ...]
 
+    def written(self, raw: bytes) -> bytes:
+        """The cell as it is on disk, whose bytes are ``raw``: nothing masked."""
+        return b"".join(_unescape(raw[literal.span.start : literal.span.end]) for literal in self.literals)
+
 
 class Notebook(msgspec.Struct, frozen=True):
     """The layout of a notebook."""

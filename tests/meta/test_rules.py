@@ -23,7 +23,10 @@ FILE_SECTIONS = ("What to do", "Example")  # of the rules that speak of a file a
 NAMES = ("Alias", "Shadowed name", "Guard", "Notebook")
 NO_PYTHON = "judges files that are not Python: no names, no branches, no cells"
 EXEMPT: dict[str, tuple[tuple[str, ...], str]] = {
-    "unparsable-file": ((*NAMES, "Suppression"), "where nothing parses there are no names, and no comments to trust"),
+    "unparsable-file": (
+        ("Alias", "Shadowed name", "Guard", "Suppression"),
+        "where nothing parses there are no names, and no comments to trust",
+    ),
     "rewrite-dropped": (HEADINGS, "reported where an edit of porter's own is wrong: no source provokes it"),
     "unused-suppression": (("Alias", "Shadowed name", "Guard"), "judges comments: no names, no branches"),
     "cuda-source": (NAMES, NO_PYTHON),
