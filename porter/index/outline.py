@@ -337,8 +337,12 @@ def _is_denial(node: ast.expr) -> bool:
 
 
 def _operands(node: ast.AST) -> Iterator[ast.AST]:
-    """What a statement's own line or an expression is made of."""
-    return (inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, ast.stmt | ast.excepthandler))
+    """What a statement's own line or an expression is made of; of a formatted text, what is put into it.
+
+    Before Python 3.12 the words between that have the place of the whole text.
+    """
+    skipped = ast.Constant if isinstance(node, ast.JoinedStr) else ast.stmt | ast.excepthandler
+    return (inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, skipped))
 
 
 def blocks_of(node: ast.AST) -> list[list[ast.stmt]]:

@@ -8,6 +8,7 @@ import re
 from porter.index.site import Site
 from porter.index.summary import Mark
 from porter.rules.base import Context
+from porter.rules.placement.shown import instead_of_cpu, only_shown
 
 COMPLETED = "cuda{}"  # `f"cuda{suffix}"`: a device where one takes it, else as good as any text
 # Names of variables, parameters, keys and functions that choose where or with what a program runs.
@@ -47,6 +48,8 @@ def evidence(site: Site, ctx: Context) -> Mark | None:
     if found is None and site.sink == "device":
         detail = site.detail if site.detail.startswith("`") else f"`{site.detail}`"
         found = Mark(site.place or "", "device", detail, certain=False)
+    if found is None and only_shown(site, ctx):
+        return Mark(site.place or "", "device", "")
     return found
 
 
@@ -88,7 +91,7 @@ def is_text(site: Site, ctx: Context) -> bool:
         return _TALKS.search(site.detail.strip("`()")) is not None
     name = _name(site)
     told = site.use == "assign" and ":" in site.name  # a number makes it a device, whatever it is called
-    return bool(name) and not told and _CHOOSES.search(name) is None
+    return bool(name) and not told and _CHOOSES.search(name) is None and not instead_of_cpu(site, ctx)
 
 
 def _name(site: Site) -> str:
