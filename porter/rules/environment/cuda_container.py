@@ -35,10 +35,11 @@ from porter.catalog.schema import Row
 from porter.index.site import Site
 from porter.rules.base import Context, Dismissed, Edits, Judgement, TextEdit, rule
 from porter.rules.environment.alternatives import kept
-from porter.rules.environment.write import write
+from porter.rules.environment.write import delete, write
 from porter.rules.table import sentence
 
 _REFERENCE = re.compile(rb"\$(?:(\w+)|\{(\w+)\})")
+_RUNTIME = "--runtime=nvidia"
 STAGES = "stages"  # the group of a Dockerfile's images
 _UNKNOWN = "image cuda: "  # what the catalogue calls an image whose publisher it does not know
 _IMAGE = re.compile(rb"""["']?(?:docker://)?([a-z0-9][^\s"'#]*)["']?""", re.IGNORECASE)
@@ -62,6 +63,8 @@ def _container(site: Site, ctx: Context) -> str | None:
         return f"container {site.statement.start}"
     if ctx.source.kind == "docker":
         return STAGES
+    if site.name.startswith("--"):
+        return f"options {site.detail}"
     service = site.scope.split(".")[:2]
     return ".".join(service) if service[0] == "services" else None
 
@@ -86,9 +89,16 @@ def _default(site: Site, text: bytes) -> re.Match[bytes] | None:
 
 
 def _option(site: Site, option: str, ctx: Context) -> Edits | None:
-    """Write another option for the one and its value, in a command."""
+    """Write another option for the one and its value, in a command; one of two that both give GPUs goes."""
+    if site.name == _RUNTIME and any(_options(s) == _options(site) for s in ctx.where("name", "--gpus")):
+        return delete(site, ctx)
     written = ctx.source.shown[site.start : site.end]
     in_command = site.statement is not None and site.statement.kind == "Command"
-    if not written.startswith(site.name.encode()) or not (in_command or b"=" in written):
+    if not written.startswith(site.name.partition("=")[0].encode()) or not (in_command or b"=" in written):
         return None
     return (TextEdit(site.start, site.end, option),)
+
+
+def _options(site: Site) -> str:
+    """Where an option stands: the command, or the list under a key."""
+    return f"{site.statement.start}" if site.statement is not None else site.detail
