@@ -10,6 +10,7 @@ import msgspec
 
 from porter.model import Edit, Problem
 from porter.reading import MAX_BYTES, NotRegularError, TooLargeError, read_regular
+from porter.sources.kinds import kind_of_yaml
 from porter.sources.source import Cell, Source
 
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -74,6 +75,7 @@ def decode(raw: bytes, display: str, kind: str) -> Source | Problem:
         from porter.sources.notebook import decode_notebook
 
         return decode_notebook(raw, display)
+    kind = kind_of_yaml(raw) if kind == "yaml" else kind
     encoding, mark = _encoding(raw, kind)
     if b"\0" in raw and not encoding.startswith("utf-16"):
         line = raw.count(b"\n", 0, raw.index(b"\0")) + 1

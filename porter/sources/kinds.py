@@ -34,6 +34,7 @@ _NAMES = {
 }
 _REQUIREMENTS = re.compile(r"(?:.*requirements.*|constraints?.*)\.(?:txt|in)")
 _CONDA = re.compile(r"(?:conda[-_.]?)?env(?:ironment)?s?[-_.\w]*\.ya?ml|conda[-_.\w]*\.ya?ml")
+_LISTS = tuple(re.compile(rb"^%b:[ \t]*\r?\n[ \t]*- " % key, re.M) for key in (b"channels", b"dependencies"))
 _VARIANT = re.compile(r"(dockerfile|containerfile|makefile)[-_.].*")
 _SHEBANG = re.compile(rb"#!.*\b(?:(python)|(?:ba|da|k|z)?(?:sh))(?:\d|\b)")
 
@@ -62,3 +63,8 @@ def kind_of_script(head: bytes) -> str | None:
     """The kind of a file without a telling name, by its first bytes: that of its interpreter."""
     match = _SHEBANG.match(head)
     return None if match is None else "python" if match[1] else "shell"
+
+
+def kind_of_yaml(text: bytes) -> str:
+    """The kind of a YAML file by what it says: an environment of conda lists its channels and dependencies."""
+    return "conda" if all(listed.search(text) for listed in _LISTS) else "yaml"
