@@ -233,6 +233,33 @@ def test_advice(path: str, source: str, line: int, told: str, tmp_path: Path, mo
     assert [f.advice for f in report.findings if f.line == line and f.advice.startswith(told)]
 
 
+SEEDS = """
+import torch
+
+torch.manual_seed(0)
+torch.cuda.manual_seed(0)
+torch.cuda.empty_cache()
+"""
+
+
+@pytest.mark.parametrize(
+    ("torch", "line", "told"),
+    [
+        ("2.6", 5, "Delete it: this seed is given just before."),
+        ("2.6", 6, "Write `torch.get_device_module().empty_cache`"),
+        ("2.9", 6, "Write `torch.accelerator.empty_cache`"),
+    ],
+)
+def test_what_is_written_is_told(
+    torch: str, line: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SEEDS)
+    wishes = {"jobs": 1, "cache": False, "target": "portable", "min-torch": torch}
+    found = engine.rewrite(["."], load(tmp_path, overrides=wishes)).report.findings
+    assert [f.advice for f in found if f.line == line and f.advice.startswith(told)]
+
+
 def test_a_line_of_another_file_is_not_one_of_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("layers.py").write_text("import math\n\nimport flash_attn\n")

@@ -11,7 +11,7 @@ from porter.catalog.schema import Answer, Row
 from porter.index.site import Call, Site
 from porter.model import Effort, Verdict
 from porter.rules.base import Context, Dismissed, Edits, Judgement
-from porter.rules.presence import replaced
+from porter.rules.presence import replaced, spelled
 from porter.rules.spelling import expression
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def judgement(
         row=row,
         verdict=verdict,
         message=message or f"{subject(site, row)} {row.summary}",
-        advice=sentence(advice or _advice(answer, verdict), "" if note is None else note or answer.note),
+        advice=sentence(advice or _advice(answer, verdict, ctx), "" if note is None else note or answer.note),
         effort=_effort(answer, verdict),
         evidence=answer.evidence,
         edits=tuple(edits or ()) if verdict in _EDITED else (),
@@ -280,9 +280,10 @@ def sentence(*parts: str) -> str:
     return " ".join(p if p.endswith((".", "!", "?", ":")) else p + "." for p in done)
 
 
-def _advice(answer: Answer, verdict: Verdict) -> str:
+def _advice(answer: Answer, verdict: Verdict, ctx: Context) -> str:
+    """The row's advice, else what takes the symbol's place with the oldest PyTorch that is to run the program."""
     if answer.advice:
         return answer.advice
-    if not answer.replacement:
+    if not answer.replacement or verdict is Verdict.PORTABLE:
         return ""
-    return f"write `{answer.replacement}`" if verdict is not Verdict.PORTABLE else ""
+    return f"write `{spelled(answer, ctx) or answer.replacement}`"

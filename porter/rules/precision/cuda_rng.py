@@ -64,7 +64,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         return _typed(site, row, ctx)
     if ctx.edits and site.name in _SEEDS and (edits := _again(site, ctx)) is not None:
         note = "`torch.manual_seed` seeds every device" if ctx.target.keeps_cuda else "the one device has this seed"
-        return judgement(site, row, ctx, verdict=Verdict.AUTO, note=note, **edits)
+        advice = "write `torch.manual_seed`" if "rename" in edits else "delete it: this seed is given just before"
+        return judgement(site, row, ctx, verdict=Verdict.AUTO, advice=advice, note=note, **edits)
     if ctx.answer(row).replacement in _INTEGERS and (line := _line_of_tensor(site, ctx)) is not None:
         return by_hand(site, row, ctx, f"the state is an `int` there, and line {line} takes it for a tensor")
     return judge_use(site, row, ctx)
