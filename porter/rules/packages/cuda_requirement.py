@@ -89,6 +89,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     _, knows, first = ctx.answer(row).replacement.partition(f"{name}>=")
     if row.name in _FRAMEWORKS and (not knows or reaches(site.detail, first)):
         return Dismissed(site, "agnostic")
+    if any(map(ctx.project.is_own, row.imports)):
+        return Dismissed(site, "own")
     if (why := _on_request(site, ctx)) is not None:
         message = _release(site, name, build, ctx) if is_build else ""
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=message, advice=why)
