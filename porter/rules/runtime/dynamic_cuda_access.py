@@ -48,6 +48,7 @@ _ENTRY = re.compile(rb"[\"']cuda[\"']\s*:\s*\Z")
 _NAMED = re.compile(rb"\s*,\s*[rRuU]?([\"'])(\w+)\1")
 _HAS = re.compile(rb"hasattr\(\s*torch\s*,\s*([\"'])(cuda)\1")
 _KEYED = frozenset({"Compare", "Subscript", "Target"})  # a key of the program's own: `states["torch.cuda"]`
+_MODULE = "torch.get_device_module()"
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 
 
@@ -75,25 +76,25 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     return judge_by_row(site, row, ctx)
 
 
-def _moves(name: str, ctx: Context) -> Verdict | None:
-    """The verdict of ``torch.cuda.x`` if it is ``x`` of the target's module as well."""
+def _moves(name: str, ctx: Context) -> str | None:
+    """The module that ``torch.cuda.x`` is ``x`` of as well: the target's, or that of whatever device there is."""
     row = ctx.catalogue.find("symbol", name)
-    if row is None:
+    if row is None or action_of(ctx.answer(row)) not in ("rename", "callee"):
         return None
-    answer = ctx.answer(row)
-    moved = f"{ctx.target.runtime}.{name.rpartition('.')[2]}"
-    return answer.verdict if action_of(answer) == "rename" and spelled(answer, ctx) == moved else None
+    module, _, last = spelled(ctx.answer(row), ctx).rpartition(".")
+    return module if module in (ctx.target.runtime, _MODULE) and last == name.rpartition(".")[2] else None
 
 
 def _asked(site: Site, ctx: Context, name: str) -> Judgement | Dismissed:
     """``torch.cuda`` in ``hasattr(torch.cuda, "x")``: the question moves with what it asks for."""
     asked = f"torch.cuda.{name}"
     row = ctx.catalogue.find("symbol", asked)
-    verdict = _moves(asked, ctx)
-    if row is None or verdict is None:
+    module = _moves(asked, ctx)
+    if row is None or module is None:
         return Dismissed(site, "part")
     message = f"`{asked}` is looked up by its name"
-    return judgement(site, row, ctx, message=message, rename=ctx.target.runtime, group=together(site))
+    advice = f"look it up in `{module}`" if module == _MODULE else ""
+    return judgement(site, row, ctx, message=message, advice=advice, rename=module, group=together(site))
 
 
 def _looked_up(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
