@@ -128,7 +128,7 @@ class Modules:
     def _module(self, name: str, module: str) -> str | None:
         candidates = self._names.get(name)
         if not candidates:
-            return None
+            return self._beside(name, module)
         if len(candidates) == 1:
             return candidates[0]
         here = module.split(".")
@@ -139,6 +139,14 @@ class Modules:
             )
 
         return max(candidates, key=lambda c: (shared(c), -len(c)))
+
+    def _beside(self, name: str, module: str) -> str | None:
+        """The module called ``name`` to a script in a folder around ``module``, where folders have no `__init__.py`."""
+        while module:
+            module = module.rpartition(".")[0]
+            if module and f"{module}.{name}" in self._paths:
+                return f"{module}.{name}"
+        return None
 
     def has(self, module: str) -> bool:
         """Whether the repository has a module of this path-based name."""
