@@ -253,17 +253,28 @@ def _unwraps(site: Site, ctx: Context) -> tuple[str, bool] | None:
 
 
 def _divided(site: Site, ctx: Context) -> Site | None:
-    """What splits batches over the devices that are counted here, by itself or by the name of their number."""
+    """What splits batches over the devices that are counted here, by itself or by a name of their numbers."""
     if site.name != "torch.cuda.device_count" or site.role != "call":
         return None
-    named = reads(name) if (name := flag(site, ctx)) is not None else None
+    named = [reads(name) for name in _names_of(site, ctx)]
     for other in ctx.sites:
         if other.call is None or other.scope != site.scope or not _splits(other, ctx):
             continue
         inside = other.call.start <= site.start < other.call.end
-        if inside or (named is not None and named.search(ctx.source.text, other.end, other.call.end)):
+        if inside or any(name.search(ctx.source.text, other.end, other.call.end) for name in named):
             return other
     return None
+
+
+def _names_of(site: Site, ctx: Context) -> list[bytes]:
+    """What the numbers are called that a site counts, and the first of them: ``used = device_ids[:len(inputs)]``."""
+    name, home = flag(site, ctx), ctx.outline().innermost(site.start)
+    names = [name] if name is not None else []
+    for node in ast.walk(home) if home is not None and names else ():
+        match node:
+            case ast.Assign([ast.Name(part)], ast.Subscript(ast.Name(whole), ast.Slice())) if whole.encode() in names:
+                names.append(part.encode())
+    return names
 
 
 def _splits(site: Site, ctx: Context) -> bool:
