@@ -113,9 +113,19 @@ def _evidence(ctx: Context, site: Site) -> str | None:
     if (function := _taker(site, ctx)) is not None:
         return f"of what has a `cuda()`, `{function}()` takes tensors and modules"
     match _around(site, ctx)[-1:]:
-        case [ast.BinOp(op=op)] if not isinstance(op, ast.Mod):  # which puts texts together
+        case [ast.BinOp(op=op) as whole] if not isinstance(op, ast.Mod) and not _is_text(whole):
             return "what has a `cuda()` and is reckoned with is a tensor"
     return None
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether an expression is a text, or one that texts are joined to."""
+    match node:
+        case ast.Constant(str()) | ast.JoinedStr():
+            return True
+        case ast.BinOp(left, _, right):
+            return _is_text(left) or _is_text(right)
+    return False
 
 
 def _origin(node: ast.expr) -> str:
@@ -283,7 +293,7 @@ def _around(site: Site, ctx: Context) -> list[ast.expr]:
     """The expressions that the call is a part of, outermost first."""
     assert site.call is not None
     around = ctx.outline().expressions(site.start, site.call.end)
-    own = next((i for i, n in enumerate(around) if ctx.outline().span(n).end == site.call.end), 0)
+    own = next((i for i, n in enumerate(around) if ctx.outline().span(n) == Span(site.call.start, site.call.end)), 0)
     return around[:own]
 
 
