@@ -288,3 +288,18 @@ def test_what_a_file_loads_is_told_of_the_file(tmp_path: Path, monkeypatch: pyte
     found = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False})).findings
     told = next(f.advice for f in found if f.path == "test_fast.py")
     assert told == "It uses `plain`, whose file loads `triton`, which needs CUDA: port both together."
+
+    assert ("keep the indexes out" in finding.advice) == (beside == "setup.py")
+
+
+def test_where_the_gpu_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chooses = "import os\nimport torch\n\ndef main():\n    os.environ['CUDA_VISIBLE_DEVICES'] = '1'\n"
+    Path("a.py").write_text(f"{chooses}    torch.zeros(3).cuda()\n")
+    Path("b.py").write_text(f"{chooses}    print()\n    torch.zeros(3).cuda()\n")
+    Path("c.py").write_text("import torch\n\ntorch.zeros(3).cuda()\n")
+    report = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False, "target": "portable"}))
+    told = {f.path: f.advice for f in report.findings if f.name == "cuda-method"}
+    assert "leaves it: line 5 sets" in told["a.py"]
+    assert "leaves it: line 5 sets" in told["b.py"]
+    assert "leaves it: line 5 of `a.py` sets" in told["c.py"]

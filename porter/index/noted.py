@@ -20,8 +20,8 @@ class Noted:
         self.imports: dict[str, list[tuple[str, Site]]] = {}
         # The modules that the repository builds from CUDA C++, by the name that programs import.
         self.extensions: set[str] = set()
-        # Where the program chooses among its GPUs by a variable that it sets as it runs: path of a file, and site.
-        self.late_choice: tuple[str, Site] | None = None
+        # Where the program chooses among its GPUs by a variable that it sets as it runs: a site by path of its file.
+        self.late_choices: dict[str, Site] = {}
         for path, sites in files:
             for site in sites:
                 if site.role == "import" and not is_own(site.name):
@@ -30,8 +30,8 @@ class Noted:
                     name = site.call.get("name", 0)
                     if name is not None and isinstance(name.literal, str):
                         self.extensions.add(name.literal)
-                elif self.late_choice is None and _chooses(site):
-                    self.late_choice = path, site
+                elif path not in self.late_choices and _chooses(site):
+                    self.late_choices[path] = site
 
 
 def _chooses(site: Site) -> bool:

@@ -199,10 +199,12 @@ def _stands_alone(site: Site, ctx: Context) -> bool:
 
 def hindrance(ctx: Context) -> str:
     """Why a file should not ask for the device as it is imported; empty where it may."""
-    if not ctx.target.definitions or ctx.project.noted.late_choice is None:
+    chosen = ctx.project.noted.late_choices if ctx.target.definitions else {}
+    if not chosen:
         return ""
-    path, site = ctx.project.noted.late_choice
-    place = f"line {site.line} of `{path}`"
+    own = chosen.get(ctx.source.path)
+    path, site = (ctx.source.path, own) if own is not None else next(iter(chosen.items()))
+    place = f"line {site.line}" if own is not None else f"line {site.line} of `{path}`"
     return f"{place} sets `{site.name}` as it runs, and a name for the device would be settled before that"
 
 
