@@ -307,7 +307,7 @@ def rewritten(
     do = partial(apply, safe_only=safe_only, annotate=annotate)
     change = partial(_change, apply=do, seconds=seconds, report=report)
     files = {judged.source.path: change(judged) for judged in this.second_pass(tasks, facts, report, only)}
-    _repeat(this, tasks, facts, files, change)
+    _repeat(this, tasks, facts, files, change, report)
     return [file for file in files.values() if file.changes or file.dropped]
 
 
@@ -341,15 +341,18 @@ def _repeat(
     facts: Sequence[Facts],
     files: dict[str, FileChange],
     change: Callable[[Judged], FileChange],
+    report: Report,
 ) -> None:
     """Rewrite what was rewritten, and join the changes. A file that will not come to rest stays as it was.
 
     Files that are not Python are looked at with every round: what a program requires depends on what it imports.
+    What is found in a file that could be read no sooner is entered in ``report``.
     """
     from porter.rewrite.units import composed, flattened
 
     tasks, facts = list(tasks), list(facts)
     restless = {path for path, file in files.items() if file.changes}
+    unread = {f.path for path in restless for f in files[path].applied if f.name == "unparsable-file"}
     others = {task.display for task in tasks if task.kind not in PYTHON and task.display in files}
     for _ in range(ROUNDS):
         if not restless:
@@ -360,7 +363,10 @@ def _repeat(
         found = this.first_pass([tasks[place] for place in places], [None] * len(places))
         for place, known in zip(places, found, strict=True):
             facts[place] = known
-        again = [change(judged) for judged in this.second_pass(tasks, facts, Report(), restless | others)]
+        seen = Report()
+        again = [change(judged) for judged in this.second_pass(tasks, facts, seen, restless | others)]
+        report.findings += [finding for finding in seen.findings if finding.path in unread]
+        unread.clear()
         restless = {file.path for file in again if file.changes}
         for file in again:
             if file.changes:

@@ -289,8 +289,6 @@ def test_what_a_file_loads_is_told_of_the_file(tmp_path: Path, monkeypatch: pyte
     told = next(f.advice for f in found if f.path == "test_fast.py")
     assert told == "It uses `plain`, whose file loads `triton`, which needs CUDA: port both together."
 
-    assert ("keep the indexes out" in finding.advice) == (beside == "setup.py")
-
 
 def test_where_the_gpu_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ from porter.index.collect import WORD, Found
 from porter.index.facts import encode
 from porter.index.infer import Inference
 from porter.index.names import defines_none
+from porter.index.outdated import outdated
 from porter.index.scope import Binder, Binding, Definition, Scope
 from porter.index.site import Argument, Call, Receiver, Site, Statement
 from porter.index.steps import step_sites
@@ -44,7 +45,7 @@ class FileIndex(msgspec.Struct):
 
 @uncollected()
 def index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str] | None = None) -> FileIndex:
-    """Find the sites of a Python file or notebook. A file that does not parse yields a problem and no sites.
+    """Find the sites of a Python file or notebook. A file that does not parse yields a problem, or what keeps it so.
 
     ``aliases`` says what names of the repository stand for, where a file re-exports CUDA's:
     ``{"pkg.compat.autocast": "torch.cuda.amp.autocast"}``.
@@ -52,7 +53,8 @@ def index(source: Source, watch: Watch, types: Types, aliases: Mapping[str, str]
     module = module_name(source.path)
     tree = _parsed(source)
     if isinstance(tree, Problem):
-        return FileIndex([], Summary(module), tree)
+        sites = outdated(source)
+        return FileIndex(sites, Summary(module), None if sites else tree)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _DEPTH))
     try:
