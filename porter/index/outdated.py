@@ -10,7 +10,7 @@ from itertools import accumulate
 from porter.index.site import Site
 from porter.sources.source import Source
 
-ASYNC = ".cuda(async)"
+ASYNC = "torch.Tensor.cuda(async)"
 _NOW = b"non_blocking"
 _WRITTEN = re.compile(rb"(?<=[(,\s])async(?=\s*=(?!=))")
 _TAKING = frozenset({"cuda", "copy_", "to", "type"})  # methods of tensors whose argument has been renamed

@@ -100,6 +100,7 @@ def _command_sites(view: View, command: Command, programs: list[str], seen: set[
 
 def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
     """Variables that a command sets or reads, and paths into the CUDA toolkit."""
+    given = False
     for i, word in enumerate(command.words):
         previous = command.words[i - 1].value if i else ""
         if match := _ASSIGNMENT.match(word.value):
@@ -113,9 +114,9 @@ def _environment(view: View, command: Command, seen: set[str]) -> Iterator[Site]
             name, value = "", ""
         if is_cuda_variable(name):
             yield view.site("environment", name, word.start, word.end, role="store", detail=value)
-        elif any(is_cuda_variable(told.value) for told in command.words[:i]):
-            continue  # what a variable of CUDA's is given: ENV CUDA_HOME /usr/local/cuda
-        elif "toolkit" not in seen and _TOOLKIT.search(word.value):
+        elif is_cuda_variable(word.value):
+            given = True  # the words behind it: ENV CUDA_HOME /usr/local/cuda
+        elif "toolkit" not in seen and not given and _TOOLKIT.search(word.value):
             seen.add("toolkit")
             yield view.site("native", "/usr/local/cuda", word.start, word.end, detail=word.value)
     for variable in command.variables:
