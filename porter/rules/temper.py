@@ -34,6 +34,7 @@ _PACKAGE_RULES = frozenset(
 _BUILDS = frozenset({"cuda-extension", "cuda-build"})
 _NEEDED = KERNELS | {"framework-argument"}  # told as it is where Neuron comes to it
 _CODE = PYTHON | {"native"}
+_ASKED = re.compile(r"_*is_cuda")
 _PRIVATE = re.compile(r"_+(?:is|has)_cuda(?:_available)?|_+cuda_(?:is_)?available")
 _OPTS_OUT = re.compile(rb"(?<!is )\bnot (?!torch)|SKIP|DISABLE|NO_")
 
@@ -244,12 +245,19 @@ def _by_name(result: Judgement, rule: str, ctx: Context) -> Judgement | None:
 
 
 def _is_private(name: str, scope: str, site: Site, ctx: Context) -> bool:
-    """Whether what is named is ported with what uses it: a function has it, or only its file asks ``_is_cuda(x)``."""
+    """Whether what is named is ported with what uses it: by a function of its own, its file alone, or its class.
+
+    They ask ``_is_cuda(x)``, or ``self.is_cuda()``.
+    """
     if not scope:
         alone = sister(site, ctx) is None and not ctx.project.borrowed(f"{ctx.module}.{name}")
         return alone and _PRIVATE.fullmatch(name) is not None
     owners = [node for node in ctx.outline().around(site.start) if isinstance(node, Function | ast.ClassDef)]
-    return any(isinstance(owner, Function) for owner in owners[scope.count(".") :][:1])
+    owner = next(iter(owners[scope.count(".") :]), None)
+    if isinstance(owner, ast.ClassDef) and _ASKED.fullmatch(name) is not None and sister(site, ctx) is None:
+        calls = (node for node in ctx.outline().all_of(owner, ast.Call) if not node.args)
+        return any(dotted(node.func) == f"self.{name}" for node in calls)
+    return isinstance(owner, Function)
 
 
 def _owner(site: Site, ctx: Context) -> str:
