@@ -148,6 +148,10 @@ class Modules:
                 return f"{module}.{name}"
         return None
 
+    def path(self, module: str) -> str:
+        """Where a module of the repository stands; empty where it is none."""
+        return self._paths.get(module, "")
+
     def has(self, module: str) -> bool:
         """Whether the repository has a module of this path-based name."""
         return module in self._paths

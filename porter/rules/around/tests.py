@@ -19,7 +19,10 @@ _ANSWERS = frozenset({"cuda-availability", "cuda-device-properties"})  # what ma
 _MOCK = re.compile(rb"\b(?:setattr|patch(?:\.object)?)\(\s*[\"']?[\w.]*\btorch\.cuda\b")
 _ASSERTED = frozenset({"cuda-tensor-test", "cuda-device-comparison", "hardcoded-cuda-device", "numbered-cuda-device"})
 _ASSERTION = re.compile(rb"(?s)(?:assert\b|[\w.]+\.assert[A-Z]).*\.(?:is_cuda|device)\b")
-_THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count"})
+_PROPERTIES = "torch.cuda.get_device_properties"
+_THERE = frozenset({"torch.cuda.is_available", "torch.cuda.device_count", _PROPERTIES})
+_WAYS = frozenset({"import", "cuda", "after"})  # guards of what a gate asks: by what it asks itself, or has imported
+_UNTOLD = re.compile(rb"\.(?:major|minor|multi_processor_count|warp_size|shared_memory_per_\w+|gcnArchName|uuid)\b")
 _FOR = "line {} says that the test is for {}: port it first"
 _ASKED = re.compile(r"cuda|gpu|(?P<triton>triton)(?!\.)|(?P<flash>flash_?att)", re.IGNORECASE)
 
@@ -201,12 +204,28 @@ def _defined_here(gate: ast.expr, edited: list[int], ctx: Context) -> bool:
 
 
 def _ported(gate: ast.expr, ctx: Context) -> bool:
-    """Whether the gate is of another file, and asks whether a device is there, and nothing else of CUDA.
+    """Whether all that the gate asks by is of other files, and lets Neuron in once they are ported."""
+    names = _asking(gate)
+    return bool(names) and all(_lets_in(name, ctx) for name in names)
+
+
+def _asking(gate: ast.expr) -> list[str]:
+    """What a gate asks by: its own name, or what the condition of a mark calls: ``skipif(gpus() < 2)``."""
+    if not isinstance(gate, ast.Call) or dotted(gate.func) != "pytest.mark.skipif":
+        name = dotted(gate.func if isinstance(gate, ast.Call) else gate)
+        return [name] if name is not None else []
+    calls = [node for part in gate.args for node in ast.walk(part) if isinstance(node, ast.Call)]
+    names = [name for call in calls if (name := dotted(call.func)) is not None]
+    read = {node.id for part in gate.args for node in _loaded(part)}
+    return names if read <= {name.partition(".")[0] for name in names} else []
+
+
+def _lets_in(name: str, ctx: Context) -> bool:
+    """Whether a name is of another file, and asks whether a device is there, and nothing else of CUDA.
 
     A function that asks nothing has its answer from its file: ``CUDA = torch.cuda.is_available()``.
     """
-    name = dotted(gate.func if isinstance(gate, ast.Call) else gate)
-    found = full_name(name, "", ctx) if name is not None else None
+    found = full_name(name, "", ctx)
     qualified = ctx.project.resolve(found, ctx.module) if found is not None else ""
     module = ctx.project.owner(qualified)
     if module in ("", ctx.module):
@@ -219,5 +238,7 @@ def _ported(gate: ast.expr, ctx: Context) -> bool:
         return False
     asked = asked or [s for s in sites if within and s.inside(within)]
     asked = asked or [s for s in sites if not s.scope]
-    imports = (guard.kind == "import" for site in asked for guard in site.guards)
-    return bool(asked) and all(imports) and all(s.name in _THERE and s.role == "call" for s in asked)
+    if any(s.name == _PROPERTIES for s in asked) and _UNTOLD.search(ctx.project.contents(ctx.project.path(module))):
+        return False
+    ways = (guard.kind in _WAYS for site in asked for guard in site.guards)
+    return bool(asked) and all(ways) and all(s.name in _THERE and s.role == "call" for s in asked)
