@@ -108,7 +108,7 @@ class Inference(Variables):
         known = self.infer(node.func, scope, depth)
         if known is not None:
             result = self.types.method(known.type, "__call__")
-            return Known(result, f"returned by {known.why}", known.certain) if result else None
+            return Known(result, f"returned by what is {known.why}", known.certain) if result else None
         if scope.root.starred and isinstance(node.func, ast.Name) and scope.lookup(node.func.id) is None:
             return Known(
                 f"result:{scope.root.qualified}.{node.func.id}", f"returned by `{node.func.id}`, line {node.lineno}"

@@ -30,7 +30,8 @@ _SHAPING = frozenset({"view", "permute", "transpose", "reshape", "expand", "repe
 _HELD = frozenset({"load_state_dict", "state_dict", "named_modules", "requires_grad_", "backward", "numel", "size"})
 _MODULES = frozenset({"cuda", "eval", "train"})  # methods of modules, of all that is called
 _LOADED = "what has a `cuda()` and is read by `torch.load()` is a tensor or a module"
-_ASKED = re.compile(r"\breturn_tensors\s*=\s*[\"']pt[\"'][^()]*\)\Z")  # of a call, by its argument
+# Of a call, by its argument, or a part of what is asked for: `tokenizer(text, return_tensors="pt")["input_ids"]`.
+_ASKED = re.compile(r"\breturn_tensors\s*=\s*[\"']pt[\"'][^()]*\)(?:\.\w+|\[[\"']\w+[\"']\])?\Z")
 _BEHIND = re.compile(r"\.(\w+)\((\))?")
 _MOVES = re.compile(
     rb"[ \t]*([\w.]+(?:\[[^][\n]*\])?)[ \t]*=[ \t]*\1"
