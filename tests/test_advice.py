@@ -170,6 +170,16 @@ class Trainer:
 """
 
 
+DEFAULT = """
+import torch
+
+def points(data):
+    return torch.Tensor(data)
+
+torch.set_default_tensor_type(torch.cuda.DoubleTensor)
+"""
+
+
 @pytest.mark.parametrize(
     ("path", "source", "line", "told"),
     [
@@ -202,6 +212,14 @@ class Trainer:
         ("tests/test_gate.py", GATED, 9, "Line 5 says that the test is for CUDA: port it first."),
         ("optim.py", OPTIMIZERS, 5, "Write `torch.optim.AdamW` by hand."),
         ("optim.py", OPTIMIZERS, 8, "Write `torch.optim.Adam` by hand."),
+        (
+            "default.py",
+            DEFAULT,
+            7,
+            'Write `torch.set_default_dtype(torch.float64)` and `torch.set_default_device("neuron")` by hand. '
+            "`torch.Tensor(...)`, as in line 5, stays on the CPU with a default device: "
+            "make it `torch.tensor(..., dtype=...)`.",
+        ),
         ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
         ("trainer.py", VENDORS, 6, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
         (

@@ -121,7 +121,7 @@ def _spelled(site: Site, ctx: Context, torch: str, dtype: str) -> str:
     function = _factory(site, site.call, ctx) if site.call is not None else None
     if site.call is None and site.parent in _TESTED:
         return f"compare the dtype: `.dtype`, with `{torch}.{dtype}`"
-    device = f'"{ctx.target.device}"' if ctx.target.device else "device"
+    device = _device(ctx)
     if site.call is None and _converts(site, ctx) is not None:
         return f"write `.to({device}, {torch}.{dtype})`"
     return f"write `{torch}.{function}(..., dtype={torch}.{dtype}, device={device})`" if function is not None else ""
@@ -306,6 +306,28 @@ def _is_default(site: Site, ctx: Context) -> bool:
 def _default(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     call = site.call
     inner = ctx.nesting.within(call.start, call.end) if call is not None else []
-    if all(s.name == _DEFAULT for s in inner):
+    types = [s for s in inner if s.name != _DEFAULT]
+    if not types:
         return Dismissed(site, "agnostic")
-    return by_hand(site, row, ctx, message="CUDA tensors become the default of all factories")
+    message, advice = "CUDA tensors become the default of all factories", ctx.answer(row).advice
+    dtype = DTYPES.get(types[0].name.rpartition(".")[2].removesuffix("Tensor"))
+    if not advice and dtype is not None:
+        advice = (
+            f"write `torch.set_default_dtype(torch.{dtype})` and `torch.set_default_device({_device(ctx)})` by hand"
+        )
+    verdict, note = Verdict.MANUAL, _left_behind(site, ctx) if ctx.target.name != "xla" else ""
+    return judgement(site, row, ctx, verdict=verdict, message=message, advice=advice, note=note)
+
+
+def _left_behind(site: Site, ctx: Context) -> str:
+    """What the default type puts on the device, and a default device does not: ``torch.Tensor(data)``."""
+    calls = (node for node in ctx.outline().nodes if isinstance(node, ast.Call) and node.args)
+    made = (call.lineno for call in calls if full_name(dotted(call.func) or "", site.scope, ctx) == "torch.Tensor")
+    line = min(made, default=None)
+    where = f", as in line {line}," if line is not None else ""
+    return f"`torch.Tensor(...)`{where} stays on the CPU with a default device: make it `torch.tensor(..., dtype=...)`"
+
+
+def _device(ctx: Context) -> str:
+    """The target's device as people write it."""
+    return f'"{ctx.target.device}"' if ctx.target.device else "device"
