@@ -159,9 +159,12 @@ def handing(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
 
 def served(ctx: Context) -> Iterator[Keeper]:
-    """Blocks that choose a device for kernels alone: ``with torch.cuda.device(d): x_cuda.f()``."""
+    """Blocks that choose a device for kernels alone: ``with torch.cuda.device(d): x_cuda.f()``.
+
+    Behind a test for CUDA it is the test that keeps them.
+    """
     for site in ctx.sites:
-        if site.name != "torch.cuda.device" or site.parent != "With":
+        if site.name != "torch.cuda.device" or site.parent != "With" or any(g.kind == "cuda" for g in site.guards):
             continue
         block = ctx.outline().around(site.start)[-1]
         if isinstance(block, ast.With):
