@@ -10,12 +10,14 @@ import msgspec
 
 from porter.index.outline import Span, dotted
 from porter.index.site import Site
+from porter.model import Verdict
 from porter.rules.around.keeper import Keeper, stays, whole_function
 from porter.rules.base import Context, Judgement
 from porter.rules.environment.cuda_environment_variable import takes_apart
 from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
 from porter.rules.takers import taker
+from porter.rules.tested import Tests, is_test
 from porter.rules.uses import HANDLES
 
 _DEFINED = re.compile(rb"\s(?:def|class)\s+(\w+)")
@@ -151,7 +153,10 @@ def handing(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
 
     Their class may keep such kernels by the number of the device in use: ``self.kernels[torch.cuda.current_device()]``.
     """
+    kept = Tests((r.site for r in results if is_test(r) and r.verdict is Verdict.PORTABLE), ctx)
     for site in (r.site for r in results if r.site.name.endswith(HANDLES) and r.site.scope and stays(r)):
+        if kept.opening(site):
+            continue  # nobody comes there but CUDA
         why = f"line {site.line} hands a stream to a library of CUDA's: port both together"
         yield from whole_function(site.start, why, ctx)
         classes = (node for node in ctx.outline().around(site.start) if isinstance(node, ast.ClassDef))
