@@ -7,6 +7,7 @@ import re
 from porter.index.site import Site
 from porter.rules.base import Context
 from porter.rules.environment.conditions import chooses_device
+from porter.sources.files.commands import IN_FOLDER
 
 _WORDS = r"(?:^|[/_.-])({})(?=[/_.-]|$)"
 _CUDA = re.compile(
@@ -109,7 +110,7 @@ def _is_compiled(site: Site, ctx: Context) -> bool:
     row = ctx.catalogue.find("requirement", site.name)
     modules = [m for m in row.imports if m in ctx.project.noted.imports] if row is not None else []
     packages = (ctx.catalogue.find("symbol", module) for module in modules)
-    from_source = b"git+" in ctx.source.shown[site.start : site.end]
+    from_source = b"git+" in ctx.source.shown[site.start : site.end] or site.detail in IN_FOLDER
     return from_source and any(package is not None and package.needs_cuda for package in packages)
 
 

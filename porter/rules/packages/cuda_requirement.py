@@ -58,6 +58,7 @@ from porter.rules.environment.write import write
 from porter.rules.packages.readers import reader
 from porter.rules.packages.releases import marker_of, on_linux, pinned, reaches, shuts_out
 from porter.rules.table import by_hand, judgement
+from porter.sources.files.commands import IN_FOLDER
 
 _BUILDS = frozenset(["torch", "torchvision", "torchaudio", "torchcodec"])
 _FRAMEWORKS = frozenset(["accelerate", "transformers"])  # of any release that knows the target
@@ -105,6 +106,9 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         message = f"`{site.detail}` keeps out the releases that know {ctx.target.title}: {first} and newer"
         return judgement(site, row, ctx, message=message)
     why = _importer(row, ctx) or (ctx.once(_mentioned, site.name) if site.statement else "") or _conda_torch(site, ctx)
+    why = why or (
+        "it is made from its sources here: leave out what fetches them, too" if site.detail in IN_FOLDER else ""
+    )
     result = write(site, row, ctx, _renamed, why=why)
     return msgspec.structs.replace(result, group=_environment(site, ctx)) if isinstance(result, Judgement) else result
 

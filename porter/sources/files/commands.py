@@ -16,6 +16,7 @@ import msgspec
 from porter.index.site import Site, Statement
 from porter.sources.files.images import image_name
 from porter.sources.files.installs import install_sites, installed
+from porter.sources.files.requirements import distribution, normalised
 from porter.sources.files.shell import Command, commands
 from porter.sources.files.values import is_cuda_variable, is_false, setting
 from porter.sources.files.view import View, Word, names
@@ -42,6 +43,9 @@ _QUIET = names(
 # What a command does, where words follow that say with what.
 _VERBS = names("export declare typeset unset module ml load add sudo -x -gx")
 
+IN_FOLDER = frozenset([".", "./", "setup.py"])  # what is installed from the folder that a script has gone to
+_SETUP = frozenset(["install", "develop"])
+_FOLDER = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _OPTION = re.compile(r"(?:--?|\+{0,2})([A-Za-z_][\w.-]*)(=?)", re.ASCII)
 _EXPANSION = re.compile(r"\$\{?([A-Za-z_]\w*)\}?", re.ASCII)
@@ -59,6 +63,7 @@ def scan_shell(view: View, seen: set[str] | None = None) -> Iterator[Site]:
     for command in script:
         yield from command_sites(view, command, seen)
     yield from _handed_on(view, script)
+    yield from _from_sources(view, script)
 
 
 def command_sites(view: View, command: Command, seen: set[str]) -> Iterator[Site]:
@@ -191,6 +196,23 @@ def _options(view: View, words: list[Word], programs: frozenset[str], seen: set[
                 yield view.site("command", "accelerate launch --multi_gpu", option.start, end)
         elif option and (i or option.text.startswith("-")) and (option.value or not option.joined):
             yield from _argument(view, option)
+
+
+def _from_sources(view: View, script: list[Command]) -> Iterator[Site]:
+    """What is installed from the folder that a script has gone to, by that folder: ``cd apex && pip install .``."""
+    folder = ""
+    for command in script:
+        programs = [word.value.rstrip("/").rpartition("/")[2] for word in command.words]
+        if programs[:1] in (["cd"], ["pushd"], ["popd"]):
+            folder = "".join(programs[1:2])
+        found = installed(command.words, programs) or []
+        if programs[1:2] == ["setup.py"] and not _SETUP.isdisjoint(programs):
+            found = command.words[1:2]
+        here = next((word for word in found if word.value in IN_FOLDER), None)
+        if here is not None and _FOLDER.fullmatch(folder):
+            name = normalised(distribution(folder))
+            site = view.site("requirement", name, here.start, here.end, detail=here.value)
+            yield msgspec.structs.replace(site, statement=_statement(view, command, programs))
 
 
 def _handed_on(view: View, script: list[Command]) -> Iterator[Site]:

@@ -69,7 +69,12 @@ def _repository(address: str) -> str:
     """What the repository at an address is called: apex for git+https://github.com/NVIDIA/apex.git@24.04."""
     path = address.partition("://")[2].partition("/")[2]
     name = re.split("[@#?]", path, maxsplit=1)[0].rstrip("/").rpartition("/")[2].removesuffix(".git")
-    return _DISTRIBUTIONS.get(name.lower(), name)
+    return distribution(name)
+
+
+def distribution(repository: str) -> str:
+    """What is made of a repository, by what that, or the folder that it is in, is called."""
+    return _DISTRIBUTIONS.get(repository.lower(), repository)
 
 
 def normalised(name: str) -> str:
