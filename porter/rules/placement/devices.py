@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 
 from porter.catalog.schema import Row
-from porter.index.outline import dotted
+from porter.index.outline import dotted, in_scope
 from porter.index.sinks import FOREIGN
 from porter.index.site import Site
 from porter.model import Effort, Verdict
@@ -23,6 +23,8 @@ from porter.rules.table import judgement
 from porter.rules.uses import function_around
 
 _IN_TEXT = re.compile(rb"[\"'][^\"'\n]*[\w-][=, ]cuda\b[^\"'\n]*[\"']")  # an option on a command line, a setting
+
+_ALL_NAMES = re.compile(rb"\b(?:locals|globals|vars|exec|eval)\(")  # what reads variables without naming them
 
 # Arguments that are reported as a whole, with whatever device stands inside them.
 _WHOLE = (
@@ -254,6 +256,9 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
         message, advice = f'the name of a method, `"{site.name}"`', "port the method where it is defined"
         why = f"looked up by {found.why}: that of a tensor or a module becomes `.to()` with the device"
         return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=message, advice=advice, note=why, group=group)
+    if (name := _unread(site, ctx)) is not None:
+        advice = f"left as it is: nothing reads `{name}`"
+        return judgement(site, row, ctx, verdict=Verdict.PORTABLE, message=what, advice=advice, note=None, group=group)
     if (word := own_word(site, ctx)) is not None:
         advice = f"choose one that runs on {ctx.target.title}"
         why = f"beside `{word}` it is a word of the program's own, and no device"
@@ -261,6 +266,28 @@ def _unseen(site: Site, row: Row, ctx: Context, what: str, group: str | None) ->
     advice = f"{_write(site, ctx)} if it names the device to run on" if ctx.target.device else ""
     why = "no device that porter can see takes this value, so porter does not touch it"
     return judgement(site, row, ctx, verdict=Verdict.MANUAL, message=what, advice=advice, note=why, group=group)
+
+
+def _unread(site: Site, ctx: Context) -> str | None:
+    """The variable that is given a device, if nothing reads it: one of a function, or of a script's last block."""
+    outline = ctx.outline()
+    match outline.around(site.start):
+        case [*above, ast.Assign(targets=[ast.Name(id=name)])] if site.use == "assign":
+            function = outline.innermost(site.start)
+        case _:
+            return None
+    home = function or (outline.tree if any(map(_is_main, above)) else None)
+    if home is None or ctx.says(_ALL_NAMES):
+        return None
+    shared = {other for node in outline.all_of(home, ast.Global) for other in node.names}
+    shared.update(other for node in outline.all_of(home, ast.Nonlocal) for other in node.names)
+    named = (node for node in in_scope(home, name) if isinstance(node, ast.Name) and node.id == name)
+    return None if name in shared or any(isinstance(node.ctx, ast.Load) for node in named) else name
+
+
+def _is_main(node: ast.AST) -> bool:
+    """``if __name__ == "__main__":``."""
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
 
 
 def _write(site: Site, ctx: Context) -> str:
