@@ -155,6 +155,11 @@ def host():
         return torch.device("cpu")
 """
 
+BUILDERS = """
+docker run --rm -v "$PWD:/inside" pytorch/conda-builder:cuda118 bash build.sh
+docker run --rm images/trainer:cuda118 python train.py
+"""
+
 VENDORS = """
 import torch
 
@@ -221,6 +226,8 @@ torch.set_default_tensor_type(torch.cuda.DoubleTensor)
             "make it `torch.tensor(..., dtype=...)`.",
         ),
         ("names.py", NAMES, 4, "Line 4 looks for `gpu` in it: add Neuron's chips (`trn2`) there."),
+        ("go.sh", BUILDERS, 2, "Leave it where packages for CUDA are built"),
+        ("go.sh", BUILDERS, 3, "Start from AWS's image"),
         ("trainer.py", VENDORS, 6, 'Port line 8 first, where `"cuda"` stays, and this test with it.'),
         (
             "environment.yml",
