@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"%[dsi]|\{[^{}]*\}")
 _DEVICE = re.compile(r"cuda(?:\{\}|:(?:\d+|\{\}|))?")
 _BACKEND = re.compile(r"nccl|(?:\w+:\w+,)*(?:\w+:nccl|(?-i:cuda:[a-z]\w*))(?:,\w+:\w+)*", re.I)
 _WORDS = re.compile(r"cuda|nccl|cudnn|nvtx|nvidia|triton|flash_attn|gpu", re.I)
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|CUDA[A-Z]+")  # CUDA_HOME, CUDAHOME
 _MEMORY = re.compile(r"(?:cuda.*)?out of memory|oom", re.I)
 _LONG = 4000  # characters: longer texts are programs or data, not names
 
