@@ -73,8 +73,8 @@ _EXTRA = re.compile(
 # Extras for one kind of machine, or for who works on the program; others bring torch to whoever runs it.
 _APART = re.compile(r"gpu|cuda|cu\d|nvidia|cpu|rocm|xpu|mps|dev|test|doc|lint|bench|ci\b")
 _AFFIXES = re.compile(r"^(?:nvidia-|lib)|-(?:cu\d+|dev|python|toolkit|runtime|drivers?)\b.*$")
-_CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)\s")
-_PIP = re.compile(rb"\bpip[\d.]*\s")
+_CONDA = re.compile(rb"\b(?:conda|mamba|micromamba)[\"']?\s")
+_PIP = re.compile(rb"\bpip[\d.]*[\"']?\s")
 _PYTHON = re.compile(rb"^[ \t]*-[ \t]*[\"']?python[ \t]*={1,2}[ \t]*3\.(\d+)", re.MULTILINE)
 _NOTHING = ("False", "None")  # of an argument: what asks for nothing
 _OLDEST = 10  # of Python 3, that a release of torch which the target has is built for

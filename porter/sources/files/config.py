@@ -25,6 +25,7 @@ _SCRIPTS = names(
 )
 _WORDS = frozenset(["command", "args", "cmd", "entrypoint", "argv"])
 _PACKAGES = frozenset(["pip", "pip_packages", "python_packages"])  # what pip installs: Cog, Ray
+_SHELL = re.compile(r"\s*#![^\n]*\b(?:ba|da|k|z)?sh\b", re.ASCII)  # the first line of a script
 _IMAGES = re.compile(r"(?:.*[_-])?(?:image|container|image_uri|base|docker)", re.ASCII)
 _SETTINGS = 1000  # keys of one mapping: one of more is a table of data
 _CLASSES = frozenset(["_component_", "_target_", "class_path"])  # what a program imports and calls: torchtune, Hydra
@@ -86,7 +87,7 @@ def item_sites(view: View, item: Item) -> Iterator[Site]:
     if key.lower() in _SCRIPTS:
         yield from scan_shell(view.cut(item.start, item.end))
     elif item.block:
-        if key.endswith(".sh"):
+        if key.endswith(".sh") or _SHELL.match(item.value):
             yield from scan_shell(view.cut(item.start, item.end))
     elif key in _PACKAGES:
         yield from requirement_at(view, item.start, item.end)
