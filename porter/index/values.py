@@ -210,8 +210,10 @@ class Flow:
                 return f"k:{key}"
         return f"r:{reference.qualified}" if reference is not None else None
 
-    def _is_torchs(self, node: ast.expr, scope: Scope) -> bool:
-        """Whether a value is a tensor or a module: its device is no setting that has the same name."""
+    def _has_own(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether a value is a tensor or a module, or finds a device itself: that is no setting of the same name."""
+        if ast.unparse(node) in _LOOKING:
+            return True
         known = self.inference.infer(node, scope)
         return known is not None and self.inference.types.canonical(known.type) in ("torch.Tensor", "torch.nn.Module")
 
@@ -235,7 +237,7 @@ class Flow:
                 return f"k:{node.attr}"
         reference: Reference | None = self.inference.reference(node, scope)
         if reference is None:
-            return None if node.attr == "device" and self._is_torchs(node.value, scope) else f"k:{node.attr}"
+            return None if node.attr == "device" and self._has_own(node.value, scope) else f"k:{node.attr}"
         place = f"g:{reference.qualified}"
         if self._may_be_member(node.value, scope):
             self.edges.append((f"k:{node.attr}", place))
@@ -273,6 +275,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ast.Starred: Flow._inner,
     ast.Await: Flow._inner,
 }
+
+
+_LOOKING = frozenset({"accelerator", "self.accelerator", "fabric", "self.fabric"})  # Accelerate's, Lightning's
 
 
 def _text(node: ast.expr) -> str | None:
