@@ -238,7 +238,10 @@ def _lets_in(name: str, ctx: Context) -> bool:
         return False
     asked = asked or [s for s in sites if within and s.inside(within)]
     asked = asked or [s for s in sites if not s.scope]
-    if any(s.name == _PROPERTIES for s in asked) and _UNTOLD.search(ctx.project.contents(ctx.project.path(module))):
-        return False
+    if any(s.name == _PROPERTIES for s in asked):
+        text = ctx.project.contents(ctx.project.path(module))
+        function = re.search(rb"(?ms)^def %b\(.*?(?=^[^\s)#]|\Z)" % re.escape(within.encode()), text)
+        if _UNTOLD.search(function.group() if function is not None else text):
+            return False
     ways = (guard.kind in _WAYS for site in asked for guard in site.guards)
     return bool(asked) and all(ways) and all(s.name in _THERE and s.role == "call" for s in asked)
