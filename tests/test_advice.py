@@ -85,6 +85,15 @@ def cast(net: torch.nn.Module, x):
     return out.float().numpy(), found.numpy()
 """
 
+MOVED = """
+class Embedder:
+    def cuda(self):
+        self.network.cuda()
+
+def prepare(embedder, batch):
+    embedder.cuda()
+"""
+
 GATED = """
 import unittest
 import torch
@@ -204,6 +213,13 @@ torch.set_default_tensor_type(torch.cuda.DoubleTensor)
             f"{IN_BFLOAT16}. Line 7 hands `out` to NumPy, which has no bfloat16: `.float()` first.",
         ),
         ("infer.py", INFERENCE, 10, f"{IN_BFLOAT16}. bfloat16 is the dtype to use"),
+        (
+            "moved.py",
+            MOVED,
+            7,
+            'If it is a tensor or a module, write `.to("neuron")`. porter does not know the receiver: nothing in'
+            " this file says what it is; `Embedder` of this repository has a `cuda()` of its own",
+        ),
         (
             "steps.py",
             STEPS,

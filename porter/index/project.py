@@ -154,10 +154,10 @@ class Project(Flows):
         """Whether any class of the repository, as far as it is known, has a method of this name."""
         return any(name in info.methods for info in self._classes.values())
 
-    def moves_otherwise(self) -> bool:
-        """Whether a class of the repository, as far as it is known, has a ``cuda`` and no ``to``: modules have both."""
-        own = [name for name, info in self._classes.items() if "cuda" in info.methods and "to" not in info.methods]
-        return any(self.type_of(name, self.owner(name)) != "torch.nn.Module" for name in own)
+    def moves_otherwise(self) -> str | None:
+        """A class of the repository, as far as it is known, that has a ``cuda`` and no ``to``: modules have both."""
+        own = (name for name, info in self._classes.items() if "cuda" in info.methods and "to" not in info.methods)
+        return next((name for name in own if self.type_of(name, self.owner(name)) != "torch.nn.Module"), None)
 
     def declared(self, place: str | None) -> str | None:
         """The path of a file that declares the key ``place`` ("k:fp16"): as an option, or as a field of a class."""

@@ -72,6 +72,8 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
     likely = presumed(site, ctx) if site.kind == "method" else None
     if site.kind == "method" and likely is None:
         why = f"porter does not know the receiver: {site.receiver.why}"
+        if (other := ctx.project.moves_otherwise()) is not None:
+            why += f"; `{other.rpartition('.')[2]}` of this repository has a `cuda()` of its own, and no `to()`"
         return by_hand(site, row, ctx, why, message="`.cuda()` on an object that porter does not know")
     what = f"`{site.name.rpartition('.')[0].rpartition('.')[2]}`" if likely is None else "tensor or a module"
     message = f"`.cuda()` moves a {what} to an NVIDIA GPU"
