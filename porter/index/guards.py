@@ -20,11 +20,9 @@ _VENDOR = re.compile(
 )
 VENDOR_BYTES = re.compile(rb"neuron|xla|tpu|npu|xpu|hpu|mps|mlu|musa|hip|rocm|cuda|gpu|xccl|hccl|cncl|mccl", re.I)
 OTHER_BYTES = re.compile(
-    rb"version|hasattr\(torch|TORCH_(?:\w*GREATER|\d)|TYPE_CHECKING|HAVE|HAS_|AVAILABLE|_INSTALLED|find_spec", re.I
+    rb"version|hasattr\(torch|TORCH_(?:\w*GREATER|\d)|TYPE_CHECKING|HAVE|HAS_|AVAILABLE|_INSTALLED", re.I
 )
-_PRESENT = re.compile(
-    r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b|\w_installed\b|\bfind_spec\("
-)
+_PRESENT = re.compile(r"\b_?(?:HAVE|HAS)_[A-Z]|_AVAILABLE\b|\b_?is_\w+_available\b|\bhas_[a-z]\w+\b|\w_installed\b")
 _THERE = re.compile(  # a device, and no package
     r"(?:self\.)?_?(?:(?:HAVE|HAS)_(?:CUDA|GPU)|(?:CUDA|GPU)_(?:IS_)?AVAILABLE)"
     r"|(?:\w+\.)*is_(?:torch_)?(?:cuda|gpu)_available\(\)",
