@@ -116,6 +116,8 @@ class Names:
         for statement in _module_level(tree):
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 for alias in statement.names:
+                    if alias.name == "*" and self.loads["torch"] and not self.bindings["torch"]:
+                        modules.setdefault("torch", "torch")  # it can be nothing but PyTorch: see `porter.index.scope`
                     place = self._offset(alias.lineno, alias.col_offset)
                     local, value = self.imports[place].local, values[place]
                     if always[local, value] == self.bindings[local]:
