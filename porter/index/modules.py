@@ -126,7 +126,7 @@ class Modules:
         return target is not None and package is not None and self._module(target, package) != found
 
     def _module(self, name: str, module: str) -> str | None:
-        candidates = self._names.get(name)
+        candidates = [c for c in self._names.get(name, ()) if not self._is_namesake(c, name, module)]
         if not candidates:
             return self._beside(name, module)
         if len(candidates) == 1:
@@ -140,12 +140,18 @@ class Modules:
 
         return max(candidates, key=lambda c: (shared(c), -len(c)))
 
+    def _is_namesake(self, candidate: str, name: str, module: str) -> bool:
+        """Whether a file is called like what it imports: ``ops/fast.py`` imports the extension ``fast``, not itself."""
+        return candidate == module != name and not self.path(module).endswith("__init__.py")
+
     def _beside(self, name: str, module: str) -> str | None:
         """The module called ``name`` to a script in a folder around ``module``, where folders have no `__init__.py`."""
-        while module:
-            module = module.rpartition(".")[0]
-            if module and f"{module}.{name}" in self._paths:
-                return f"{module}.{name}"
+        folder = module
+        while folder:
+            folder = folder.rpartition(".")[0]
+            found = f"{folder}.{name}"
+            if folder and found in self._paths and not self._is_namesake(found, name, module):
+                return found
         return None
 
     def path(self, module: str) -> str:

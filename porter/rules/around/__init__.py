@@ -36,6 +36,7 @@ def surrounded(results: list[Judgement], ctx: Context) -> list[Judgement]:
         *kernels.private(results, ctx),
         *kernels.taken(results, ctx),
         *kernels.given(results, ctx),
+        *kernels.optional(results, ctx),
     ]
     if ctx.in_test():
         for looked_at in (tests.exercising, tests.gated, tests.mocked, tests.asserted):

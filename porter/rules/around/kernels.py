@@ -16,6 +16,7 @@ from porter.rules.base import Context, Judgement
 from porter.rules.environment.cuda_environment_variable import takes_apart
 from porter.rules.kernels.known import STAYS, is_kernel
 from porter.rules.placement.flags import flag
+from porter.rules.placement.installed import brought
 from porter.rules.takers import taker
 from porter.rules.tested import Tests, is_test
 from porter.rules.uses import HANDLES
@@ -231,6 +232,20 @@ def given(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
             targets = node.targets if isinstance(node, ast.Assign) else ()
             if any(isinstance(t, ast.Attribute) and dotted(t.value) == made for t in targets):
                 yield Keeper(outline().span(node), why)
+
+
+def optional(results: list[Judgement], ctx: Context) -> Iterator[Keeper]:
+    """What functions are given that the program has only with kernels for CUDA: ``fused(x, half=autocast_is_on())``."""
+    edited = [r.site.start for r in results if r.edited]
+    needs, outline = ctx.once(brought) if edited else {}, ctx.outline
+    for call in outline().all_of(outline().tree, ast.Call) if needs else ():
+        name = dotted(call.func)
+        found = needs.get(name.partition(".")[0]) if name is not None else None
+        span = Span(outline().span(call.func).end, outline().span(call).end)
+        if found is not None and any(span.holds(place) for place in edited):
+            yield Keeper(
+                span, f"it goes to `{name}()` in line {call.lineno}, where `{found}` needs CUDA: port both together"
+            )
 
 
 def listed(ctx: Context) -> Iterator[Keeper]:

@@ -50,13 +50,26 @@ def installed(test: Site, ctx: Context) -> Installed | None:
 
 def _own(names: list[str], test: Site, ctx: Context) -> Iterator[Installed]:
     """A name that is true only where a module of the repository is there, which needs a package or kernels for CUDA."""
-    for tried in ctx.outline().tree.body if names else ():
-        if not isinstance(tried, ast.Try):
-            continue
-        for node in tried.body:
-            found = ctx.once(needed_by, node) if isinstance(node, ast.Import | ast.ImportFrom) else None
-            if found is not None and (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)):
-                yield Installed(name, f"line {node.lineno}", found)
+    for tried, node, found in ctx.once(_needing) if names else ():
+        if (name := next((n for n in names if _only_in(tried, n, test, ctx)), None)) is not None:
+            yield Installed(name, f"line {node.lineno}", found)
+
+
+def brought(ctx: Context) -> dict[str, str]:
+    """The names that a file has only where it can import a module of the repository, with what of CUDA's that needs."""
+    bound = {
+        alias.asname or alias.name.partition(".")[0]: (tried, found)
+        for tried, node, found in ctx.once(_needing)
+        for alias in node.names
+    }
+    return {name: found for name, (tried, found) in bound.items() if _made_in(tried, name, ctx)}
+
+
+def _needing(ctx: Context) -> list[tuple[ast.Try, ast.Import | ast.ImportFrom, str]]:
+    """The imports that a file tries, and that fail without CUDA: what tries them, and what they need."""
+    tried = [node for node in ctx.outline().tree.body if isinstance(node, ast.Try)]
+    imports = [(t, n) for t in tried for n in t.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    return [(t, n, found) for t, n in imports if (found := ctx.once(needed_by, n)) is not None]
 
 
 def offered(test: Site, ctx: Context) -> Installed | None:
@@ -179,6 +192,12 @@ def _only_in(tried: ast.Try, name: str, test: Site, ctx: Context) -> bool:
     function = outline.function(test.start)
     if function not in (None, outline.function(outline.span(tried).start)) and name in outline.own(function):
         return False
+    return _made_in(tried, name, ctx)
+
+
+def _made_in(tried: ast.Try, name: str, ctx: Context) -> bool:
+    """Whether a name is made true where what is tried has succeeded, and nowhere else."""
+    outline = ctx.outline()
     spans = [outline.span(statement) for statement in (*tried.body, *tried.orelse)]
     makers = [outline.span(n).start for n in outline.nodes if isinstance(n, ast.stmt) and name in _made_true(n)]
     return bool(makers) and all(any(span.holds(place) for span in spans) for place in makers)
