@@ -30,6 +30,7 @@ from porter.rules.loops import loops
 from porter.rules.made import made_behind
 from porter.rules.members import members
 from porter.rules.placement.assertions import asserted_for
+from porter.rules.placement.behind import places
 from porter.rules.placement.flags import flag, statement_of
 from porter.rules.placement.reach import arms, leads_to
 from porter.rules.policy import by_hand, leave
@@ -269,6 +270,7 @@ def _tests(results: list[Judgement], ctx: Context) -> list[Judgement]:
 def _behind(test: Site, of_backend: bool, stays: Led, ctx: Context) -> Iterator[Judgement]:
     """What of a file that stays CUDA a test leads to: what is nearest first."""
     yield from stays.opened(test)
+    yield from (s for s in stays.within(_body(test, ctx)) if places(s.site, ctx))
     spans = [ctx.outline().span(node) for arm in arms(test, ctx) for node in arm]
     if of_backend:
         yield from stays.within(spans)
@@ -281,6 +283,14 @@ def _behind(test: Site, of_backend: bool, stays: Led, ctx: Context) -> Iterator[
     yield from (s for s in stays.within(spans) if s.site.kind == "device" and s.site.parent == "IfExp")
     if (next_to := asserted_for(test, ctx)) is not None:
         yield from stays.within([next_to])
+
+
+def _body(test: Site, ctx: Context) -> list[Span]:
+    """What an ``if`` does that asks: also of what is not there yet, ``if not x.is_cuda: x = x.cuda()``."""
+    match ctx.outline().around(test.start)[-1:]:
+        case [ast.If(body=body)]:
+            return [ctx.outline().span(statement) for statement in body]
+    return []
 
 
 def _leads_nowhere(result: Judgement, results: list[Judgement], ctx: Context) -> bool:
