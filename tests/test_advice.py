@@ -342,3 +342,15 @@ def test_where_the_gpu_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "leaves it: line 5 sets" in told["a.py"]
     assert "leaves it: line 5 sets" in told["b.py"]
     assert "leaves it: line 5 of `a.py` sets" in told["c.py"]
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_script_that_chooses_its_gpu(behind: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["import torch\n", "os.environ['CUDA_VISIBLE_DEVICES'] = '1'\n"]
+    Path("a.py").write_text(
+        "".join(["import os\n", *(lines if behind else reversed(lines)), "torch.zeros(3).cuda()\n"])
+    )
+    report = engine.run(["."], load(tmp_path, overrides={"jobs": 1, "cache": False, "target": "portable"}))
+    (told,) = [f for f in report.findings if f.name == "cuda-method"]
+    assert ("leaves it: line 3 sets" in told.advice) == behind == (told.fix is None)

@@ -30,11 +30,11 @@ class Noted:
                     name = site.call.get("name", 0)
                     if name is not None and isinstance(name.literal, str):
                         self.extensions.add(name.literal)
-                elif path not in self.late_choices and _chooses(site):
+                elif path not in self.late_choices and site.scope and chooses(site):
                     self.late_choices[path] = site
 
 
-def _chooses(site: Site) -> bool:
-    """Whether a function sets the variable by which CUDA's devices are chosen."""
+def chooses(site: Site) -> bool:
+    """Whether a statement sets the variable by which CUDA's devices are chosen."""
     is_set = site.parent == "Target" or site.detail.endswith(_SETTERS)
-    return site.kind == "environment" and site.name == _CHOICE and bool(site.scope) and is_set
+    return site.kind == "environment" and site.name == _CHOICE and is_set

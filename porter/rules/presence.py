@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from porter.catalog.schema import Answer
 from porter.index.guards import condition as told
+from porter.index.noted import chooses
 from porter.index.outline import dotted
 from porter.index.site import Call, Site
 from porter.rules.base import Context, Edits, Judgement, TextEdit, named
@@ -199,13 +200,23 @@ def _stands_alone(site: Site, ctx: Context) -> bool:
 
 def hindrance(ctx: Context) -> str:
     """Why a file should not ask for the device as it is imported; empty where it may."""
-    chosen = ctx.project.noted.late_choices if ctx.target.definitions else {}
-    if not chosen:
+    if not ctx.target.definitions:
         return ""
-    own = chosen.get(ctx.source.path)
+    chosen = ctx.project.noted.late_choices
+    own = chosen.get(ctx.source.path) or _chosen_behind(ctx)
+    if not chosen and own is None:
+        return ""
     path, site = (ctx.source.path, own) if own is not None else next(iter(chosen.items()))
     place = f"line {site.line}" if own is not None else f"line {site.line} of `{path}`"
     return f"{place} sets `{site.name}` as it runs, and a name for the device would be settled before that"
+
+
+def _chosen_behind(ctx: Context) -> Site | None:
+    """Where a script chooses its GPU behind the import of PyTorch, with which it would be asked for the device."""
+    choice = next((s for s in ctx.where("kind", "environment") if not s.scope and chooses(s)), None)
+    imports = (node for node in ctx.outline().tree.body if isinstance(node, ast.Import)) if choice is not None else ()
+    before = (n for n in imports if choice is not None and ctx.outline().span(n).start < choice.start)
+    return choice if any(alias.name.partition(".")[0] == "torch" for n in before for alias in n.names) else None
 
 
 def join(source: Source, judgements: Sequence[Judgement]) -> list[Judgement]:
