@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from porter.index import guards, sinks
 from porter.index.callee import option_name, parametrized
@@ -159,11 +159,33 @@ class Visitor(Expressions):
             self.guarded(guards.arm(conditions, len(conditions), has_else, start, end), node.orelse)
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
-        place = self.flow.place(node.target, self.scope)
-        self.flow.into(node.iter, Use("element", place), self.scope)
+        for target, value in self._drawn(node):
+            self.flow.into(value, Use("element", self.flow.place(target, self.scope)), self.scope)
         self.expr(node.iter, "For")
         self.target(node.target)
         self._looped(node)
+
+    def _drawn(self, node: ast.For | ast.AsyncFor) -> Iterator[tuple[ast.expr, ast.expr]]:
+        """What a loop's variables are drawn from: ``for n, device in product(sizes, devices)``, ``[(1, "cuda")]``."""
+        targets = node.target.elts if isinstance(node.target, ast.Tuple) else []
+        match node.iter:
+            case ast.Call(func=func, args=values, keywords=[]) if targets and not _is_spread(*targets, *values):
+                found = self.flow.inference.reference(func, self.scope)
+                name = found.qualified if found else getattr(func, "id", "")
+                if name in ("zip", "itertools.product") and len(values) == len(targets):
+                    yield from zip(targets, values, strict=True)
+                    return
+                if name == "enumerate" and len(values) == 1:
+                    yield targets[-1], values[0]
+                    return
+            case ast.List(elts=rows) | ast.Tuple(elts=rows) if targets and not _is_spread(*targets, *rows):
+                for row in rows:
+                    if isinstance(row, ast.Tuple) and len(row.elts) == len(targets) and not _is_spread(*row.elts):
+                        yield from zip(targets, row.elts, strict=True)
+                    else:
+                        yield node.target, row
+                return
+        yield node.target, node.iter
 
     def _while(self, node: ast.While) -> None:
         self.expr(node.test, "test")
@@ -302,6 +324,11 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
 }
 if hasattr(ast, "TryStar"):
     _STATEMENTS[ast.TryStar] = Visitor._try
+
+
+def _is_spread(*nodes: ast.expr) -> bool:
+    """Whether one of several is spread, so that their places say nothing."""
+    return any(isinstance(node, ast.Starred) for node in nodes)
 
 
 def _is_dataclass(decorator: ast.expr) -> bool:
