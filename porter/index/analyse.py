@@ -59,8 +59,9 @@ def analyse(task: Task, through: Lens) -> Facts:
     audited = through.audit and task.kind in PYTHON and _MENTION.search(raw) is not None
     directed = any(word in raw for word in _DIRECTED)
     wanted = bool(task.names or task.asked) or through.prefilter.wanted(task.kind, raw, task.display)
+    placing = not wanted and any(word in raw for word in _PLACING)
     if not (wanted or audited):
-        return Facts(known, lines, any(word in raw for word in _PLACING), directed=directed)
+        return Facts(known, lines, placing, directed=directed)
     try:
         with limited(0 if task.asked else through.seconds):
             source = decode.decode(raw, task.display, task.kind)
@@ -69,7 +70,7 @@ def analyse(task: Task, through: Lens) -> Facts:
             if task.asked == "bindings":
                 return Facts(known, lines, summary=bindings(source))
             sites, summary, problems = _look(source, task, through)
-            return Facts(known, lines, False, summary, problems, Raw(encode(sites)), directed, aside=not wanted)
+            return Facts(known, lines, placing, summary, problems, Raw(encode(sites)), directed, aside=not wanted)
     except TooSlow:
         if task.asked:
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from porter.index.analyse import Lens
 from porter.index.build import module_name
@@ -42,7 +44,7 @@ def merge(
 ) -> Merged:
     """Merge what the first pass found. ``again`` is that pass, for files (and the digests of their contents)."""
     project, unseen = _together(tasks, facts, through, again)
-    borrowed = _borrowed(facts, project, unseen, through)
+    borrowed = _borrowed(map(_seen, facts), project, unseen, through)
     origins = {i: names for i, task in enumerate(tasks) if (names := _names(task, borrowed))}
     if not origins:
         return Merged(list(facts), project, [])
@@ -56,11 +58,17 @@ def merge(
     return Merged(facts, _together(tasks, facts, through, again)[0], borrowers)
 
 
+def _seen(facts: Facts) -> Facts:
+    """What other files learn of a file."""
+    return msgspec.structs.replace(facts, summary=None) if facts.aside else facts
+
+
 def _together(tasks: Sequence[Task], facts: Sequence[Facts], through: Lens, again: FirstPass) -> tuple[Project, Unseen]:
+    facts = [*map(_seen, facts)]
     unseen = Unseen(list(zip(tasks, facts, strict=True)), again)
     python = [task.display for task in tasks if task.kind == "python"]
     summaries = [known.summary for known in facts if known.summary is not None]
-    by_module = {known.summary.module: known for known in facts if known.summary is not None and not known.aside}
+    by_module = {known.summary.module: known for known in facts if known.summary is not None}
 
     def sites(module: str) -> tuple[Site, ...]:
         return sites_of(by_module[module]) if module in by_module else ()
@@ -80,7 +88,7 @@ def _contents(path: str, tasks: Sequence[Task]) -> bytes:
 
 
 def _borrowed(
-    facts: Sequence[Facts], project: Project, unseen: Unseen, through: Lens
+    facts: Iterable[Facts], project: Project, unseen: Unseen, through: Lens
 ) -> Mapping[str, Mapping[str, Origin]]:
     """By module, the names that it uses and that other files have imported from PyTorch and the like."""
     reexports = Reexports(project, through.watch)

@@ -40,7 +40,7 @@ from porter import engine
 from porter.config import Settings
 from porter.engine import FileChange, Report, RewriteReport
 from porter.gate.gate import judge
-from porter.model import Finding, Verdict
+from porter.model import Finding, Problem, Verdict
 from porter.rewrite.patch import unified
 
 if sys.version_info >= (3, 11):
@@ -91,8 +91,8 @@ def prove_here(settings: Settings) -> Proof:
     changes, seen = changed(rewritten), rewritten.report
     broken = [complaint for change in changes for complaint in complaints(change, seen)]
     broken += [f"{path}: other findings the second time" for path in differing(report, seen)]
-    remembered = engine.run(["."], known).findings
-    broken += [f"{found.path}: other findings from the cache" for found in {*remembered} ^ {*seen.findings}]
+    remembered = at_once(engine.run(["."], known))
+    broken += [f"{found.path}: other findings from the cache" for found in {*remembered} ^ {*at_once(seen)}]
     broken += filter(None, map(nameless, seen.findings))
     broken += refused(rewritten)
     broken += unbound(changes)
@@ -110,18 +110,33 @@ def changed(rewritten: RewriteReport) -> tuple[FileChange, ...]:
 def refused(rewritten: RewriteReport) -> Iterator[str]:
     """The files that porter has not looked at although it could, or whose edits it took back."""
     for problem in rewritten.report.problems:
-        if Path(problem.path).is_file() and parses(problem.path, Path(problem.path).read_bytes()) is None:
+        if Path(problem.path).is_file() and parses(*_told(problem)) is None:
             yield f"{problem.path}: {problem.message}"
     for file in rewritten.files:
         if file.dropped and not file.changes:
             yield f"{file.path}: all edits are taken back: {file.dropped[0][1]}"
 
 
+def _told(problem: Problem) -> tuple[str, bytes]:
+    """What a problem is about, by a name and its content: a file, or a cell of a notebook."""
+    content = Path(problem.path).read_bytes()
+    if problem.cell is None:
+        return problem.path, content
+    source = json.loads(content)["cells"][problem.cell]["source"]
+    return "cell.py", "".join(source).encode()
+
+
 def differing(audited: Report, seen: Report) -> list[str]:
     """The files of which two reports say different things."""
-    looked, found = Counter(audited.findings), Counter(seen.findings)
+    looked, found = Counter(at_once(audited)), Counter(at_once(seen))
     more = [finding for finding in looked - found if finding.verdict is not Verdict.PORTABLE]
     return sorted({finding.path for finding in [*more, *(found - looked)]})
+
+
+def at_once(report: Report) -> list[Finding]:
+    """The findings of files as they are: one that does not parse, a rewrite may mend, and go on with the rest."""
+    unread = {finding.path for finding in report.findings if finding.code == "PRT001"}
+    return [finding for finding in report.findings if finding.path not in unread or finding.code == "PRT001"]
 
 
 def nameless(finding: Finding) -> str | None:
