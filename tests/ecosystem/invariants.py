@@ -50,7 +50,17 @@ else:
 
 
 _SAYS_NOTHING = re.compile(r"(?<!`)`(\"\"|'')?`(?!`)")
-_RUFF = ["ruff", "check", "--isolated", "--no-cache", "--select=F821", "--ignore-noqa", "--output-format=json"]
+_RUFF = [
+    sys.executable,
+    "-m",
+    "ruff",
+    "check",
+    "--isolated",
+    "--no-cache",
+    "--select=F821",
+    "--ignore-noqa",
+    "--output-format=json",
+]
 _WRITES_NOTHING = re.compile(r"\w=(\"\"|'')(?![\"'])")
 
 

@@ -89,7 +89,7 @@ def compare(tree: Path, task: Task) -> Compared:
         return Compared(path, len(sites), unread=str(error).splitlines()[0])
     agreed: Counter[str] = Counter()
     disagreements: list[Disagreement] = []
-    for start, kind, said, other in _answers(sites, opinion, through().watch):
+    for start, kind, said, other in _answers(sites, opinion, through().watch, source.text):
         if kind in DISAGREEMENTS:
             disagreements.append(Disagreement(path, source.line(start), kind, said, other))
         else:
@@ -100,12 +100,13 @@ def compare(tree: Path, task: Task) -> Compared:
 Answer = tuple[int, str, str, str]  # where, what came of it, what porter says, what libcst says
 
 
-def _answers(sites: Iterable[Site], opinion: SecondOpinion, watch: Watch) -> Iterator[Answer]:
+def _answers(sites: Iterable[Site], opinion: SecondOpinion, watch: Watch, text: bytes) -> Iterator[Answer]:
     seen: set[int] = set()  # starts of what porter has sites for
     for site in sites:
         if site.kind not in ("symbol", "method"):
             continue
-        if not site.editable:  # its offsets are those of the string around it
+        by_string = site.role == "import" and text.startswith((b'"', b"'"), site.start)  # import_module("apex")
+        if by_string or not site.editable:  # whose offsets are those of the string around it
             yield site.start, "in a string", site.name, ""
             continue
         seen.add(site.start)

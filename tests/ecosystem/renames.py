@@ -36,6 +36,7 @@ _LEADING = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 # Names that rules write where the catalogue has another for the same thing.
 _ALIKE = {
     "torch.autocast": ("torch.amp.autocast",),  # one class
+    "torch.accelerator": ("torch.get_device_module",),  # the module of the same device
     "torch.tensor": ("torch.empty", "torch.Tensor"),  # a tensor type is called with values or sizes, or annotates
 }
 # A class that becomes the value of a call, where a name is given to it.
