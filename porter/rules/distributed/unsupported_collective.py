@@ -45,10 +45,12 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
         if is_chosen(ctx.text(site.start, site.end), site, ctx):
             return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="chosen where it is set")
         return judge_none_elsewhere(site, row, ctx, ON_CUDA)
-    if site.kind == "argument" and _is_left_to_callers(site, ctx):
+    if not is_options(site):
+        return judge_by_row(site, row, ctx)
+    if _is_left_to_callers(site, ctx):
         return judgement(site, row, ctx, verdict=Verdict.PORTABLE, advice="None, unless a caller says otherwise")
     judged = judge_by_row(site, row, ctx)
-    if isinstance(judged, Dismissed) or not is_options(site):
+    if isinstance(judged, Dismissed):
         return judged
     return msgspec.structs.replace(judged, group=together(site))
 
@@ -56,7 +58,7 @@ def check(site: Site, row: Row, ctx: Context) -> Judgement | Dismissed:
 def _is_left_to_callers(site: Site, ctx: Context) -> bool:
     """Whether options are a parameter that the function around the call hands on, and None where it is not given."""
     function, name = ctx.outline().innermost(site.start), ctx.text(site.start, site.end)
-    if function is None or not site.name.endswith("(pg_options)"):
+    if function is None:
         return False
     named = (n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name)
     given = [constant.value for constant in ctx.outline().constants(site.start, site.end)]
